@@ -1,0 +1,1 @@
+//! `deploy` brings an environment of plain Docker hosts to a wanted release.

@@ -1,0 +1,2 @@
+//! The program: reads the outside once and calls the library.
+fn main() {}
