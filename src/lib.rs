@@ -1,1 +1,9 @@
 //! `deploy` brings an environment of plain Docker hosts to a wanted release.
+//!
+//! The map is in ARCHITECTURE.md. Modules by rank; a module uses only modules of lower rank
+//! (kept by `tests/architecture.rs`).
+
+pub mod host;
+pub mod name;
+pub mod text;
+pub mod time;
