@@ -1,5 +1,9 @@
 //! Text for people: durations, counts, sizes, suggestions; and secrets that never print.
 
+pub mod diagnostic;
+
+pub use diagnostic::{Diagnostic, Findings, Severity, SourceFile, Span};
+
 use std::fmt;
 use std::time::Duration;
 
