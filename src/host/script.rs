@@ -128,3 +128,50 @@ pub enum RunError {
         why: String,
     },
 }
+
+/// What a step does on a host: shell text with its parameters, without prologue and epilogue.
+///
+/// Drivers and docker verbs make bodies; the record wraps them (lock, fence, journal) into a
+/// [`Script`], or they run alone where they only read.
+#[derive(Debug, Clone)]
+pub struct Body {
+    /// Short name, e.g. `pull`.
+    pub name: &'static str,
+    /// Shell text; built only from static pieces.
+    pub text: Cow<'static, str>,
+    /// Positional parameters.
+    pub args: Vec<String>,
+    /// Bytes for `take_data`.
+    pub data: Vec<u8>,
+    /// Longest time; an orphaned body is ended after it.
+    pub limit: Duration,
+    /// Show output while it runs (pull, up, jobs); else at the end.
+    pub follow: bool,
+    /// The end of the connection ends it (pull, watch).
+    pub tied: bool,
+    /// Run as root by `sudo -n`.
+    pub root: bool,
+}
+
+impl Body {
+    /// A body without parameters or data, with a limit of 30 s.
+    #[must_use]
+    pub fn new(name: &'static str, text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            name,
+            text: text.into(),
+            args: Vec::new(),
+            data: Vec::new(),
+            limit: Duration::from_secs(30),
+            follow: false,
+            tied: false,
+            root: false,
+        }
+    }
+    /// Adds positional parameters.
+    #[must_use]
+    pub fn args<I: IntoIterator<Item = S>, S: Into<String>>(mut self, args: I) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+}

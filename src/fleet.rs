@@ -1,0 +1,13 @@
+//! What is observed: traffic, hosts, containers, load balancers. Plain data, no effects.
+//!
+//! - `traffic`  the one value that every strategy changes and every balancer driver reads and sets
+//! - `view`     one host, one container, one load-balancer host as a look found them
+
+pub mod traffic;
+pub mod view;
+
+pub use traffic::{Member, MemberState, Rule, RuleKey, Traffic};
+pub use view::{
+    BalancerView, ClaimView, Container, Fleet, Health, HostView, Known, Problem, PublishedPort,
+    RecordView, Severity, SlotRecord,
+};

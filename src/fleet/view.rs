@@ -1,0 +1,248 @@
+//! One host, one container, one load balancer as a look found them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Traffic;
+use crate::name::{
+    Actor, AppName, BalancerName, EnvName, Fence, HostName, MachineId, ReleaseId, RunId, SlotName,
+};
+
+/// Everything that one look at an environment's app found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Fleet {
+    /// App hosts that answered.
+    pub hosts: BTreeMap<HostName, HostView>,
+    /// Load-balancer hosts that answered.
+    pub balancers: BTreeMap<HostName, BalancerView>,
+    /// Hosts of either kind that did not answer, and why.
+    pub silent: BTreeMap<HostName, String>,
+}
+
+/// A value that may not be known; not knowing is never good news (invariant I10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Known<T> {
+    /// It was read.
+    Is(T),
+    /// It could not be read, and why.
+    Unknown(String),
+}
+
+impl<T> Known<T> {
+    /// The value where it is known.
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+/// How bad a problem is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// The run may go on; something is not as it should be.
+    Warning,
+    /// The run must not begin.
+    Error,
+}
+
+/// Something found that a person should know, before any change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What, where and why, without a full stop.
+    pub what: String,
+    /// What to do; may be empty.
+    pub hint: String,
+}
+
+/// One app host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostView {
+    /// Random id of the machine, from the host record.
+    pub machine: MachineId,
+    /// Version of Docker Engine; unknown where the daemon did not answer.
+    pub engine: Known<String>,
+    /// Version of `docker compose`; unknown where it is missing.
+    pub compose: Known<String>,
+    /// Memory in bytes.
+    pub memory: u64,
+    /// Free bytes and free inodes where the engine keeps its data.
+    pub disk_free: u64,
+    /// Free inodes there.
+    pub inodes_free: u64,
+    /// The host's clock, seconds since the epoch.
+    pub clock: i64,
+    /// Every container on the host, running or not, ours or not.
+    pub containers: Vec<Container>,
+    /// What the host record says about the app.
+    pub record: RecordView,
+    /// What is wrong or odd on the host.
+    pub problems: Vec<Problem>,
+}
+
+/// The host record of one app on one host, as read without the lock.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordView {
+    /// The run that holds the host now.
+    pub claim: Option<ClaimView>,
+    /// A person's lock on app or environment: its text.
+    pub hold: Option<String>,
+    /// What was last brought up in each slot.
+    pub slots: BTreeMap<SlotName, SlotRecord>,
+    /// Releases kept on the host.
+    pub releases: Vec<ReleaseId>,
+    /// Highest revision number seen in releases and history.
+    pub revision: u64,
+    /// Hosts that missed a change, and what is written about each.
+    pub owing: BTreeMap<HostName, String>,
+    /// The last finished run.
+    pub last: Option<RunId>,
+}
+
+/// Who holds a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimView {
+    /// The run.
+    pub run: RunId,
+    /// Its token.
+    pub fence: Fence,
+    /// Who runs it.
+    pub who: Actor,
+    /// `claimed`, `begun` or `done:<rc>`.
+    pub phase: String,
+    /// Number of its last step on this host.
+    pub seq: u64,
+    /// Seconds until the lease ends; 0 when it has.
+    pub left: u64,
+}
+
+/// What was last brought up in a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotRecord {
+    /// The release.
+    pub release: ReleaseId,
+    /// The run that brought it up.
+    pub run: RunId,
+}
+
+/// Health of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// It has no health check.
+    None,
+    /// The check has not passed yet.
+    Starting,
+    /// The check passes.
+    Healthy,
+    /// The check fails.
+    Unhealthy,
+}
+
+/// One container as `docker inspect` shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Container {
+    /// Full id.
+    pub id: String,
+    /// Name without the leading slash.
+    pub name: String,
+    /// Image as the container was started with.
+    pub image: String,
+    /// Id of the image (`sha256:…` of its configuration).
+    pub image_id: String,
+    /// `running`, `exited`, `restarting`, …
+    pub state: String,
+    /// Health.
+    pub health: Health,
+    /// Restarts by the engine.
+    pub restarts: u64,
+    /// Exit code of the last end.
+    pub exit_code: i64,
+    /// Killed for memory at its last end.
+    pub oom: bool,
+    /// When it was last started, RFC 3339.
+    pub started: String,
+    /// When it was made, RFC 3339.
+    pub created: String,
+    /// Restart policy name.
+    pub restart: String,
+    /// Memory limit in bytes, 0 for none.
+    pub memory: u64,
+    /// CPU limit in billionths, 0 for none.
+    pub nano_cpus: u64,
+    /// `host`, `bridge`, a network's name.
+    pub network_mode: String,
+    /// Ports published on the host.
+    pub ports: Vec<PublishedPort>,
+    /// Its labels that begin with `deploy.` or `com.docker.compose.`.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Container {
+    /// A label's value.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.get(key).map(String::as_str)
+    }
+    /// The compose project that it belongs to.
+    #[must_use]
+    pub fn project(&self) -> Option<&str> {
+        self.label("com.docker.compose.project")
+    }
+    /// The compose service that it belongs to.
+    #[must_use]
+    pub fn service(&self) -> Option<&str> {
+        self.label("com.docker.compose.service")
+    }
+    /// Runs, and does not fail its health check.
+    #[must_use]
+    pub fn fit(&self) -> bool {
+        self.state == "running" && matches!(self.health, Health::None | Health::Healthy)
+    }
+}
+
+/// A port that a container holds on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedPort {
+    /// Address it is bound to; empty for all.
+    pub address: String,
+    /// Port on the host.
+    pub port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+}
+
+/// One load-balancer host, for one app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BalancerView {
+    /// The balancer that the host belongs to.
+    pub balancer: BalancerName,
+    /// Random id of the machine, from the host record.
+    pub machine: MachineId,
+    /// What its files say; `None` inside where nothing of the app is there yet.
+    pub persisted: Known<Option<Traffic>>,
+    /// What it does, read over a fresh connection.
+    pub running: Known<Option<Traffic>>,
+    /// Version of the server.
+    pub version: String,
+    /// Changes when the server was restarted.
+    pub instance: String,
+    /// What the host record says about the app.
+    pub record: RecordView,
+    /// What is wrong or odd: broken configuration, a setting that drops requests, a missing include.
+    pub problems: Vec<Problem>,
+}
+
+/// Name of the compose project of a slot: one per environment, app and slot, never per release.
+#[must_use]
+pub fn project(env: &EnvName, app: &AppName, slot: &SlotName) -> String {
+    format!("{env}-{app}-{slot}")
+}
