@@ -3,6 +3,7 @@
 //! The map is in ARCHITECTURE.md. Modules by rank; a module uses only modules of lower rank
 //! (kept by `tests/architecture.rs`).
 
+pub mod balancer;
 pub mod event;
 pub mod fleet;
 pub mod host;

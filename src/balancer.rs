@@ -1,0 +1,199 @@
+//! Load balancers: the contract, and one driver a file beside it.
+//!
+//! A driver turns a wish ([`Traffic`]) into step bodies (scripts with parameters) and reads their
+//! answers. It has no effects of its own: the record runs its bodies under lock and fence, and its
+//! tests compare text, parse answers and talk to the real server.
+//!
+//! To add a driver: implement [`Driver`], name it in [`driver`], and run the contract suite
+//! (`tests/fleet`) against the real server.
+
+pub mod nginx;
+
+use std::time::Duration;
+
+use crate::fleet::{BalancerView, Known, Problem, RecordView, Traffic};
+use crate::host::script::Body;
+use crate::name::{AppName, BalancerName, EnvName, HostName, MachineId};
+
+/// What a driver can do; what it cannot is an error when the plan is made, never a silent no-op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A switch of the whole group needs no reload.
+    pub reloadless: bool,
+    /// Shares between slots other than all or nothing.
+    pub weights: bool,
+    /// Header and cookie rules.
+    pub rules: bool,
+    /// One member can be taken out while the others serve.
+    pub drain: bool,
+    /// Open requests per slot can be counted.
+    pub sessions: bool,
+}
+
+/// One load-balancer host and the app's entry on it.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Environment.
+    pub env: EnvName,
+    /// App.
+    pub app: AppName,
+    /// The balancer's name in the inventory.
+    pub balancer: BalancerName,
+    /// The host.
+    pub host: HostName,
+    /// Base address for requests through this very host, e.g. `http://lb1:80`.
+    pub probe: String,
+    /// Name of the app's entry, e.g. the prefix of upstream names.
+    pub backend: String,
+    /// Host header of the app's requests, where it has one.
+    pub host_header: Option<String>,
+    /// Run the bodies as root.
+    pub root: bool,
+    /// The driver's own settings, checked by [`Driver::check`].
+    pub settings: serde_json::Value,
+}
+
+/// What a driver's look found. Whose machine it is and what its record says is not the driver's
+/// to know: [`Seen::view`] adds both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What its files say; `None` inside where nothing of the app is there yet.
+    pub persisted: Known<Option<Traffic>>,
+    /// What it does, read over a fresh connection.
+    pub running: Known<Option<Traffic>>,
+    /// Version of the server.
+    pub version: String,
+    /// Changes when the server was restarted.
+    pub instance: String,
+    /// What is wrong or odd.
+    pub problems: Vec<Problem>,
+}
+
+impl Seen {
+    /// The view of the whole host.
+    #[must_use]
+    pub fn view(self, target: &Target, machine: MachineId, record: RecordView) -> BalancerView {
+        BalancerView {
+            balancer: target.balancer.clone(),
+            machine,
+            persisted: self.persisted,
+            running: self.running,
+            version: self.version,
+            instance: self.instance,
+            record,
+            problems: self.problems,
+        }
+    }
+}
+
+/// Why an answer of a driver's script cannot be used. Never good news.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{host}: {what}")]
+pub struct AnswerError {
+    /// The host.
+    pub host: HostName,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+/// What a commit, a restore or a verify found, read back from the running server.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// The running state is as wished, over fresh connections, and old workers are gone or harmless.
+    Converged {
+        /// When it took effect by the host's clock, seconds since the epoch with fraction, for the skew.
+        at: f64,
+    },
+    /// Not yet, or not at all: what is seen instead.
+    Differs {
+        /// What is seen.
+        seen: String,
+    },
+    /// The live state was neither `before` nor `after`: somebody else changed it. Nothing was done.
+    Moved {
+        /// What is seen.
+        seen: String,
+    },
+    /// The server's own checker refused the candidate. Nothing was done.
+    Refused {
+        /// The checker's words.
+        why: String,
+    },
+}
+
+/// What one tick of a balancer's watch says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrainView {
+    /// Open requests of the watched slot, where the server can say.
+    pub open: Option<u64>,
+    /// Nothing of the old state is left (e.g. no old workers).
+    pub idle: bool,
+}
+
+/// The contract. Bodies read `$STATE` (the app's record directory) and may use the record
+/// library's `put FILE` and the short host lock `lb.<driver>.lock`.
+pub trait Driver: Send + Sync {
+    /// The word after `driver:` in the inventory.
+    fn name(&self) -> &'static str;
+
+    /// What this driver can do with these settings.
+    fn capabilities(&self, settings: &serde_json::Value) -> Capabilities;
+
+    /// Findings about the settings (unknown keys, wrong values): message and key.
+    fn check(&self, settings: &serde_json::Value) -> Vec<(String, String)>;
+
+    /// Read-only: prints persisted and running state, version, instance, problems.
+    fn look(&self, target: &Target) -> Body;
+
+    /// Reads the answer of [`Self::look`].
+    ///
+    /// # Errors
+    /// [`AnswerError`] where the answer is not of the expected form.
+    fn read(&self, target: &Target, lines: &[String]) -> Result<Seen, AnswerError>;
+
+    /// What this driver cannot do of `after` on this target: weights where it has none, an address
+    /// that cannot be written into its configuration. Asked when the plan is made.
+    ///
+    /// # Errors
+    /// One sentence for each thing.
+    fn accepts(&self, target: &Target, after: &Traffic) -> Result<(), Vec<String>>;
+
+    /// Writes the candidate beside the live state and has the server check it. No effect on traffic.
+    fn prepare(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body;
+
+    /// Persists and activates `after` if the live state is `before` (or already `after`), then reads
+    /// back over fresh connections. Takes at most 5 s, is idempotent.
+    /// A restore is a commit with the two exchanged.
+    fn commit(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body;
+
+    /// Read-only: is the running state `wanted`, over fresh connections?
+    fn verify(&self, target: &Target, wanted: &Traffic) -> Body;
+
+    /// Reads the answer of `prepare`, `commit` or `verify`.
+    ///
+    /// # Errors
+    /// [`AnswerError`] where the answer is not of the expected form.
+    fn verdict(&self, target: &Target, lines: &[String]) -> Result<Verdict, AnswerError>;
+
+    /// Read-only: waits until requests that were open to members outside `now` ended, at most
+    /// `within`; prints one line per change and a last one with what was left.
+    fn drain(&self, target: &Target, now: &Traffic, within: Duration) -> Body;
+
+    /// Reads one line of [`Self::drain`].
+    fn drained(&self, line: &str) -> Option<DrainView>;
+
+    /// Removes everything of the app's entry on this host.
+    fn remove(&self, target: &Target) -> Body;
+}
+
+/// The driver of that name.
+#[must_use]
+pub fn driver(name: &str) -> Option<&'static dyn Driver> {
+    match name {
+        "nginx" => Some(&nginx::Nginx),
+        _ => None,
+    }
+}
+
+/// Names of all drivers, for "did you mean".
+pub const NAMES: &[&str] = &["nginx"];
