@@ -86,6 +86,41 @@ impl Stage {
     }
 }
 
+/// Hosts that belong together in the eyes of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Group {
+    /// Name of the slot or of the load balancer.
+    pub name: String,
+    /// What the group is in this run.
+    pub role: Role,
+    /// Its hosts, in inventory order.
+    pub hosts: Vec<HostName>,
+}
+
+/// What a group of hosts is in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The slot that the run changes.
+    Candidate,
+    /// The slot that serves when the run begins.
+    Active,
+    /// The hosts of a load balancer.
+    Balancer,
+}
+
+impl Role {
+    /// The word in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Candidate => "candidate",
+            Self::Active => "active",
+            Self::Balancer => "load balancer",
+        }
+    }
+}
+
 /// What happened.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -100,6 +135,10 @@ pub enum Kind {
         what: &'static str,
         /// Hosts that take part, app hosts by slot first, then load balancers.
         hosts: Vec<HostName>,
+        /// The same hosts as people think of them: the candidate's slot, the active slot, each
+        /// load balancer. Faces group by it; empty where the command does not know yet.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        groups: Vec<Group>,
     },
     /// The plan, as text.
     Plan {
@@ -175,6 +214,15 @@ pub enum Kind {
         /// How long, in milliseconds.
         #[serde(serialize_with = "millis", rename = "ms")]
         took: Duration,
+    },
+    /// The command could not begin, or stopped outside a run: what stderr says, for machines.
+    Error {
+        /// What happened, with its causes.
+        what: String,
+        /// What to do.
+        hints: Vec<String>,
+        /// The exit code.
+        code: u8,
     },
     /// The command ended.
     Finished {
