@@ -1,6 +1,7 @@
 //! Text for people: durations, counts, sizes, suggestions; and secrets that never print.
 
 pub mod diagnostic;
+pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Findings, Severity, SourceFile, Span};
 
