@@ -8,5 +8,6 @@ pub mod event;
 pub mod fleet;
 pub mod host;
 pub mod name;
+pub mod report;
 pub mod text;
 pub mod time;

@@ -1,0 +1,27 @@
+//! Faces: how a run, a status and logs look. Everything that people or programs read is made here.
+//!
+//! - `out`       the door of output: stdout for results, stderr for the rest
+//! - `face`      what a face is, and the task that feeds one with events
+//! - `plain`     lines with times and hosts, for logs of CI and files
+//! - `json`      one event per line on stdout
+//! - `quiet`     nothing unless the run ends badly
+//! - `words`     verbs of stages, times of day, text from elsewhere made harmless
+//!
+//! Texts are pure functions of data, so that tests compare whole texts. Wall time becomes local
+//! time here and nowhere else.
+
+pub mod face;
+pub mod json;
+pub mod out;
+pub mod plain;
+pub mod quiet;
+pub mod words;
+
+#[cfg(test)]
+mod script;
+
+pub use face::{Face, Feed};
+pub use json::Json;
+pub use out::Out;
+pub use plain::Plain;
+pub use quiet::Quiet;
