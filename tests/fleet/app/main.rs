@@ -35,7 +35,10 @@ pub struct App {
 }
 
 fn setting(name: &str, default: &str) -> String {
-    env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+    env::var(name)
+        .ok()
+        .filter(|value| !value.is_empty())
+        .unwrap_or_else(|| default.to_owned())
 }
 
 fn main() {
@@ -55,7 +58,10 @@ fn main() {
         eprintln!("ERROR cannot listen on port {port}: {error}");
         process::exit(1);
     });
-    println!("app {} listening on {port}, slot {}, host {}", app.release, app.slot, app.host);
+    println!(
+        "app {} listening on {port}, slot {}, host {}",
+        app.release, app.slot, app.host
+    );
     for stream in listener.incoming().flatten() {
         let app = Arc::clone(&app);
         // A thread per connection with a small stack: hundreds of idle ones fit in the smallest memory limit.
@@ -112,11 +118,19 @@ fn serve(app: &App, stream: TcpStream) -> io::Result<()> {
 
 /// The headers that say who answered.
 pub fn identity(app: &App) -> String {
-    format!("X-Release: {}\r\nX-Slot: {}\r\nX-Host: {}\r\n", app.release, app.slot, app.host)
+    format!(
+        "X-Release: {}\r\nX-Slot: {}\r\nX-Host: {}\r\n",
+        app.release, app.slot, app.host
+    )
 }
 
 fn answer(app: &App, request: &Request, reader: &mut BufReader<TcpStream>) -> io::Result<Response> {
-    let whoami = || format!("{{\"release\":\"{}\",\"slot\":\"{}\",\"host\":\"{}\"}}\n", app.release, app.slot, app.host);
+    let whoami = || {
+        format!(
+            "{{\"release\":\"{}\",\"slot\":\"{}\",\"host\":\"{}\"}}\n",
+            app.release, app.slot, app.host
+        )
+    };
     Ok(match (request.method(), request.path()) {
         ("GET" | "HEAD", "/") => Response::ok(whoami()),
         ("GET" | "HEAD", "/healthz") => match app.misbehave.unhealthy() {
@@ -132,7 +146,10 @@ fn answer(app: &App, request: &Request, reader: &mut BufReader<TcpStream>) -> io
         }
         ("POST", "/post") => {
             let pause = Duration::from_millis(request.number("pause").unwrap_or(50));
-            Response::ok(format!("{} bytes\n", read_slowly(reader, request.body_length, pause)?))
+            Response::ok(format!(
+                "{} bytes\n",
+                read_slowly(reader, request.body_length, pause)?
+            ))
         }
         _ => Response::new(404, "no such page\n".to_owned()),
     })

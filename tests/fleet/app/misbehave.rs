@@ -33,7 +33,10 @@ impl Misbehave {
         };
         for word in text.split(',').filter(|word| !word.is_empty()) {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
-            let time = value.strip_suffix('s').and_then(|number| number.parse().ok()).map(Duration::from_secs);
+            let time = value
+                .strip_suffix('s')
+                .and_then(|number| number.parse().ok())
+                .map(Duration::from_secs);
             match (name, time) {
                 ("fail-start", None) => faults.fail_start = true,
                 ("never-healthy", None) => faults.never_healthy = true,

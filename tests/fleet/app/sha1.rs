@@ -2,7 +2,13 @@
 
 /// The digest of a short message (FIPS 180-4 §6.1).
 pub fn sha1(message: &[u8]) -> [u8; 20] {
-    let mut state: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+    let mut state: [u32; 5] = [
+        0x6745_2301,
+        0xefcd_ab89,
+        0x98ba_dcfe,
+        0x1032_5476,
+        0xc3d2_e1f0,
+    ];
     let mut padded = message.to_vec();
     padded.push(0x80);
     while padded.len() % 64 != 56 {
@@ -35,7 +41,12 @@ fn mix(state: &mut [u32; 5], block: &[u8]) {
             2 => ((b & c) | (b & d) | (c & d), 0x8f1b_bcdc),
             _ => (b ^ c ^ d, 0xca62_c1d6_u32),
         };
-        let next = a.rotate_left(5).wrapping_add(choice).wrapping_add(e).wrapping_add(constant).wrapping_add(*word);
+        let next = a
+            .rotate_left(5)
+            .wrapping_add(choice)
+            .wrapping_add(e)
+            .wrapping_add(constant)
+            .wrapping_add(*word);
         (e, d, c, b, a) = (d, c, b.rotate_left(30), a, next);
     }
     for (sum, part) in state.iter_mut().zip([a, b, c, d, e]) {
@@ -48,10 +59,16 @@ pub fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0u32, |bits, i| bits << 8 | u32::from(group.get(i).copied().unwrap_or(0)));
+        let bits = (0..3).fold(0u32, |bits, i| {
+            bits << 8 | u32::from(group.get(i).copied().unwrap_or(0))
+        });
         for i in 0..4 {
             let sextet = (bits >> (18 - 6 * i)) as usize & 63;
-            text.push(if i <= group.len() { char::from(ALPHABET[sextet]) } else { '=' });
+            text.push(if i <= group.len() {
+                char::from(ALPHABET[sextet])
+            } else {
+                '='
+            });
         }
     }
     text
@@ -64,7 +81,9 @@ mod tests {
     /// The example of RFC 6455 §1.3.
     #[test]
     fn handshake_example_of_the_rfc() {
-        let accept = base64(&sha1(b"dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11"));
+        let accept = base64(&sha1(
+            b"dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11",
+        ));
         assert_eq!(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

@@ -15,16 +15,23 @@ const PONG: u8 = 10;
 /// Answers the handshake (RFC 6455 §4.2.2), then talks until the client closes.
 pub fn serve(app: &App, request: &Request, mut reader: BufReader<TcpStream>) -> io::Result<()> {
     let Some(key) = request.header("sec-websocket-key") else {
-        return write!(reader.get_mut(), "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        return write!(
+            reader.get_mut(),
+            "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        );
     };
-    let accept = base64(&sha1(format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes()));
+    let accept = base64(&sha1(
+        format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11").as_bytes(),
+    ));
     write!(
         reader.get_mut(),
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n{}\r\n",
         identity(app)
     )?;
     let whoami = format!("{} {} {}", app.release, app.slot, app.host);
-    reader.get_ref().set_read_timeout(Some(Duration::from_secs(1)))?;
+    reader
+        .get_ref()
+        .set_read_timeout(Some(Duration::from_secs(1)))?;
     loop {
         match read_frame(&mut reader) {
             Ok((CLOSE, payload)) => return write_frame(reader.get_mut(), CLOSE, &payload),
@@ -70,7 +77,11 @@ fn write_frame(stream: &mut TcpStream, kind: u8, payload: &[u8]) -> io::Result<(
         Ok(short) if short < 126 => frame.push(short),
         _ => {
             frame.push(126);
-            frame.extend_from_slice(&u16::try_from(payload.len()).unwrap_or(u16::MAX).to_be_bytes());
+            frame.extend_from_slice(
+                &u16::try_from(payload.len())
+                    .unwrap_or(u16::MAX)
+                    .to_be_bytes(),
+            );
         }
     }
     frame.extend_from_slice(payload);

@@ -2,7 +2,7 @@
 # What can go wrong with a host, on purpose. `script/fleet reset` takes every one of these back.
 # To add one: a function fault_NAME, a line in the help of script/fleet, and its way back in image/host-reset.
 
-inside() { local name=$1; shift; dk exec "$(box "$name")" "$@"; }
+inside() { local name=$1; shift; dk exec -i "$(box "$name")" "$@"; }
 
 # The host's end of its cable, on this machine's side: down is a partition, both ways and without any answer.
 link_of() { # name up|down
@@ -28,7 +28,13 @@ fault_kill_nginx()   { inside "$1" pkill -KILL -x nginx; }
 fault_reboot()    { dk restart -t 15 "$(box "$1")" >/dev/null; inside "$1" host-ready 30 >/dev/null; }
 fault_power_cut() { dk kill "$(box "$1")" >/dev/null; dk start "$(box "$1")" >/dev/null; inside "$1" host-ready 30 >/dev/null; }
 # To the last byte: /var/lib/docker and /var/lib/deploy share this file system.
-fault_fill_disk() { inside "$1" sh -c 'dd if=/dev/zero of=/var/lib/docker/.fill bs=4M 2>/dev/null; dd if=/dev/zero of=/var/lib/docker/.fill oflag=append conv=notrunc bs=512 2>/dev/null; df -h /var/lib/docker | tail -n 1'; }
+fault_fill_disk() {
+  inside "$1" sh -c 'f=/var/lib/docker/.fill
+    free=$(df --output=avail -B1 /var/lib/docker | tail -n 1)
+    fallocate -l "$free" "$f" 2>/dev/null
+    dd if=/dev/zero of="$f" oflag=append conv=notrunc bs=4k 2>/dev/null
+    df -h /var/lib/docker | tail -n 1'
+}
 fault_free_disk() { inside "$1" rm -f /var/lib/docker/.fill; }
 # A container that is not ours and holds a port.
 fault_foreign() {
