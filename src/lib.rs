@@ -9,5 +9,6 @@ pub mod fleet;
 pub mod host;
 pub mod name;
 pub mod report;
+pub mod template;
 pub mod text;
 pub mod time;

@@ -12,8 +12,10 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
 use super::{Diagnostic, Findings, SourceFile, Span};
 
+mod places;
 mod value;
 
+pub use places::{Kind as PlaceKind, Place, places};
 pub use value::Resolved;
 
 /// A value and where it stands. An alias stands where its anchor does.
