@@ -1,0 +1,256 @@
+//! A step: what is done, how it is undone, what it waits for, why it is there.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::fleet::Traffic;
+use crate::name::{AppName, EnvName, HostName, OutcomeKind, ReleaseId, SlotName, StepId};
+use crate::release::ReleaseLabel;
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlanKind {
+    /// Stage and switch.
+    Deploy,
+    /// Everything up to the gates.
+    Stage,
+    /// Move traffic to what stands by.
+    Switch,
+    /// Move traffic back to the earlier release.
+    Rollback,
+    /// The same release again, host by host.
+    Restart,
+}
+
+impl PlanKind {
+    /// The word in output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Stage => "stage",
+            Self::Switch => "switch",
+            Self::Rollback => "rollback",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// One thing that is done, on one host or, for traffic, on all load balancers at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Fetch the release's images.
+    Pull {
+        /// Host.
+        host: HostName,
+        /// Slot whose files name the images.
+        slot: SlotName,
+        /// The release.
+        release: ReleaseId,
+    },
+    /// End what runs in the slot and bring the release up.
+    Replace {
+        /// Host.
+        host: HostName,
+        /// Slot.
+        slot: SlotName,
+        /// The release.
+        release: ReleaseId,
+    },
+    /// Bring up the same release again with new containers.
+    Restart {
+        /// Host.
+        host: HostName,
+        /// Slot.
+        slot: SlotName,
+        /// The release that runs there.
+        release: ReleaseId,
+    },
+    /// Wait until these members pass every gate, from every view.
+    Gate {
+        /// Slot.
+        slot: SlotName,
+        /// Its members that are asked.
+        hosts: Vec<HostName>,
+        /// What must run there.
+        release: Option<ReleaseId>,
+        /// One good probe is enough (switch, rollback).
+        once: bool,
+    },
+    /// Have a load balancer check the new configuration.
+    Prepare {
+        /// Load-balancer host.
+        host: HostName,
+        /// What it does now; nothing of the app where absent.
+        before: Option<Traffic>,
+        /// What it shall do.
+        after: Traffic,
+    },
+    /// Set the traffic on all load balancers, read it back, restore all where one fails.
+    Shift {
+        /// Load-balancer hosts.
+        hosts: Vec<HostName>,
+        /// What they do now.
+        before: Option<Traffic>,
+        /// What they shall do.
+        after: Traffic,
+    },
+    /// Wait until open requests to members that left have ended.
+    Drain {
+        /// Load-balancer host.
+        host: HostName,
+        /// What it does now.
+        now: Traffic,
+        /// Longest wait.
+        within: Duration,
+    },
+    /// Watch the members with traffic for a time; any lost gate fails the step.
+    Bake {
+        /// Slot.
+        slot: SlotName,
+        /// How long.
+        time: Duration,
+    },
+    /// Keep logs and state of what failed in the slot.
+    Evidence {
+        /// Host.
+        host: HostName,
+        /// Slot.
+        slot: SlotName,
+    },
+    /// Remove what the run put into the slot; bring up what was there before.
+    Revert {
+        /// Host.
+        host: HostName,
+        /// Slot.
+        slot: SlotName,
+        /// The release that was there; nothing where absent.
+        to: Option<ReleaseId>,
+    },
+}
+
+impl Action {
+    /// The hosts that it touches.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<&HostName> {
+        match self {
+            Self::Pull { host, .. }
+            | Self::Replace { host, .. }
+            | Self::Restart { host, .. }
+            | Self::Prepare { host, .. }
+            | Self::Drain { host, .. }
+            | Self::Evidence { host, .. }
+            | Self::Revert { host, .. } => vec![host],
+            Self::Gate { hosts, .. } | Self::Shift { hosts, .. } => hosts.iter().collect(),
+            Self::Bake { .. } => Vec::new(),
+        }
+    }
+}
+
+/// How a step is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// It left nothing behind that matters.
+    Nothing,
+    /// These actions, in order. They are right for a step that was done and for one half done.
+    Do(Vec<Action>),
+    /// It cannot be taken back.
+    NeverBack,
+}
+
+/// Why a step is in the plan, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause(pub String);
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Its number.
+    pub id: StepId,
+    /// What is done.
+    #[serde(flatten)]
+    pub action: Action,
+    /// How it is taken back.
+    pub undo: Undo,
+    /// Steps that must be done before.
+    pub needs: Vec<StepId>,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// What will be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// What it is for.
+    pub kind: PlanKind,
+    /// Environment.
+    pub env: EnvName,
+    /// App.
+    pub app: AppName,
+    /// The release that is to serve (or to be staged) in the end.
+    pub to: Option<ReleaseLabel>,
+    /// The release that serves now.
+    pub from: Option<ReleaseLabel>,
+    /// The slot that gets, or keeps, the traffic.
+    pub target: SlotName,
+    /// The slot that has it now.
+    pub old: Option<SlotName>,
+    /// Traffic now.
+    pub before: Option<Traffic>,
+    /// Traffic in the end.
+    pub after: Option<Traffic>,
+    /// Steps, each after those that it needs.
+    pub steps: Vec<Step>,
+    /// The step after which failure means going back with traffic.
+    pub commit: Option<StepId>,
+    /// How a run of this plan ends when all goes well.
+    pub end: OutcomeKind,
+    /// Why nothing is to be done, where nothing is; and what a person should know.
+    pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// Nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Adds a step and returns its number.
+    pub fn push(&mut self, action: Action, undo: Undo, needs: &[StepId], cause: &str) -> StepId {
+        let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX).saturating_add(1));
+        self.steps.push(Step {
+            id,
+            action,
+            undo,
+            needs: needs.to_vec(),
+            cause: Cause(cause.to_owned()),
+        });
+        id
+    }
+}
+
+/// Why no plan can be made. All reasons at once; nothing has been changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{} reason(s) against it", .reasons.len())]
+pub struct Refusal {
+    /// Each: what, where, why; and what to do.
+    pub reasons: Vec<(String, String)>,
+    /// Whether the reason is that something could not be told (exit code 7 instead of 4).
+    pub unknown: bool,
+}
+
+impl Refusal {
+    /// A refusal with one reason.
+    #[must_use]
+    pub fn one(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            reasons: vec![(what.into(), hint.into())],
+            unknown: false,
+        }
+    }
+}

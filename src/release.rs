@@ -1,0 +1,161 @@
+//! What is deployed: an immutable release, and what it wants of each host.
+//!
+//! A release is identified by the hash of everything that reaches a host: app, version, digests and
+//! the rendered files of every host. The revision (`#42`) is a number for people.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::name::{AppName, Digest, EnvName, HostName, ReleaseId, ServiceName, SlotName, Version};
+
+/// One file of a release on one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReleaseFile {
+    /// Relative path within the release's directory; `[A-Za-z0-9._/-]`, no `..`.
+    pub path: String,
+    /// Permission bits, e.g. `0o640`.
+    pub mode: u32,
+    /// Content.
+    pub bytes: Vec<u8>,
+}
+
+/// What one service of a release must look like in `docker inspect`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceSpec {
+    /// Image as `repository:tag@sha256:…`.
+    pub image: String,
+    /// Its digest, where it has one.
+    pub digest: Option<Digest>,
+    /// Restart policy name, e.g. `always`.
+    pub restart: String,
+    /// Memory limit in bytes, 0 for none.
+    pub memory: u64,
+    /// CPU limit in billionths, 0 for none.
+    pub nano_cpus: u64,
+    /// Ports held on the host: number and `tcp` or `udp`.
+    pub ports: Vec<(u16, String)>,
+}
+
+impl ServiceSpec {
+    /// Runs to its end and stays down; its absence among running containers is not a fault.
+    #[must_use]
+    pub fn one_shot(&self) -> bool {
+        self.restart == "no"
+    }
+}
+
+/// What a release is, for people and for comparison; also kept as `release.json` on each host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseLabel {
+    /// Identity.
+    pub id: ReleaseId,
+    /// Version that was asked for.
+    pub version: Version,
+    /// Number for people; 0 where not known.
+    pub revision: u64,
+    /// Digest of the app's image (the first, where it has several).
+    pub digest: Option<Digest>,
+}
+
+impl std::fmt::Display for ReleaseLabel {
+    /// `#43 1.0.2-30-abc1234`, or the version alone where there is no number.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.revision > 0 {
+            write!(f, "#{} ", self.revision)?;
+        }
+        write!(f, "{}", self.version)
+    }
+}
+
+/// The part of a release that one host keeps in `releases/<id>/<slot>/release.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRelease {
+    /// Which release it is.
+    #[serde(flatten)]
+    pub label: ReleaseLabel,
+    /// The slot that the files were rendered for.
+    pub slot: SlotName,
+    /// Its services.
+    pub services: BTreeMap<ServiceName, ServiceSpec>,
+}
+
+/// A release with everything that its hosts need.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Which one.
+    pub label: ReleaseLabel,
+    /// Per host: what it keeps and runs.
+    pub hosts: BTreeMap<HostName, HostRelease>,
+    /// Per host: the files to upload, without `release.json`.
+    pub files: BTreeMap<HostName, Vec<ReleaseFile>>,
+}
+
+/// Identity of a release: the first 16 hex digits of SHA-256 over everything that is the same
+/// each time it is made. Labels that name the release or its run must not be part of `files`.
+#[must_use]
+pub fn identity(
+    env: &EnvName,
+    app: &AppName,
+    version: &Version,
+    digests: &BTreeMap<String, Digest>,
+    files: &BTreeMap<HostName, Vec<ReleaseFile>>,
+) -> ReleaseId {
+    let mut hash = Sha256::new();
+    // Every part goes in with its length, so that no two lists of parts look the same.
+    let mut part = |bytes: &[u8]| {
+        hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(bytes);
+    };
+    for word in [env.as_str(), app.as_str(), version.as_str()] {
+        part(word.as_bytes());
+    }
+    for (image, digest) in digests {
+        part(image.as_bytes());
+        part(digest.as_str().as_bytes());
+    }
+    for (host, list) in files {
+        part(host.as_str().as_bytes());
+        for file in list {
+            part(file.path.as_bytes());
+            part(&file.mode.to_be_bytes());
+            part(&file.bytes);
+        }
+    }
+    let hex: String = hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect();
+    ReleaseId::new(hex).expect("hex digits are a valid release id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(bytes: &str) -> BTreeMap<HostName, Vec<ReleaseFile>> {
+        BTreeMap::from([(
+            HostName::new("web1").unwrap(),
+            vec![ReleaseFile {
+                path: "docker-compose.yml".into(),
+                mode: 0o640,
+                bytes: bytes.into(),
+            }],
+        )])
+    }
+
+    #[test]
+    fn identity_depends_on_every_byte_and_on_nothing_else() {
+        let id = |v: &str, b: &str| {
+            identity(
+                &EnvName::new("staging").unwrap(),
+                &AppName::new("app").unwrap(),
+                &Version::new(v).unwrap(),
+                &BTreeMap::new(),
+                &files(b),
+            )
+        };
+        assert_eq!(id("1.0", "a"), id("1.0", "a"));
+        assert_ne!(id("1.0", "a"), id("1.0", "b"));
+        assert_ne!(id("1.0", "a"), id("1.1", "a"));
+        assert_eq!(id("1.0", "a").as_str().len(), 16);
+    }
+}
