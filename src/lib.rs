@@ -8,6 +8,8 @@ pub mod event;
 pub mod fleet;
 pub mod host;
 pub mod name;
+pub mod plan;
+pub mod release;
 pub mod report;
 pub mod template;
 pub mod text;

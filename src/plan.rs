@@ -20,4 +20,4 @@ pub mod switch;
 mod text;
 
 pub use setup::{GateKind, GateSpec, GateView, LbHost, Setup};
-pub use step::{Action, Cause, Plan, PlanKind, Refusal, Step, Undo};
+pub use step::{Action, Cause, Move, Plan, PlanKind, Refusal, Step, Undo};

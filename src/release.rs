@@ -123,7 +123,12 @@ pub fn identity(
             part(&file.bytes);
         }
     }
-    let hex: String = hash.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect();
+    let hex: String = hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|b| format!("{b:02x}"))
+        .collect();
     ReleaseId::new(hex).expect("hex digits are a valid release id")
 }
 

@@ -8,6 +8,7 @@ use super::Traffic;
 use crate::name::{
     Actor, AppName, BalancerName, EnvName, Fence, HostName, MachineId, ReleaseId, RunId, SlotName,
 };
+use crate::release::HostRelease;
 
 /// Everything that one look at an environment's app found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -99,6 +100,10 @@ pub struct RecordView {
     pub slots: BTreeMap<SlotName, SlotRecord>,
     /// Releases kept on the host.
     pub releases: Vec<ReleaseId>,
+    /// What the releases named in `slots` want of the host.
+    pub kept: Vec<HostRelease>,
+    /// Releases that served and passed their bake, oldest first: where a rollback may go to.
+    pub promoted: Vec<ReleaseId>,
     /// Highest revision number seen in releases and history.
     pub revision: u64,
     /// Hosts that missed a change, and what is written about each.

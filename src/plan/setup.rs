@@ -118,7 +118,9 @@ impl Setup {
 
     /// The slots of which `host` is a member.
     pub fn slots_of<'a>(&'a self, host: &'a HostName) -> impl Iterator<Item = &'a SlotName> + 'a {
-        self.slots.iter().filter(move |s| self.hosts(s).any(|h| h == host))
+        self.slots
+            .iter()
+            .filter(move |s| self.hosts(s).any(|h| h == host))
     }
 
     /// All traffic to `slot`.
@@ -139,7 +141,9 @@ impl Setup {
         let mut next = traffic.clone();
         generation.clone_into(&mut next.generation);
         let members = next.groups.get_mut(slot).into_iter().flatten();
-        members.filter(|m| m.host == *host).for_each(|m| m.state = state);
+        members
+            .filter(|m| m.host == *host)
+            .for_each(|m| m.state = state);
         next
     }
 }

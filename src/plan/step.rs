@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fleet::Traffic;
 use crate::name::{AppName, EnvName, HostName, OutcomeKind, ReleaseId, SlotName, StepId};
@@ -34,6 +34,29 @@ impl PlanKind {
             Self::Switch => "switch",
             Self::Rollback => "rollback",
             Self::Restart => "restart",
+        }
+    }
+}
+
+/// A change of traffic on one load-balancer host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// The host.
+    pub host: HostName,
+    /// What it does now; nothing of the app where absent.
+    pub before: Option<Traffic>,
+    /// What it shall do; nothing of the app where absent.
+    pub after: Option<Traffic>,
+}
+
+impl Move {
+    /// The way back.
+    #[must_use]
+    pub fn reversed(&self) -> Self {
+        Self {
+            host: self.host.clone(),
+            before: self.after.clone(),
+            after: self.before.clone(),
         }
     }
 }
@@ -81,22 +104,11 @@ pub enum Action {
         once: bool,
     },
     /// Have a load balancer check the new configuration.
-    Prepare {
-        /// Load-balancer host.
-        host: HostName,
-        /// What it does now; nothing of the app where absent.
-        before: Option<Traffic>,
-        /// What it shall do.
-        after: Traffic,
-    },
+    Prepare(Move),
     /// Set the traffic on all load balancers, read it back, restore all where one fails.
     Shift {
-        /// Load-balancer hosts.
-        hosts: Vec<HostName>,
-        /// What they do now.
-        before: Option<Traffic>,
-        /// What they shall do.
-        after: Traffic,
+        /// One per load-balancer host.
+        moves: Vec<Move>,
     },
     /// Wait until open requests to members that left have ended.
     Drain {
@@ -140,11 +152,12 @@ impl Action {
             Self::Pull { host, .. }
             | Self::Replace { host, .. }
             | Self::Restart { host, .. }
-            | Self::Prepare { host, .. }
             | Self::Drain { host, .. }
             | Self::Evidence { host, .. }
             | Self::Revert { host, .. } => vec![host],
-            Self::Gate { hosts, .. } | Self::Shift { hosts, .. } => hosts.iter().collect(),
+            Self::Prepare(change) => vec![&change.host],
+            Self::Gate { hosts, .. } => hosts.iter().collect(),
+            Self::Shift { moves } => moves.iter().map(|m| &m.host).collect(),
             Self::Bake { .. } => Vec::new(),
         }
     }
@@ -222,7 +235,11 @@ impl Plan {
 
     /// Adds a step and returns its number.
     pub fn push(&mut self, action: Action, undo: Undo, needs: &[StepId], cause: &str) -> StepId {
-        let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX).saturating_add(1));
+        let id = StepId(
+            u32::try_from(self.steps.len())
+                .unwrap_or(u32::MAX)
+                .saturating_add(1),
+        );
         self.steps.push(Step {
             id,
             action,

@@ -156,6 +156,9 @@ mod tests {
         out.result("a\n");
         out.result("b");
         out.say("c");
-        assert_eq!((stdout.text().as_str(), stderr.text().as_str()), ("a\nb\n", "c\n"));
+        assert_eq!(
+            (stdout.text().as_str(), stderr.text().as_str()),
+            ("a\nb\n", "c\n")
+        );
     }
 }

@@ -105,7 +105,8 @@ pub fn deploy() -> Vec<Event> {
     ]);
     s.begin("web3", Stage::Pull).begin("web4", Stage::Pull);
     s.after(100).progress("web3", Stage::Pull, 1, 4);
-    s.after(300).done("web3", Stage::Pull, 300, "app@1.0.2-30-abc1234");
+    s.after(300)
+        .done("web3", Stage::Pull, 300, "app@1.0.2-30-abc1234");
     s.after(10).done("web4", Stage::Pull, 310, "already here");
     s.after(1000).begin("lb1", Stage::Switch);
     s.after(5).say(Kind::Switched {

@@ -69,7 +69,9 @@ pub fn clock(at: Timestamp, zone: &TimeZone) -> String {
 /// Local time of day with milliseconds, `02:11:04.123`.
 #[must_use]
 pub fn clock_millis(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%H:%M:%S%.3f").to_string()
+    at.to_zoned(zone.clone())
+        .strftime("%H:%M:%S%.3f")
+        .to_string()
 }
 
 /// Time of day on the day of `now`, else with its date: `02:11`, `Mar 7 02:11`, `2024-03-07`.
@@ -145,7 +147,10 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_becomes_visible() {
-        assert_eq!(tame("a\x1b[2Jb\tc\r\u{202e}d"), "a\u{fffd}[2Jb c\u{fffd}\u{fffd}d");
+        assert_eq!(
+            tame("a\x1b[2Jb\tc\r\u{202e}d"),
+            "a\u{fffd}[2Jb c\u{fffd}\u{fffd}d"
+        );
         let lines: Vec<_> = tame_lines("one  \r\ntwo\x07\n").collect();
         assert_eq!(lines, ["one", "two\u{fffd}"]);
     }

@@ -1,0 +1,112 @@
+//! The plan as lines: the dry run, the review and what unit tests compare.
+
+use std::fmt::{self, Write as _};
+
+use super::{Action, Move, Plan, Undo, judge};
+use crate::name::HostName;
+use crate::text;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.env, self.app, self.kind.word())?;
+        match (&self.from, &self.to) {
+            (Some(a), Some(b)) if a.id != b.id => write!(f, ": {a} → {b}")?,
+            (_, Some(b)) => write!(f, ": {b}")?,
+            (Some(a), None) => write!(f, ": away from {a}")?,
+            (None, None) => {}
+        }
+        match &self.old {
+            Some(old) if *old != self.target => writeln!(f, ", {old} → {}", self.target)?,
+            _ => writeln!(f, ", {}", self.target)?,
+        }
+        for step in &self.steps {
+            let needs: Vec<String> = step.needs.iter().map(ToString::to_string).collect();
+            let after = if needs.is_empty() {
+                String::new()
+            } else {
+                format!(" after {}", needs.join(" "))
+            };
+            let mark = if Some(step.id) == self.commit {
+                " [commit point]"
+            } else {
+                ""
+            };
+            writeln!(
+                f,
+                "  {:<4}{}{mark} ({}){after}",
+                step.id, step.action, step.cause.0
+            )?;
+            if let Undo::Do(actions) = &step.undo {
+                let undo: Vec<String> = actions.iter().map(ToString::to_string).collect();
+                writeln!(f, "      else {}", undo.join(", "))?;
+            }
+        }
+        for note in &self.notes {
+            writeln!(f, "  note: {note}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pull { host, .. } => write!(f, "{host}: pull"),
+            Self::Replace { host, slot, .. } => write!(f, "{host}: stop and up {slot}"),
+            Self::Restart { host, slot, .. } => write!(f, "{host}: stop and start {slot}"),
+            Self::Gate {
+                slot, hosts, once, ..
+            } => {
+                let how = if *once { "probe" } else { "gate" };
+                write!(f, "{how} {slot} {}", names(hosts))
+            }
+            Self::Prepare(m) => {
+                write!(f, "{}: prepare {}", m.host, judge::says(m.after.as_ref()))
+            }
+            Self::Shift { moves } => shift(f, moves),
+            Self::Drain { host, within, .. } => {
+                write!(f, "{host}: drain, at most {}", text::duration(*within))
+            }
+            Self::Bake { slot, time } => write!(f, "bake {slot} for {}", text::duration(*time)),
+            Self::Evidence { host, slot } => write!(f, "{host}: keep evidence of {slot}"),
+            Self::Revert {
+                host,
+                slot,
+                to: Some(to),
+            } => {
+                write!(f, "{host}: {slot} back to release {to}")
+            }
+            Self::Revert {
+                host,
+                slot,
+                to: None,
+            } => write!(f, "{host}: remove {slot}"),
+        }
+    }
+}
+
+/// Load balancers that go to the same place are named together.
+fn shift(f: &mut fmt::Formatter<'_>, moves: &[Move]) -> fmt::Result {
+    let mut ends: Vec<(String, Vec<HostName>)> = Vec::new();
+    for m in moves {
+        let end = judge::says(m.after.as_ref());
+        match ends.iter_mut().find(|(e, _)| *e == end) {
+            Some((_, hosts)) => hosts.push(m.host.clone()),
+            None => ends.push((end, vec![m.host.clone()])),
+        }
+    }
+    f.write_str("switch ")?;
+    for (i, (end, hosts)) in ends.iter().enumerate() {
+        let comma = if i == 0 { "" } else { ", " };
+        write!(f, "{comma}{} to {end}", names(hosts))?;
+    }
+    Ok(())
+}
+
+fn names(hosts: &[HostName]) -> String {
+    let mut out = String::new();
+    for (i, host) in hosts.iter().enumerate() {
+        let _ = write!(out, "{}{host}", if i == 0 { "" } else { " " });
+    }
+    out
+}
