@@ -4,6 +4,7 @@
 //! (kept by `tests/architecture.rs`).
 
 pub mod balancer;
+pub mod cli;
 pub mod event;
 pub mod fleet;
 pub mod host;

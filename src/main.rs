@@ -1,2 +1,58 @@
 //! The program: reads the outside once and calls the library.
-fn main() {}
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use deploy::cli::outside::actor;
+use deploy::cli::{self, Outside};
+use deploy::report::Out;
+use deploy::time::Clock;
+
+fn main() -> ExitCode {
+    let code = cli::main(outside(), Clock::system(), &Out::process());
+    ExitCode::from(code.number())
+}
+
+fn outside() -> Outside {
+    let vars: BTreeMap<String, _> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .collect();
+    let var = |name: &str| vars.get(name).and_then(|v| v.to_str());
+    let machine = system_file("/proc/sys/kernel/hostname");
+    let actor = actor(
+        var("USER").or_else(|| var("LOGNAME")),
+        machine.as_deref().or_else(|| var("HOSTNAME")),
+        std::process::id(),
+        started(),
+    );
+    Outside {
+        args: std::env::args_os().collect(),
+        actor,
+        vars,
+        stdin_terminal: std::io::stdin().is_terminal(),
+        stdout_terminal: std::io::stdout().is_terminal(),
+        stderr_terminal: std::io::stderr().is_terminal(),
+    }
+}
+
+/// When this process started, in clock ticks since boot: with the process number it names the
+/// process for good. 0 where the system does not tell.
+fn started() -> u64 {
+    // The second field is the program's name in brackets and may hold blanks; 20 fields follow it
+    // up to the start time (proc(5), field 22).
+    system_file("/proc/self/stat")
+        .and_then(|stat| {
+            let (_, rest) = stat.rsplit_once(')')?;
+            rest.split_whitespace().nth(19)?.parse().ok()
+        })
+        .unwrap_or(0)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "main reads the outside; these are no files of an operator"
+)]
+fn system_file(path: &str) -> Option<String> {
+    std::fs::read_to_string(path).ok()
+}

@@ -20,8 +20,15 @@ pub mod words;
 #[cfg(test)]
 mod script;
 
-pub use face::{Face, Feed};
+pub use face::{Face, Feed, Notices};
 pub use json::Json;
 pub use out::Out;
 pub use plain::Plain;
 pub use quiet::Quiet;
+
+/// Columns of the terminal, where stderr is one.
+#[must_use]
+pub fn columns() -> Option<usize> {
+    let (_, columns) = console::Term::stderr().size_checked()?;
+    Some(usize::from(columns))
+}

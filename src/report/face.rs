@@ -14,6 +14,8 @@ use crate::event::Event;
 pub trait Face: Send {
     /// Something happened.
     fn event(&mut self, event: &Event);
+    /// Something that is no event of the run, e.g. what a Ctrl-C does.
+    fn notice(&mut self, text: &str);
     /// A tenth of a second or so went by; times on the screen may be renewed.
     fn tick(&mut self) {}
     /// Somebody else needs the screen: leave it clean. The next event takes it again.
@@ -27,7 +29,20 @@ const TICK: Duration = Duration::from_millis(100);
 
 enum Control {
     Pause(oneshot::Sender<()>),
+    Notice(String),
     Close,
+}
+
+/// Says things that are no events of a run, in order with them.
+#[derive(Debug, Clone)]
+pub struct Notices(mpsc::UnboundedSender<Control>);
+
+impl Notices {
+    /// Shows a line.
+    pub fn say(&self, text: &str) {
+        // An error means that the face has ended, and with it the run.
+        let _ = self.0.send(Control::Notice(text.to_owned()));
+    }
 }
 
 /// A face that listens in a task of its own.
@@ -56,6 +71,12 @@ impl Feed {
     #[must_use]
     pub fn sender(&self) -> mpsc::UnboundedSender<Event> {
         self.events.clone()
+    }
+
+    /// Where others than the engine speak.
+    #[must_use]
+    pub fn notices(&self) -> Notices {
+        Notices(self.control.clone())
     }
 
     /// Shows what was said so far and leaves the screen to the caller, e.g. for a question.
@@ -93,6 +114,7 @@ async fn listen(
                         face.pause();
                         let _ = tell.send(());
                     }
+                    Some(Control::Notice(text)) => face.notice(&text),
                     Some(Control::Close) | None => break,
                 }
             }
@@ -117,6 +139,9 @@ mod tests {
         fn event(&mut self, event: &Event) {
             self.0.lock().unwrap().push(event.seq.to_string());
         }
+        fn notice(&mut self, text: &str) {
+            self.0.lock().unwrap().push(text.to_owned());
+        }
         fn pause(&mut self) {
             self.0.lock().unwrap().push("pause".into());
         }
@@ -136,7 +161,8 @@ mod tests {
         }
         feed.pause().await;
         say.send(events[3].clone()).unwrap();
+        feed.notices().say("notice");
         feed.close().await;
-        assert_eq!(seen.lock().unwrap().join(" "), "1 2 3 pause 4 close");
+        assert_eq!(seen.lock().unwrap().join(" "), "1 2 3 pause 4 notice close");
     }
 }

@@ -28,6 +28,10 @@ impl Face for Json {
             )),
         }
     }
+
+    fn notice(&mut self, text: &str) {
+        self.out.say(text);
+    }
 }
 
 #[cfg(test)]

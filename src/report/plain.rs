@@ -159,6 +159,10 @@ impl Face for Plain {
             Kind::Finished { outcome, block } => self.finished(at, outcome.kind, block),
         }
     }
+
+    fn notice(&mut self, text: &str) {
+        self.out.say(&format!("-- {}", words::tame(text)));
+    }
 }
 
 /// Output of a host, marked as such on every line.

@@ -60,6 +60,10 @@ impl Face for Quiet {
         }
     }
 
+    fn notice(&mut self, text: &str) {
+        self.plain.notice(text);
+    }
+
     fn close(&mut self) {
         // A run that never came to its end did not go well.
         self.show();

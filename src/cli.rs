@@ -1,0 +1,140 @@
+//! The command line: grammar, one file per command, failures and exit codes, questions.
+//!
+//! - `args`      the grammar; to add a command, begin there
+//! - `outside`   what `main` reads once
+//! - `context`   what every command is given
+//! - `target`    `app@version` and what it means
+//! - `failure`   kinds, causes, hints, exit codes
+//! - `confirm`   the question of a protected environment
+//! - `signals`   Ctrl-C and its like as values
+//! - `work`      what a command does once its words are understood: where engine and faces meet
+//! - one file for each command: `deploy`, `stage`, `switch`, …
+
+pub mod args;
+pub mod confirm;
+pub mod context;
+pub mod deploy;
+pub mod failure;
+pub mod logs;
+pub mod outside;
+pub mod plan;
+pub mod render;
+pub mod restart;
+pub mod rollback;
+pub mod signals;
+pub mod stage;
+pub mod status;
+pub mod switch;
+pub mod target;
+pub mod work;
+
+pub use context::Context;
+pub use failure::{Failure, FailureKind};
+pub use outside::Outside;
+
+use args::{Cli, Command, Parsed};
+
+use crate::event::jiff_text::Stamp;
+use crate::event::{Event, Kind};
+use crate::name::ExitCode;
+use crate::report::{self, Face, Json, Out};
+use crate::time::Clock;
+
+/// Longest line of help.
+const WIDEST: usize = 100;
+
+/// Reads the arguments, does what they say, and returns the exit code. Help needs no runtime.
+#[must_use]
+pub fn main(outside: Outside, clock: Clock, out: &Out) -> ExitCode {
+    let look = args::Look {
+        colour: outside.stdout_terminal && outside.stderr_terminal && !outside.no_color(),
+        columns: report::columns().unwrap_or(WIDEST).min(WIDEST),
+    };
+    let cli = match args::parse(&outside.args, look) {
+        Parsed::Run(cli) => *cli,
+        Parsed::Text(text) => {
+            out.result(&text);
+            return finish(out, ExitCode::Success);
+        }
+        Parsed::Wrong(text) => {
+            out.say(&text);
+            return ExitCode::Usage;
+        }
+    };
+    let Cli { options, command } = cli;
+    let ctx = Context {
+        options,
+        outside,
+        clock,
+        out: out.clone(),
+        zone: jiff::tz::TimeZone::system(),
+    };
+    let code = match command {
+        Some(command) => serve(&ctx, command),
+        None => ExitCode::Usage,
+    };
+    finish(out, code)
+}
+
+fn serve(ctx: &Context, command: Command) -> ExitCode {
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::failed("the program could not start").because(error);
+            return explain(ctx, &failure);
+        }
+    };
+    let ended = runtime.block_on(command.run(ctx));
+    // A thread that still waits for an answer on stdin must not keep the program.
+    runtime.shutdown_background();
+    ended.unwrap_or_else(|failure| explain(ctx, &failure))
+}
+
+/// Says why a command failed, once, and returns its exit code.
+fn explain(ctx: &Context, failure: &Failure) -> ExitCode {
+    let code = failure.kind().exit_code();
+    if ctx.options.json {
+        Json::new(ctx.out.clone()).event(&Event {
+            v: 1,
+            seq: 0,
+            at: Stamp(ctx.clock.wall()),
+            run: None,
+            kind: Kind::Error {
+                what: failure.one_line(),
+                hints: failure.hints().to_vec(),
+                code: code.number(),
+            },
+        });
+    }
+    ctx.out.say(&failure.to_string());
+    code
+}
+
+/// A result that could not be written must not look like success.
+fn finish(out: &Out, code: ExitCode) -> ExitCode {
+    match out.lost() {
+        Some(kind) => {
+            out.say(&format!("error: output was lost: stdout: {kind}"));
+            code.worse(ExitCode::Failed)
+        }
+        None => code,
+    }
+}
+
+impl Command {
+    async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Deploy(args) => args.run(ctx).await,
+            Self::Stage(args) => args.run(ctx).await,
+            Self::Switch(args) => args.run(ctx).await,
+            Self::Rollback(args) => args.run(ctx).await,
+            Self::Status(args) => args.run(ctx).await,
+            Self::Plan(args) => args.run(ctx).await,
+            Self::Render(args) => args.run(ctx).await,
+            Self::Logs(args) => args.run(ctx).await,
+            Self::Restart(args) => args.run(ctx).await,
+            // `args::parse` has made a `Deploy` of it.
+            Self::Environment(_) => Err(Failure::usage("no command was given")),
+        }
+    }
+}

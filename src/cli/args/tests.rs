@@ -1,0 +1,245 @@
+//! Every form of the grammar, and the texts of help.
+
+use std::time::Duration;
+
+use super::*;
+use crate::time::Clock;
+
+const LOOK: Look = Look {
+    colour: false,
+    columns: 100,
+};
+
+fn words(line: &str) -> Vec<OsString> {
+    std::iter::once("deploy")
+        .chain(line.split_whitespace())
+        .map(OsString::from)
+        .collect()
+}
+
+fn run(line: &str) -> Cli {
+    match parse(&words(line), LOOK) {
+        Parsed::Run(cli) => *cli,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn command(line: &str) -> String {
+    format!("{:?}", run(line).command.unwrap())
+}
+
+fn wrong(line: &str) -> String {
+    match parse(&words(line), LOOK) {
+        Parsed::Wrong(text) => text,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+fn text(line: &str) -> String {
+    match parse(&words(line), LOOK) {
+        Parsed::Text(text) => text,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_first_word_that_is_no_command_is_an_environment() {
+    insta::assert_snapshot!(command("staging app@1.0.1-22-7e56158"), @r#"
+    Deploy(Args { env: "staging", wanted: Some(Release { app: Some("app"), version: "1.0.1-22-7e56158" }) })
+    "#);
+    insta::assert_snapshot!(command("staging"), @r#"
+    Deploy(Args { env: "staging", wanted: None })
+    "#);
+    assert_eq!(
+        command("staging app@1"),
+        command("deploy staging app@1"),
+        "the hidden command means the same"
+    );
+}
+
+#[test]
+fn options_may_stand_before_and_after_the_environment() {
+    for line in [
+        "--json --set a.b=c staging app@1 --yes -m why --ticket CHG1",
+        "staging --json app@1 --set a.b=c -mwhy --yes --ticket=CHG1",
+        "--config-dir . -m why staging app@1 --yes --json --ticket CHG1 --set a.b=c",
+    ] {
+        let cli = run(line);
+        let o = cli.options;
+        assert!(o.json && o.yes, "{line}");
+        assert_eq!(o.message.as_deref(), Some("why"), "{line}");
+        assert_eq!(o.ticket.as_deref(), Some("CHG1"), "{line}");
+        assert_eq!(o.settings, [("a.b".to_owned(), "c".to_owned())], "{line}");
+        assert_eq!(o.config_dir, PathBuf::from("."), "{line}");
+        assert!(matches!(cli.command, Some(Command::Deploy(_))), "{line}");
+    }
+}
+
+#[test]
+fn every_command_has_its_form() {
+    for line in [
+        "stage staging app@1",
+        "stage staging @1",
+        "switch staging",
+        "switch staging app --to blue",
+        "switch staging app --to blue --force -m both-unfit",
+        "rollback staging app",
+        "rollback staging",
+        "status",
+        "status staging",
+        "status staging app --json",
+        "plan staging app@1 --exit-code",
+        "render staging app@1 --host web1 --host web2",
+        "logs staging app --tail 5 -f",
+        "logs staging --tail all",
+        "restart staging app",
+        "-vv staging app@1 -q",
+    ] {
+        run(line);
+    }
+}
+
+#[test]
+fn what_means_nothing_is_refused_with_its_reason() {
+    for (line, says) in [
+        ("staging app@1 more", "unexpected argument 'more'"),
+        ("staging app@a/b", "contains '/'"),
+        ("Staging app@1", "environment name \"Staging\""),
+        ("../x app@1", "environment name \"../x\""),
+        ("stage staging", "required"),
+        (
+            "rollback staging app@1",
+            "no version belongs here; write app",
+        ),
+        ("switch staging app --force", "--to"),
+        ("logs staging app --tail many", "a number of lines"),
+        ("staging app@1 --set level", "KEY=VALUE"),
+        ("staging app@1 --jsno", "--json"),
+        ("staging app@1 --json --quiet", "cannot be used with"),
+        ("--tikcet X staging", "--ticket"),
+    ] {
+        let text = wrong(line);
+        assert!(text.contains(says), "{line}: {text}");
+    }
+}
+
+#[test]
+fn nothing_at_all_shows_the_help_as_an_error() {
+    assert!(wrong("").contains("Examples:"));
+    assert!(wrong("--json").contains("Examples:"));
+}
+
+#[test]
+fn help_teaches_examples_first_and_lists_exit_codes() {
+    insta::assert_snapshot!(text("-h"), @r#"
+    Brings an environment of plain Docker hosts to a wanted release without dropping a request
+
+    Examples:
+      deploy staging app@1.0.1-22-7e56158         pull, start, gate, switch, keep the way back
+      deploy plan staging app@1.0.1-22-7e56158    show what that would do, change nothing
+      deploy stage staging app@1.0.1-22-7e56158   all but the switch: nobody notices
+      deploy switch staging app                   the switch alone, about a second
+      deploy rollback staging app                 back to the release before, about a second
+      deploy status                               what runs where, and is the way back ready
+
+    APP may be left out where the environment has one: `deploy staging @1.0.1-22-7e56158`.
+    `deploy staging` alone lists what it could mean.
+
+    Usage: deploy [OPTIONS] ENV [APP]@VERSION
+           deploy [OPTIONS] COMMAND …
+
+    Commands:
+      stage     Do everything up to the gates; no traffic is moved
+      switch    Send the traffic to what was staged: the switch alone
+      rollback  Go back to the release before: one switch to the standby
+      status    Show what runs where, what each load balancer says, and whether the way back is ready
+      plan      Show what a deploy would do; change nothing
+      render    Show the files that hosts would get; change nothing
+      logs      Show what the containers say, on all hosts at once
+      restart   Restart the release that serves, host by host
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Options of every command:
+          --config-dir <DIR>  Read `inventories/` and `templates/` in this directory [default: .]
+          --json              Write one JSON object per line to stdout, and nothing else
+      -q, --quiet             Say nothing unless it ends badly
+      -v, --verbose...        Show each remote script with its time
+          --yes               Answer the question of a protected environment
+      -m, --message <TEXT>    Write down why
+          --ticket <ID>       Write down the ticket, where the environment asks for one
+          --set <KEY=VALUE>   Set a value above all others for this run, e.g.
+                              `apps.app.vars.log_level=debug`
+          --no-color          Use no colours (also: NO_COLOR)
+
+    Exit codes:
+      0    succeeded, nothing to change, staged, parked
+      1    failed before traffic moved: what served before serves now
+      2    the command line or the configuration is wrong: nothing was changed
+      3    there is something to change, where it was asked to tell (plan --exit-code)
+      4    refused: another run, a hold, a load balancer that was broken before
+      5    traffic was moved and moved back
+      6    mixed: hosts differ and a person is needed
+      7    could not tell: a host, load balancer or registry did not answer
+      130  stopped by Ctrl-C, all put back (143: by SIGTERM or a closed terminal)
+      Where several apply: 6, then 7, 5, 1, 3.
+    "#);
+}
+
+#[test]
+fn each_command_has_its_own_help() {
+    insta::assert_snapshot!(text("switch --help"), @r#"
+    Send the traffic to what was staged: the switch alone
+
+    Gates afresh, and refuses where what was staged has changed.
+
+    Usage: deploy switch [OPTIONS] <ENV> [APP]
+
+    Arguments:
+      <ENV>  Environment: the name of a file in `inventories/`
+      [APP]  App; may be left out where there is one
+
+    Options:
+          --to <SLOT>  Switch to this slot, whichever it is
+          --force      Also where the slot is not fit: what is unfit is named, then it is done; needs
+                       --to and -m
+      -h, --help       Print help
+
+    Options of every command:
+          --config-dir <DIR>  Read `inventories/` and `templates/` in this directory [default: .]
+          --json              Write one JSON object per line to stdout, and nothing else
+      -q, --quiet             Say nothing unless it ends badly
+      -v, --verbose...        Show each remote script with its time
+          --yes               Answer the question of a protected environment
+      -m, --message <TEXT>    Write down why
+          --ticket <ID>       Write down the ticket, where the environment asks for one
+          --set <KEY=VALUE>   Set a value above all others for this run, e.g.
+                              `apps.app.vars.log_level=debug`
+          --no-color          Use no colours (also: NO_COLOR)
+    "#);
+    assert_eq!(text("-h"), text("--help"));
+    assert!(text("staging --help").contains("[APP]@VERSION"));
+    assert!(text("--version").starts_with("deploy "));
+}
+
+#[test]
+fn help_is_quick() {
+    let clock = Clock::system();
+    for _ in 0..10 {
+        text("--help");
+    }
+    // Debug build on a busy machine; the program itself needs a tenth of it.
+    assert!(clock.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn commands_of_today_and_tomorrow_are_no_environments() {
+    for word in ["deploy", "status", "resume", "help", "history"] {
+        assert!(reserved(word), "{word}");
+    }
+    assert!(!reserved("staging"));
+    assert!(!commands().contains(&"deploy".to_owned()));
+    assert!(commands().contains(&"rollback".to_owned()));
+}

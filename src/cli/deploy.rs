@@ -1,0 +1,106 @@
+//! `deploy ENV [APP]@VERSION`: bring an environment to a release.
+
+use super::context::Context;
+use super::failure::Failure;
+use super::target::Wanted;
+use super::work::{self, Wish};
+use crate::name::{AppName, EnvName, ExitCode};
+
+/// Bring an environment to a release
+///
+/// Looks, plans, pulls, starts the release in the standby slot, gates it, switches all load
+/// balancers, drains, bakes, and keeps the old slot for the way back. Before the switch nobody
+/// notices a failure.
+#[derive(Debug, clap::Args)]
+#[command(override_usage = "deploy [OPTIONS] ENV [APP]@VERSION")]
+pub struct Args {
+    /// Environment: the name of a file in `inventories/`
+    env: EnvName,
+    /// Release to bring it to; APP may be left out where there is one
+    #[arg(value_name = "[APP]@VERSION")]
+    wanted: Option<Wanted>,
+}
+
+impl Args {
+    /// Understands the words, then deploys.
+    ///
+    /// # Errors
+    /// Words that mean nothing here, or what kept the run from beginning.
+    pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        ctx.environment(&self.env, true)?;
+        let apps = work::apps(ctx, &self.env).await?;
+        let Some(wanted) = self.wanted else {
+            ctx.out.say(&meanings(&self.env, &apps));
+            return Ok(ExitCode::Usage);
+        };
+        let (app, version) = wanted.resolve(&self.env, &apps)?;
+        let env = self.env;
+        work::deploy(ctx, Wish { env, app, version }).await
+    }
+}
+
+/// What `deploy ENV` could mean.
+fn meanings(env: &EnvName, apps: &[AppName]) -> String {
+    let app = match apps {
+        [only] => only.as_str(),
+        _ => "APP",
+    };
+    let mut lines = vec![format!("{env} alone says too little. It could mean:")];
+    for (command, does) in [
+        (format!("deploy {env} {app}@VERSION"), "deploy a version"),
+        (
+            format!("deploy plan {env} {app}@VERSION"),
+            "what that would do",
+        ),
+        (
+            format!("deploy stage {env} {app}@VERSION"),
+            "all but the switch",
+        ),
+        (
+            format!("deploy switch {env} {app}"),
+            "switch to what was staged",
+        ),
+        (
+            format!("deploy rollback {env} {app}"),
+            "back to the release before",
+        ),
+        (
+            format!("deploy restart {env} {app}"),
+            "host by host, same release",
+        ),
+        (format!("deploy status {env}"), "what runs now"),
+        (format!("deploy logs {env} {app} -f"), "what it says now"),
+    ] {
+        lines.push(format!("  {command:<44}  {does}"));
+    }
+    if apps.len() > 1 {
+        lines.push(format!(
+            "APP is one of: {}",
+            crate::report::words::names(apps, 20)
+        ));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_alone_lists_what_it_could_mean() {
+        let env = "staging".parse().unwrap();
+        insta::assert_snapshot!(meanings(&env, &["app".parse().unwrap()]), @r#"
+        staging alone says too little. It could mean:
+          deploy staging app@VERSION                    deploy a version
+          deploy plan staging app@VERSION               what that would do
+          deploy stage staging app@VERSION              all but the switch
+          deploy switch staging app                     switch to what was staged
+          deploy rollback staging app                   back to the release before
+          deploy restart staging app                    host by host, same release
+          deploy status staging                         what runs now
+          deploy logs staging app -f                    what it says now
+        "#);
+        let two = ["app", "api"].map(|a| a.parse().unwrap());
+        assert!(meanings(&env, &two).ends_with("APP is one of: app api"));
+    }
+}

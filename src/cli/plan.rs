@@ -1,0 +1,34 @@
+//! `deploy plan ENV [APP]@VERSION`: what a deploy would do.
+
+use super::context::Context;
+use super::failure::Failure;
+use super::target::Wanted;
+use super::work::{self, Wish};
+use crate::name::{EnvName, ExitCode};
+
+/// Show what a deploy would do; change nothing
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Environment: the name of a file in `inventories/`
+    env: EnvName,
+    /// Release; APP may be left out where there is one
+    #[arg(value_name = "[APP]@VERSION")]
+    wanted: Wanted,
+    /// End with exit code 3 where there is something to change
+    #[arg(long)]
+    exit_code: bool,
+}
+
+impl Args {
+    /// Understands the words, then does it.
+    ///
+    /// # Errors
+    /// Words that mean nothing here, or what kept it from beginning.
+    pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        ctx.environment(&self.env, false)?;
+        let apps = work::apps(ctx, &self.env).await?;
+        let (app, version) = self.wanted.resolve(&self.env, &apps)?;
+        let env = self.env;
+        work::plan(ctx, Wish { env, app, version }, self.exit_code).await
+    }
+}

@@ -1,0 +1,34 @@
+//! `deploy render ENV [APP]@VERSION`: the files that hosts would get.
+
+use super::context::Context;
+use super::failure::Failure;
+use super::target::Wanted;
+use super::work::{self, Wish};
+use crate::name::{EnvName, ExitCode, HostName};
+
+/// Show the files that hosts would get; change nothing
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Environment: the name of a file in `inventories/`
+    env: EnvName,
+    /// Release; APP may be left out where there is one
+    #[arg(value_name = "[APP]@VERSION")]
+    wanted: Wanted,
+    /// Only the files of this host; may be given more than once
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<HostName>,
+}
+
+impl Args {
+    /// Understands the words, then does it.
+    ///
+    /// # Errors
+    /// Words that mean nothing here, or what kept it from beginning.
+    pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        ctx.environment(&self.env, false)?;
+        let apps = work::apps(ctx, &self.env).await?;
+        let (app, version) = self.wanted.resolve(&self.env, &apps)?;
+        let env = self.env;
+        work::render(ctx, Wish { env, app, version }, self.hosts).await
+    }
+}

@@ -1,0 +1,61 @@
+//! Signals as values: the engine decides what the first and the second mean, the third leaves.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::failure::Failure;
+use crate::name::ExitCode;
+use crate::report::{Notices, words};
+
+/// A wish to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM, or SIGHUP: the terminal is gone, nobody watches any more.
+    Terminate,
+}
+
+impl Stop {
+    /// The exit code of a run that was stopped by it and unwound cleanly.
+    #[must_use]
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Interrupt => ExitCode::Interrupted,
+            Self::Terminate => ExitCode::Terminated,
+        }
+    }
+}
+
+/// Listens from now on: each signal arrives as a [`Stop`]; the third ends the program at once.
+/// What each does is said on the screen.
+///
+/// # Errors
+/// A [`Failure`] where the operating system does not let us listen.
+pub fn listen(notices: Notices) -> Result<mpsc::UnboundedReceiver<Stop>, Failure> {
+    let (tell, told) = mpsc::unbounded_channel();
+    let refused = |e: std::io::Error| Failure::failed("signals cannot be heard").because(e);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(refused)?;
+    tokio::spawn(async move {
+        for times in 1.. {
+            let stop = tokio::select! {
+                _ = interrupt.recv() => Stop::Interrupt,
+                _ = terminate.recv() => Stop::Terminate,
+                _ = hangup.recv() => Stop::Terminate,
+            };
+            notices.say(words::interrupted(times));
+            if times >= 3 {
+                // A moment for the face to say it.
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                std::process::exit(i32::from(stop.exit_code().number()));
+            }
+            if tell.send(stop).is_err() {
+                // Nobody listens any more: the run is over, the program ends by itself.
+                std::process::exit(i32::from(stop.exit_code().number()));
+            }
+        }
+    });
+    Ok(told)
+}

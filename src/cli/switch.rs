@@ -1,0 +1,48 @@
+//! `deploy switch ENV [APP]`: the switch alone.
+
+use super::context::Context;
+use super::failure::Failure;
+use super::target::{self, App};
+use super::work::{self, Place, SwitchTo};
+use crate::name::{EnvName, ExitCode, SlotName};
+
+/// Send the traffic to what was staged: the switch alone
+///
+/// Gates afresh, and refuses where what was staged has changed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Environment: the name of a file in `inventories/`
+    env: EnvName,
+    /// App; may be left out where there is one
+    app: Option<App>,
+    /// Switch to this slot, whichever it is
+    #[arg(long, value_name = "SLOT")]
+    to: Option<SlotName>,
+    /// Also where the slot is not fit: what is unfit is named, then it is done; needs --to and -m
+    #[arg(long, requires = "to")]
+    force: bool,
+}
+
+impl Args {
+    /// Understands the words, then does it.
+    ///
+    /// # Errors
+    /// Words that mean nothing here, or what kept it from beginning.
+    pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        if self.force && ctx.options.message.is_none() {
+            return Err(
+                Failure::usage("--force needs a reason that is written down")
+                    .hint("add -m \"why\""),
+            );
+        }
+        let to = SwitchTo {
+            slot: self.to,
+            force: self.force,
+        };
+        ctx.environment(&self.env, false)?;
+        let apps = work::apps(ctx, &self.env).await?;
+        let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
+        let env = self.env;
+        work::switch(ctx, Place { env, app }, to).await
+    }
+}
