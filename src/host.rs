@@ -1,7 +1,145 @@
 //! One machine: how to reach it, and how to run a script on it.
 //!
 //! - `script` what is sent and what comes back: plain data.
+//! - `wire` how a script travels; `boot.sh` and `prologue.sh` are the far end of it.
+//! - `reply` how an answer is read; `call` one call over one channel.
+//! - `local`, `ssh` transports. To add one: open a `call::Channel`, and a variant in `Transport`.
 //!
-//! Step bodies and record verbs produce [`script::Script`]s; a transport (`ssh`, `local`) runs them.
+//! Step bodies and record verbs produce [`script::Script`]s; a [`Host`] runs them.
 
+mod call;
+pub mod local;
+mod reply;
 pub mod script;
+mod wire;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use call::{BoxError, Call, Channel};
+use local::Local;
+use script::{Reply, RunError, Script};
+
+use crate::name::HostName;
+
+pub use wire::cksum;
+
+/// Scripts that may run at once over one connection. An sshd allows 10 sessions by default
+/// (`MaxSessions`); two are left for whoever shares the connection.
+const AT_ONCE: usize = 8;
+/// Most that the lines of a collected reply may hold together.
+const LONGEST_REPLY: usize = 16 * 1024 * 1024;
+
+/// A machine that scripts can be run on. Cheap to clone; all clones share one connection.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    name: HostName,
+    transport: Transport,
+    at_once: Semaphore,
+}
+
+enum Transport {
+    Local(Local),
+}
+
+impl Transport {
+    async fn open(&self, root: bool) -> Result<Channel, BoxError> {
+        match self {
+            Self::Local(local) => local.open(root),
+        }
+    }
+}
+
+impl Host {
+    fn new(name: HostName, transport: Transport) -> Self {
+        Self(Arc::new(Inner {
+            name,
+            transport,
+            at_once: Semaphore::new(AT_ONCE),
+        }))
+    }
+
+    /// This machine, reached without SSH.
+    #[must_use]
+    pub fn local(name: HostName, local: Local) -> Self {
+        Self::new(name, Transport::Local(local))
+    }
+
+    /// The host as the inventory calls it.
+    #[must_use]
+    pub fn name(&self) -> &HostName {
+        &self.0.name
+    }
+
+    /// Runs a script and collects its answer.
+    ///
+    /// Dropping the future of a `tied` script ends the script; any other only loses its listener
+    /// once it has been sent, and never runs at all where it had not been sent whole.
+    ///
+    /// # Errors
+    /// A [`RunError`] where there is no end line, which is never success; an answer of more than
+    /// 16 MiB counts as none.
+    pub async fn run(&self, script: Script) -> Result<Reply, RunError> {
+        let name = script.name;
+        let mut lines = Vec::new();
+        let mut size = 0;
+        let reply = self.stream(script, |line: &str| {
+            size += line.len() + 1;
+            if size <= LONGEST_REPLY {
+                lines.push(line.to_owned());
+            }
+        });
+        let mut reply = reply.await?;
+        if size > LONGEST_REPLY {
+            return Err(self
+                .call(name)
+                .wire("its answer is longer than 16 MiB".to_owned()));
+        }
+        reply.lines = lines;
+        Ok(reply)
+    }
+
+    /// Runs a script and gives each line to `on_line` as it comes, in the caller's own task.
+    /// The reply's `lines` stay empty. For the rest see [`Host::run`].
+    ///
+    /// # Errors
+    /// As [`Host::run`].
+    pub async fn stream(
+        &self,
+        script: Script,
+        mut on_line: impl FnMut(&str) + Send,
+    ) -> Result<Reply, RunError> {
+        let call = self.call(script.name);
+        let nonce = wire::nonce();
+        let message = wire::message(&script, &nonce).map_err(|why| call.wire(why))?;
+        let opened = async {
+            // Never closed, so never refused.
+            let turn = self.0.at_once.acquire().await;
+            (turn, self.0.transport.open(script.root).await)
+        };
+        let (_turn, channel) = tokio::time::timeout(script.limit, opened)
+            .await
+            .map_err(|_| call.timeout(script.limit))?;
+        let channel = channel.map_err(|source| call.connection(source))?;
+        call::exchange(call, &script, (nonce, message), channel, &mut on_line).await
+    }
+
+    fn call(&self, script: &'static str) -> Call<'_> {
+        Call {
+            host: &self.0.name,
+            script,
+        }
+    }
+}
+
+impl std::fmt::Debug for Host {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Host({})", self.0.name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+# Stands before every script. POSIX sh; names that begin with `wire_` belong to it.
+#
+#   take_data N          N bytes of the script's data to standard output; fails where fewer came
+#                        or where they could not be written. Reads not one byte too many.
+#   data_ok FILE…        whether these files, one after the other, are exactly the data that was sent.
+#   until_hangup CMD…    only in a tied script, after the data was taken: runs CMD (a command or a
+#                        function, its input empty) and ends it when the client is gone: TERM to it
+#                        and to the process group of the script, KILL to it after 2 s. The script
+#                        itself goes on and sees CMD's status. What left the process group (setsid,
+#                        a child of `timeout`) is ended only if CMD itself passes TERM on, as
+#                        `timeout` does.
+#   end WORD…            the one way to end well: the words are the answer.
+umask 007
+unset CDPATH ENV BASH_ENV
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin; export PATH
+# A tied script is meant to end with its connection; any other must outlive it.
+[ "$wire_mode" = tied ] || trap '' HUP PIPE
+
+# take exactly: block size, number of blocks. dd's own count tells whether all came.
+wire_take() {
+	{ wire_x=$(dd bs="$1" count="$2" iflag=fullblock 2>&1 >&3 3>&-) || return 1; } 3>&1
+	case $wire_x in "$2+0 "*) ;; *) return 1 ;; esac
+}
+take_data() {
+	[ "$1" -lt 65536 ] || wire_take 65536 $(($1 / 65536)) || return 1
+	[ $(($1 % 65536)) -eq 0 ] || wire_take $(($1 % 65536)) 1
+}
+data_ok() {
+	[ $# -gt 0 ] || set -- /dev/null
+	wire_x=$(cat -- "$@" | cksum)
+	case "$wire_x " in "$wire_crc $wire_size "*) ;; *) return 1 ;; esac
+}
+until_hangup() {
+	wire_hung=
+	# A background command gets an empty input, so the channel needs a number of its own.
+	exec 8<&0
+	"$@" </dev/null 8<&- &
+	wire_job=$!
+	# What is left to do after the hangup must not die of printing to nobody; the command may.
+	trap '' PIPE
+	trap 'wire_hung=1; kill -TERM "$wire_job" 2>/dev/null' TERM
+	{
+		trap - TERM
+		while read -r wire_x; do :; done
+		trap '' TERM
+		# The group first: this script's own signal must not come later than the command's end.
+		kill -TERM 0 "$wire_job"
+		sleep 2
+		kill -KILL "$wire_job"
+	} <&8 >/dev/null 2>&1 8<&- 9<&- &
+	wire_watch=$!
+	exec 8<&-
+	wait "$wire_job"
+	wire_rc=$?
+	# A signal interrupts `wait`: only the second one sees the command's end.
+	if [ -n "$wire_hung" ]; then
+		wait "$wire_job"
+		wire_rc=143
+		kill -KILL "$wire_watch" 2>/dev/null
+	else
+		kill -TERM "$wire_watch" 2>/dev/null
+		trap - PIPE
+	fi
+	trap - TERM
+	return "$wire_rc"
+}
+end() {
+	IFS=' '
+	printf '\nend %s %s\n' "$wire_nonce" "$*"
+	exit 0
+}

@@ -1,0 +1,154 @@
+//! How a script travels: one fixed command line, everything else on its input, in one write.
+//!
+//! The bytes on the input are a header line, one line per parameter, the script (prologue first)
+//! by length, the data by length. The far end (`boot.sh`) runs nothing before the whole script has
+//! arrived and its sum agrees: a cut connection never runs the first half of something. What the
+//! script may use is in `prologue.sh`. To change the form: raise the number in [`FORM`].
+
+use std::fmt::Write as _;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::OnceLock;
+
+use super::script::Script;
+
+/// First word of the header; its number is the version of the form.
+const FORM: &str = "deploy1";
+const BOOT: &str = include_str!("boot.sh");
+const PROLOGUE: &str = include_str!("prologue.sh");
+
+/// The bootstrap as one line without quotes, comments or line breaks.
+pub(crate) fn boot() -> &'static str {
+    static LINE: OnceLock<String> = OnceLock::new();
+    LINE.get_or_init(|| {
+        BOOT.lines()
+            .filter(|l| !l.starts_with('#'))
+            .collect::<Vec<_>>()
+            .join(" ")
+    })
+}
+
+/// The command line for a remote login shell; `root` puts `sudo -n` around the whole script.
+pub(crate) fn command_line(root: bool) -> String {
+    let sudo = if root { "sudo -n " } else { "" };
+    format!("exec {sudo}sh -c '{}'", boot())
+}
+
+/// A word that no output can guess: 64 random bits in hex.
+pub(crate) fn nonce() -> String {
+    // The keys of a `RandomState` come from the operating system's random numbers.
+    let state = std::collections::hash_map::RandomState::new();
+    format!("{:016x}", state.build_hasher().finish())
+}
+
+/// All bytes for the script's input.
+///
+/// # Errors
+/// A sentence that says what cannot be sent: a parameter with a line break or NUL in it, a script
+/// with NUL in it.
+pub(crate) fn message(script: &Script, nonce: &str) -> Result<Vec<u8>, String> {
+    for (i, arg) in script.args.iter().enumerate() {
+        if let Some(bad) = arg.chars().find(|c| matches!(c, '\n' | '\0')) {
+            return Err(format!("parameter {} contains {bad:?}", i + 1));
+        }
+    }
+    if script.text.contains('\0') {
+        return Err("its text contains '\\0'".to_owned());
+    }
+    let text = format!("{PROLOGUE}\n{}", script.text);
+    let mut head = String::new();
+    let _ = writeln!(
+        head,
+        "{FORM} {nonce} {} {} {} {} {} {}",
+        script.args.len(),
+        text.len(),
+        cksum(text.as_bytes()),
+        script.data.len(),
+        cksum(&script.data),
+        if script.tied { "tied" } else { "free" },
+    );
+    for arg in &script.args {
+        head.push_str(arg);
+        head.push('\n');
+    }
+    let mut bytes = head.into_bytes();
+    bytes.extend_from_slice(text.as_bytes());
+    bytes.extend_from_slice(&script.data);
+    Ok(bytes)
+}
+
+/// The checksum that the POSIX `cksum` command prints: CRC-32 (polynomial 04C11DB7, most
+/// significant bit first) over the bytes and then over their number, least significant byte first.
+#[must_use]
+pub fn cksum(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, byte: u8| (crc << 8) ^ TABLE[usize::from((crc >> 24) as u8 ^ byte)];
+    let mut crc = bytes.iter().fold(0, |crc, byte| step(crc, *byte));
+    let mut length = bytes.len();
+    while length > 0 {
+        crc = step(crc, (length & 0xff) as u8);
+        length >>= 8;
+    }
+    !crc
+}
+
+const TABLE: [u32; 256] = {
+    let mut table = [0; 256];
+    let mut i = 0;
+    while i < 256 {
+        let mut crc = (i as u32) << 24;
+        let mut bit = 0;
+        while bit < 8 {
+            crc = if crc & 0x8000_0000 == 0 {
+                crc << 1
+            } else {
+                (crc << 1) ^ 0x04C1_1DB7
+            };
+            bit += 1;
+        }
+        table[i] = crc;
+        i += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bootstrap_passes_through_any_login_shell() {
+        for bad in ['\'', '!', '\\', '\n', '\t', '#', '\r'] {
+            // `$#` is the one harmless use of `#`: it does not begin a word.
+            let line = boot().replace("$#", "");
+            assert!(!line.contains(bad), "{bad:?} in {line}");
+        }
+        assert!(boot().is_ascii());
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_by_its_place() {
+        let script = Script::new("t", ":").args(["a", "b\nc"]);
+        assert_eq!(
+            message(&script, "n").unwrap_err(),
+            "parameter 2 contains '\\n'"
+        );
+        let script = Script::new("t", ":").args(["a\0"]);
+        assert_eq!(
+            message(&script, "n").unwrap_err(),
+            "parameter 1 contains '\\0'"
+        );
+    }
+
+    #[test]
+    fn nonces_differ() {
+        let all: std::collections::HashSet<String> = (0..1000).map(|_| nonce()).collect();
+        assert_eq!(all.len(), 1000);
+        assert!(all.iter().all(|n| n.len() == 16));
+    }
+
+    #[test]
+    fn the_sum_is_that_of_posix() {
+        // From the definition: `printf '' | cksum` and `printf 123456789 | cksum`.
+        assert_eq!(cksum(b""), 4_294_967_295);
+        assert_eq!(cksum(b"123456789"), 930_766_865);
+    }
+}
