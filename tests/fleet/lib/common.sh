@@ -3,17 +3,29 @@
 # To add a host kind: a line in fleet_hosts (name, last octet, role), and its daemons in image/host-init.
 
 FLEET_NAME=${FLEET_NAME:-fleet}
-FLEET_NET=${FLEET_NET:-10.213.0.0/24}
-FLEET_WEBS=${FLEET_WEBS:-4}
-FLEET_LBS=${FLEET_LBS:-2}
 FLEET_LABEL=deploy-fleet
-
+REGISTRY=registry:5000
 FLEET_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 FLEET_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/deploy-fleet
 FLEET_STATE=$FLEET_CACHE/$FLEET_NAME
+
+# What is not given now is as it was when the fleet was raised, so that every later command means the same hosts.
+remembered() { # variable default
+  [ -n "${!1:-}" ] || printf -v "$1" %s "$(sed -n "s/^$1=//p" "$FLEET_STATE/settings" 2>/dev/null)"
+  [ -n "${!1}" ] || printf -v "$1" %s "$2"
+}
+remembered FLEET_NET 10.213.0.0/24
+remembered FLEET_WEBS 4
+remembered FLEET_LBS 2
+remembered FLEET_LB_ROLE nginx
+remembered FLEET_DISK auto
+remember_settings() {
+  local name
+  for name in FLEET_NET FLEET_WEBS FLEET_LBS FLEET_LB_ROLE FLEET_DISK; do printf '%s=%s\n' "$name" "${!name}"; done >"$FLEET_STATE/settings"
+}
+
 FLEET_PREFIX=${FLEET_NET%.*}                    # 10.213.0.0/24 -> 10.213.0
 FLEET_BRIDGE=br-$(printf %s "$FLEET_NAME" | cut -c1-12)
-REGISTRY=registry:5000
 
 say()  { [ -n "${QUIET:-}" ] || printf '%s\n' "$*" >&2; }
 fail() { printf 'fleet: %s\n' "$*" >&2; exit 1; }
@@ -27,6 +39,8 @@ check_names() {
   [[ $FLEET_NAME =~ ^[a-z][a-z0-9-]{0,11}$ ]] || fail "FLEET_NAME '$FLEET_NAME': want at most 12 of a-z 0-9 -, starting with a letter"
   [[ $FLEET_NET =~ ^10\.[0-9]{1,3}\.[0-9]{1,3}\.0/24$ ]] || fail "FLEET_NET '$FLEET_NET': want 10.x.y.0/24"
   [[ $FLEET_WEBS =~ ^[0-9]+$ && $FLEET_WEBS -ge 1 && $FLEET_WEBS -le 200 ]] || fail "FLEET_WEBS '$FLEET_WEBS': want 1 to 200"
+  [[ $FLEET_LB_ROLE =~ ^(nginx|haproxy)$ ]] || fail "FLEET_LB_ROLE '$FLEET_LB_ROLE': want nginx or haproxy"
+  [[ $FLEET_DISK =~ ^(auto|tmpfs)$ ]] || fail "FLEET_DISK '$FLEET_DISK': want auto or tmpfs"
   [[ $FLEET_LBS =~ ^[0-9]+$ && $FLEET_LBS -ge 1 && $FLEET_LBS -le 9 ]] || fail "FLEET_LBS '$FLEET_LBS': want 1 to 9"
 }
 
@@ -35,7 +49,7 @@ fleet_hosts() {
   local i
   printf 'dns %s.3 dns\n' "$FLEET_PREFIX"
   printf 'registry %s.2 registry\n' "$FLEET_PREFIX"
-  for ((i = 1; i <= FLEET_LBS; i++)); do printf 'lb%d %s.%d %s\n' "$i" "$FLEET_PREFIX" $((10 + i)) "${FLEET_LB_ROLE:-nginx}"; done
+  for ((i = 1; i <= FLEET_LBS; i++)); do printf 'lb%d %s.%d %s\n' "$i" "$FLEET_PREFIX" $((10 + i)) "$FLEET_LB_ROLE"; done
   for ((i = 1; i <= FLEET_WEBS; i++)); do printf 'web%d %s.%d app\n' "$i" "$FLEET_PREFIX" $((20 + i)); done
 }
 user_hosts() { fleet_hosts | awk '$1 != "dns"'; }

@@ -11,7 +11,7 @@ labelled() { dk ps -aq --filter "label=$FLEET_LABEL=$FLEET_NAME"; }
 name_list() { fleet_hosts | awk '{printf "%s%s %s %s.svc %s.mgt", sep, $2, $1, $1, $1; sep=";"}'; }
 
 host_config() { # name: what the container is made of; another hash means that it has to be made anew
-  hash_of "$(host_tag)" "$1" "$(address_of "$1")" "$(role_of "$1")" "$(cat "$FLEET_STATE/id_ed25519.pub")" "$(name_list)" "${FLEET_DISK:-auto}"
+  hash_of "$(host_tag)" "$1" "$(address_of "$1")" "$(role_of "$1")" "$(cat "$FLEET_STATE/id_ed25519.pub")" "$(name_list)" "$FLEET_DISK"
 }
 
 # Each host's /var/lib/docker and /var/lib/deploy share one small file system of their own, so that a full disk is a
@@ -20,7 +20,7 @@ disk_up() { # name
   local dir=$FLEET_STATE/disk/$1 size=${FLEET_DISK_SIZE:-1G}
   disk_down "$1"
   mkdir -p "$dir"
-  if [ "${FLEET_DISK:-auto}" != tmpfs ] && truncate -s "$size" "$dir.img" && mkfs.ext4 -qF "$dir.img" && as_root mount -o loop "$dir.img" "$dir" 2>/dev/null; then :
+  if [ "$FLEET_DISK" != tmpfs ] && truncate -s "$size" "$dir.img" && mkfs.ext4 -qF "$dir.img" && as_root mount -o loop "$dir.img" "$dir" 2>/dev/null; then :
   else
     rm -f "$dir.img"
     as_root mount -t tmpfs -o "size=$size,mode=755" "$FLEET_LABEL" "$dir"
@@ -104,6 +104,7 @@ fleet_up() {
   [ -z "$make" ] || in_parallel host_create <<<"$make" || fail "could not start all hosts"
   if ! fleet_hosts | awk '{print $1}' | in_parallel host_ready; then fail "not all hosts came up; try: script/fleet down; script/fleet up"; fi
   write_client_files
+  remember_settings
   push_apps
   if [ -n "$make" ]; then say "fleet $FLEET_NAME up in $(since "$t0"): $(user_hosts | awk '{printf "%s ", $1}')"
   else say "fleet $FLEET_NAME was up ($(since "$t0"))"; fi
@@ -118,7 +119,7 @@ fleet_down() {
   [ -z "$ids" ] || dk rm -vf $ids >/dev/null
   for dir in "$FLEET_STATE"/disk/*/; do [ -d "$dir" ] && disk_down "$(basename "$dir")"; done
   dk network ls -q --filter "label=$FLEET_LABEL=$FLEET_NAME" | xargs -r docker network rm >/dev/null
-  rm -rf "$FLEET_STATE/disk" "$FLEET_STATE/ssh_config" "$FLEET_STATE/hosts"
+  rm -rf "$FLEET_STATE/disk" "$FLEET_STATE/ssh_config" "$FLEET_STATE/hosts" "$FLEET_STATE/settings"
   say "fleet $FLEET_NAME is down"       # the blackhole route stays on purpose
 }
 

@@ -1,0 +1,13 @@
+//! Tests on the real fleet, under load (ring 4). They are ignored unless `script/test --fleet` runs them with a fleet that
+//! is up; each has the fleet for itself. To add a case: a function in a module of `tests/fleet/cases/`.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests start programs and read their files"
+)]
+
+mod support;
+
+#[path = "fleet/cases/main_job.rs"]
+mod main_job;
+#[path = "fleet/cases/rig.rs"]
+mod rig;
