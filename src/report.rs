@@ -5,13 +5,17 @@
 //! - `plain`     lines with times and hosts, for logs of CI and files
 //! - `json`      one event per line on stdout
 //! - `quiet`     nothing unless the run ends badly
+//! - `closing`   the block at the end of a run
+//! - `layout`    wrapped lists and tables
 //! - `words`     verbs of stages, times of day, text from elsewhere made harmless
 //!
 //! Texts are pure functions of data, so that tests compare whole texts. Wall time becomes local
 //! time here and nowhere else.
 
+pub mod closing;
 pub mod face;
 pub mod json;
+pub mod layout;
 pub mod out;
 pub mod plain;
 pub mod quiet;
@@ -20,6 +24,7 @@ pub mod words;
 #[cfg(test)]
 mod script;
 
+pub use closing::{Summary, WayBack};
 pub use face::{Face, Feed, Notices};
 pub use json::Json;
 pub use out::Out;

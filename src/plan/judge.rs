@@ -249,19 +249,20 @@ pub fn traffic_now(setup: &Setup, fleet: &Fleet) -> Result<Option<Traffic>, Refu
         }
     }
     if let Some((first, rest)) = seen.split_first()
-        && rest.iter().any(|(_, t)| !same(first.1, *t)) {
-            let each: Vec<String> = seen
-                .iter()
-                .map(|(h, t)| format!("{h} sends to {}", says(*t)))
-                .collect();
-            refusal.reasons.push((
-                format!("load balancers disagree: {}", each.join(", ")),
-                format!(
-                    "find out who edited one; `deploy switch {} {} --to SLOT` sets all of them",
-                    setup.env, setup.app
-                ),
-            ));
-        }
+        && rest.iter().any(|(_, t)| !same(first.1, *t))
+    {
+        let each: Vec<String> = seen
+            .iter()
+            .map(|(h, t)| format!("{h} sends to {}", says(*t)))
+            .collect();
+        refusal.reasons.push((
+            format!("load balancers disagree: {}", each.join(", ")),
+            format!(
+                "find out who edited one; `deploy switch {} {} --to SLOT` sets all of them",
+                setup.env, setup.app
+            ),
+        ));
+    }
     if refusal.reasons.is_empty() {
         Ok(seen.first().and_then(|(_, t)| t.cloned()))
     } else {

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::event::Stage;
+use crate::name::Actor;
 use crate::text::diagnostic::unprintable;
 
 /// What a host does in a stage, e.g. `pulling`.
@@ -125,6 +126,12 @@ pub fn names<T: std::fmt::Display>(all: &[T], at_most: usize) -> String {
     text
 }
 
+/// `ops@bastion1` of an actor `ops@bastion1:4711:99`.
+#[must_use]
+pub fn person(who: &Actor) -> &str {
+    who.as_str().split(':').next().unwrap_or_default()
+}
+
 /// What the screen says when a signal arrives: first, second, third time.
 #[must_use]
 pub fn interrupted(times: usize) -> &'static str {
@@ -134,8 +141,8 @@ pub fn interrupted(times: usize) -> &'static str {
              press again to stop without putting back"
         }
         2 => {
-            "stopping without putting back: the record stays on the hosts for `deploy resume`; \
-             press again to leave at once"
+            "stopping without putting back: hosts stay as they are, and their record says where \
+             the run stopped; press again to leave at once"
         }
         _ => "leaving at once: what runs on the hosts goes on to its end",
     }
