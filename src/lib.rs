@@ -8,6 +8,7 @@ pub mod cli;
 pub mod event;
 pub mod fleet;
 pub mod host;
+pub mod inventory;
 pub mod name;
 pub mod plan;
 pub mod release;

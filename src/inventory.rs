@@ -1,0 +1,43 @@
+//! What operators write: `inventories/defaults.yml` and one file per environment.
+//!
+//! [`Config::load`] reads both, lays them over each other (the most specific wins: defaults,
+//! environment, app, group, host, app on host, `--set`), checks everything, and returns an
+//! [`Inventory`] or all [`crate::text::Findings`] at once. The way of a file through it:
+//!
+//! - `source` the door to the files; `document` one file taken apart
+//! - `hosts`, `groups`, `host_keys`, `apps`, `settings`, `gates`, `sections` what may stand there
+//! - `layer` layering and provenance; `pattern`, `select`, `units`, `fields` the words inside
+//! - `check` what needs more than one place; `model` the result
+//!
+//! To add a key: `settings` says how, for those that may stand at several levels; a key of one
+//! section is added where that section is read. Nobody else lists keys.
+
+mod apps;
+mod check;
+mod document;
+mod fields;
+mod gates;
+mod groups;
+mod host_keys;
+mod hosts;
+mod images;
+mod layer;
+mod model;
+mod pattern;
+mod sections;
+mod select;
+mod settings;
+mod source;
+pub mod units;
+
+pub use layer::{Level, Origin, Origins, Provenance};
+pub use model::{
+    App, Balance, Balancer, Connection, Gate, GateFrom, GateKind, HostApp, HostEntry, Inventory,
+    Limits, Located, Protection, Registry, RestartPolicy, SecretSource, ServiceSettings, Slot,
+    Strategy, TicketRule, Vars,
+};
+pub use select::{HostSelector, Names, SelectorError};
+pub use source::Config;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+//! The door to the files: `inventories/defaults.yml` and `inventories/<env>.yml`.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::document::{Document, read_set};
+use super::hosts::World;
+use super::layer::Level;
+use super::model::Inventory;
+use super::{apps, check, sections};
+use crate::name::EnvName;
+use crate::text::{Diagnostic, Findings, SourceFile, nearest};
+
+/// A directory with `inventories/` and `templates/` in it.
+#[derive(Debug, Clone)]
+pub struct Config {
+    dir: PathBuf,
+    reserved: Vec<String>,
+}
+
+/// The file with values that all environments share; it may be absent.
+const DEFAULTS: &str = "defaults";
+
+impl Config {
+    /// A configuration. `reserved` are words that no environment may have as its name, because the
+    /// command line reads them otherwise.
+    #[must_use]
+    pub fn new<'a>(dir: impl Into<PathBuf>, reserved: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            dir: dir.into(),
+            reserved: reserved.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The directory; templates and other files are named relative to it.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Names of environments, sorted: each file in `inventories/` except `defaults.yml`. Files whose
+    /// stem is no environment name are left out.
+    ///
+    /// # Errors
+    /// Where the directory cannot be read.
+    pub fn environments(&self) -> io::Result<Vec<EnvName>> {
+        let mut out = BTreeSet::new();
+        for entry in std::fs::read_dir(self.dir.join("inventories"))? {
+            let name = entry?.file_name();
+            let stem = name.to_str().and_then(|n| n.strip_suffix(".yml"));
+            if let Some(env) = stem
+                .filter(|s| *s != DEFAULTS)
+                .and_then(|s| EnvName::new(s).ok())
+            {
+                out.insert(env);
+            }
+        }
+        Ok(out.into_iter().collect())
+    }
+
+    /// Reads and checks an environment. `sets` are the texts of `--set`, in order.
+    ///
+    /// # Errors
+    /// Everything that is wrong in all files, where at least one finding is an error. Warnings of a
+    /// good configuration are in [`Inventory::warnings`].
+    pub fn load(&self, env: &EnvName, sets: &[String]) -> Result<Inventory, Findings> {
+        let mut findings = Findings::default();
+        self.check_name(env, &mut findings);
+        let mut files = Vec::new();
+        if let Some(file) = self.file(DEFAULTS, &mut findings) {
+            files.push((file, Level::Defaults));
+        }
+        match self.file(env.as_str(), &mut findings) {
+            Some(file) => files.push((file, Level::Environment)),
+            None if !findings.has_errors() => findings.push(self.no_such(env)),
+            None => {}
+        }
+        if files
+            .last()
+            .is_none_or(|(_, level)| *level == Level::Defaults)
+        {
+            return Err(findings);
+        }
+        build(env, &files, sets, findings)
+    }
+
+    fn check_name(&self, env: &EnvName, findings: &mut Findings) {
+        let word = env.as_str();
+        if self.reserved.iter().any(|r| r == word) || word == DEFAULTS {
+            findings.push(
+                Diagnostic::error(format!(
+                    "`{word}` cannot be the name of an environment: it has another meaning"
+                ))
+                .hint(format!("rename inventories/{word}.yml")),
+            );
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the door of inventory files")]
+    fn file(&self, stem: &str, findings: &mut Findings) -> Option<Arc<SourceFile>> {
+        let path = self.dir.join("inventories").join(format!("{stem}.yml"));
+        let shown = path
+            .strip_prefix(".")
+            .unwrap_or(&path)
+            .display()
+            .to_string();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Some(SourceFile::new(shown, text)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => {
+                findings.push(Diagnostic::error(format!("{shown} cannot be read: {e}")));
+                None
+            }
+        }
+    }
+
+    fn no_such(&self, env: &EnvName) -> Diagnostic {
+        let finding = Diagnostic::error(format!(
+            "there is no environment `{env}`: {} does not exist",
+            self.dir
+                .join("inventories")
+                .join(format!("{env}.yml"))
+                .display()
+        ));
+        let all = self.environments().unwrap_or_default();
+        let names: Vec<&str> = all.iter().map(EnvName::as_str).collect();
+        match nearest(env.as_str(), names.iter().copied()) {
+            Some(near) => finding.hint(format!("did you mean `{near}`?")),
+            None if names.is_empty() => finding.hint("deploy is started in the directory that has inventories/ in it, or told with --dir"),
+            None => finding.hint(format!("there are: {}", names.join(", "))),
+        }
+    }
+}
+
+/// Makes an environment of texts; see [`Config::load`]. The last file is the environment's.
+pub(super) fn build(
+    env: &EnvName,
+    files: &[(Arc<SourceFile>, Level)],
+    sets: &[String],
+    mut findings: Findings,
+) -> Result<Inventory, Findings> {
+    let read = files
+        .iter()
+        .map(|(file, level)| Document::read(file, *level, &mut findings));
+    let docs: Vec<Option<Document>> = read.collect();
+    // A file that is no YAML leaves too little to check the others against.
+    let Some(docs) = docs.into_iter().collect::<Option<Vec<Document>>>() else {
+        return Err(findings);
+    };
+    let values = sets.iter().filter_map(|s| read_set(s, &mut findings));
+    let values: Vec<_> = values.collect();
+    let world = World::read(&docs, &mut findings);
+    let hosts = world.entries(&docs, &mut findings);
+    let mut inventory = Inventory {
+        env: env.clone(),
+        hosts,
+        groups: world
+            .groups
+            .iter()
+            .map(|(n, g)| (n.clone(), g.members.clone()))
+            .collect(),
+        balancers: sections::balancers(&docs, &world, &mut findings),
+        apps: apps::read(&docs, &values, &world, &mut findings),
+        protection: sections::protection(&docs, &mut findings),
+        registries: sections::registries(&docs, &mut findings),
+        secrets: sections::secrets(&docs, &mut findings),
+        sets: sets.to_vec(),
+        warnings: Vec::new(),
+        files: files.iter().map(|(f, _)| Arc::clone(f)).collect(),
+    };
+    check::all(&inventory, &world, &mut findings);
+    if findings.has_errors() {
+        return Err(findings);
+    }
+    inventory.warnings = findings.sorted().into_iter().cloned().collect();
+    Ok(inventory)
+}
