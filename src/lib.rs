@@ -5,6 +5,7 @@
 
 pub mod balancer;
 pub mod cli;
+pub mod engine;
 pub mod event;
 pub mod fleet;
 pub mod host;

@@ -7,7 +7,7 @@ use crate::name::{HostName, OutcomeKind, SlotName, StepId};
 use crate::release::Release;
 
 use super::restart::{self, Member};
-use super::{Action, Plan, PlanKind, Refusal, Setup, Undo, judge, switch};
+use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, switch};
 
 /// Plans a deploy (or, with [`PlanKind::Stage`], everything up to the gates).
 ///
@@ -140,6 +140,16 @@ fn keep(
             &mut plan, setup, &serving, &member, generation, last,
         ));
     }
+    if broken.is_empty() {
+        put_back(
+            &mut plan,
+            setup,
+            &serving,
+            active,
+            &release.label.id,
+            generation,
+        );
+    }
     repair_standby(&mut plan, setup, fleet, active);
     if plan.is_empty() {
         plan.end = judge::NOTHING;
@@ -150,6 +160,39 @@ fn keep(
         ));
     }
     Ok(plan)
+}
+
+/// Members that are well but get no traffic, e.g. after a restart that failed, get it again.
+fn put_back(
+    plan: &mut Plan,
+    setup: &Setup,
+    serving: &Traffic,
+    active: &SlotName,
+    release: &crate::name::ReleaseId,
+    generation: &str,
+) {
+    let out: Vec<HostName> = restart::out_of_traffic(serving, active).cloned().collect();
+    if out.is_empty() {
+        return;
+    }
+    let gate = Action::Gate {
+        slot: active.clone(),
+        hosts: out,
+        release: Some(release.clone()),
+        once: false,
+    };
+    let gate = plan.push(gate, Undo::Nothing, &[], "it is out of traffic");
+    let after = setup.all_to(active, generation);
+    let change = |lb: &super::LbHost| Move {
+        host: lb.host.clone(),
+        before: Some(serving.clone()),
+        after: Some(after.clone()),
+    };
+    let moves: Vec<Move> = setup.balancers.iter().map(change).collect();
+    let back = moves.iter().map(Move::reversed).collect();
+    let undo = Undo::Do(vec![Action::Shift { moves: back }]);
+    plan.push(Action::Shift { moves }, undo, &[gate], "back into traffic");
+    plan.after = Some(after);
 }
 
 fn standby_words(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {

@@ -21,6 +21,7 @@ pub fn restart(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, R
         ));
     };
     refuse_without_drain(setup, &active)?;
+    refuse_member_out(setup, &serving, &active)?;
     let mut plan = Plan {
         kind: PlanKind::Restart,
         env: setup.env.clone(),
@@ -69,6 +70,36 @@ pub fn restart(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, R
             unknown: false,
         })
     }
+}
+
+fn refuse_member_out(setup: &Setup, serving: &Traffic, active: &SlotName) -> Result<(), Refusal> {
+    let out: Vec<&str> = out_of_traffic(serving, active)
+        .map(|h| h.as_str())
+        .collect();
+    if out.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::one(
+        format!(
+            "{} gets no traffic: one more out would be one too many",
+            out.join(", ")
+        ),
+        format!(
+            "`deploy {} {}@VERSION` with the running version puts it back",
+            setup.env, setup.app
+        ),
+    ))
+}
+
+/// Members of a slot that are not given requests.
+pub(super) fn out_of_traffic<'a>(
+    traffic: &'a Traffic,
+    slot: &SlotName,
+) -> impl Iterator<Item = &'a HostName> {
+    let members = traffic.groups.get(slot).into_iter().flatten();
+    members
+        .filter(|m| m.state != MemberState::Ready)
+        .map(|m| &m.host)
 }
 
 fn refuse_without_drain(setup: &Setup, active: &SlotName) -> Result<(), Refusal> {

@@ -271,8 +271,17 @@ pub(super) fn shift(
         ));
     }
     let back = moves.iter().map(Move::reversed).collect();
-    let undo = Undo::Do(vec![Action::Shift { moves: back }]);
     let served = moves.iter().any(|m| m.before.is_some());
+    let mut undo = vec![Action::Shift { moves: back }];
+    // What the new slot has taken on meanwhile may end before it is removed.
+    undo.extend(moves.iter().filter_map(|m| {
+        Some(Action::Drain {
+            host: m.host.clone(),
+            now: m.before.clone()?,
+            within: setup.drain,
+        })
+    }));
+    let undo = Undo::Do(undo);
     let commit = plan.push(Action::Shift { moves }, undo, &ready, "the switch");
     plan.commit = Some(commit);
     if served {

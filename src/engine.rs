@@ -1,0 +1,14 @@
+//! The engine: performs a plan. It decides nothing about what is right; the plan says that.
+//!
+//! - `remote`    what the engine asks of a host, as typed verbs: the seam for the simulated fleet
+//! - `gates`     the book of probes: who has passed, who is lost, how fresh it is; pure
+//! - `dispatch`  the one place that hears everything and says what is next; pure and synchronous
+//! - `perform`   the loop around it: tasks, timers, signals, lease
+//! - `claim`     taking the right on all hosts, or on none
+//! - `voice`     numbers events and gives them away
+//!
+//! To add an action: `plan::step::Action`, its work on a host in `remote`, its end in `dispatch`.
+
+pub mod dispatch;
+pub mod gates;
+pub mod remote;

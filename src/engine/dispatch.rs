@@ -1,0 +1,451 @@
+//! The dispatcher: hears everything, says what is next. Synchronous and pure: no clock, no host.
+//!
+//! Forward: a step starts when all steps that it needs are done. The first failure stops new steps;
+//! when the running ones have ended, every step that was begun is undone, in the reverse order of
+//! its needs. A half-failed step is undone like a done one. Traffic is moved only on probes that
+//! are fresh, and when it cannot be given back the run ends `mixed` and touches nothing more.
+
+mod forward;
+mod unwind;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::gates::GateBook;
+use super::remote::{Answer, Seen, Trouble, Watch, Work};
+use crate::balancer::Verdict;
+use crate::event::{Kind, Stage};
+use crate::name::{HostName, Outcome, OutcomeKind, StepId};
+use crate::plan::{Action, Plan};
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum In {
+    /// The run begins.
+    Begin,
+    /// Time passed.
+    Tick,
+    /// A piece of work ended.
+    Answer {
+        /// Number that came with [`Out::Act`].
+        token: u64,
+        /// How.
+        end: Result<Answer, Trouble>,
+    },
+    /// A piece of work goes on.
+    Progress {
+        /// Number that came with [`Out::Act`].
+        token: u64,
+        /// Done, total, a few words.
+        at: (u64, u64, String),
+    },
+    /// A watcher saw something.
+    Seen {
+        /// The watcher's host.
+        asker: HostName,
+        /// What.
+        seen: Seen,
+    },
+    /// A signal came: the first, the second.
+    Signal(u32),
+    /// The claim on a host is lost.
+    Lost {
+        /// The host.
+        host: HostName,
+        /// Who has it.
+        by: String,
+    },
+    /// The lease could not be renewed for half its time: no new step may start.
+    LeaseDoubtful,
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Out {
+    /// Do this on that host and answer with the token.
+    Act {
+        /// Number to answer with.
+        token: u64,
+        /// Host.
+        host: HostName,
+        /// Work.
+        work: Work,
+    },
+    /// Start a watcher.
+    Watch {
+        /// On which host.
+        host: HostName,
+        /// For what.
+        watch: Watch,
+    },
+    /// Tell the faces.
+    Say(Kind),
+    /// The run is over.
+    End(Outcome),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Progress {
+    Waiting,
+    Running {
+        open: BTreeSet<u64>,
+        bad: Option<String>,
+    },
+    Done,
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Forward,
+    /// A failure: nothing new starts, what runs may end.
+    Stopping,
+    Unwinding,
+    Ended,
+}
+
+/// Which step a piece of work belongs to.
+#[derive(Debug, Clone)]
+struct Token {
+    step: StepId,
+    undo: bool,
+    host: HostName,
+    stage: Stage,
+    since: Duration,
+}
+
+/// What went wrong first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Host, where it was one.
+    pub host: Option<HostName>,
+    /// Stage.
+    pub stage: Stage,
+    /// What and why.
+    pub why: String,
+}
+
+/// What a person wants to know afterwards.
+#[derive(Debug, Clone, Default)]
+pub struct Log {
+    /// Load balancers that switched forward: host and time of effect by its own clock.
+    pub switched: Vec<(HostName, f64)>,
+    /// Open requests left at the end of draining; `None` where not known or not drained.
+    pub left: Option<u64>,
+    /// How long draining took.
+    pub drained: Option<Duration>,
+    /// Time in each stage and host.
+    pub took: Vec<(HostName, Stage, Duration)>,
+    /// The first failure.
+    pub failure: Option<Failure>,
+    /// How failed candidates ended and their last log lines.
+    pub evidence: Vec<(HostName, String, Vec<String>)>,
+    /// Load balancers whose state is not known or not as wanted.
+    pub mixed: Vec<HostName>,
+    /// Slots that could not be put back as they were.
+    pub untidy: Vec<String>,
+}
+
+/// The dispatcher's whole state.
+#[derive(Debug)]
+pub struct Dispatcher {
+    plan: Plan,
+    book: GateBook,
+    steps: BTreeMap<StepId, Progress>,
+    tokens: BTreeMap<u64, Token>,
+    next: u64,
+    phase: Phase,
+    now: Duration,
+    /// When a wait (gate, bake, held shift) began.
+    since: BTreeMap<StepId, Duration>,
+    /// Hosts whose gates are open: they must stay well.
+    live: BTreeSet<HostName>,
+    armed: BTreeSet<HostName>,
+    moved: bool,
+    cancelled: bool,
+    undo: BTreeMap<StepId, unwind::Line>,
+    log: Log,
+}
+
+impl Dispatcher {
+    /// A dispatcher for a plan.
+    #[must_use]
+    pub fn new(plan: Plan, book: GateBook) -> Self {
+        let steps = plan
+            .steps
+            .iter()
+            .map(|s| (s.id, Progress::Waiting))
+            .collect();
+        Self {
+            plan,
+            book,
+            steps,
+            tokens: BTreeMap::new(),
+            next: 1,
+            phase: Phase::Forward,
+            now: Duration::ZERO,
+            since: BTreeMap::new(),
+            live: BTreeSet::new(),
+            armed: BTreeSet::new(),
+            moved: false,
+            cancelled: false,
+            undo: BTreeMap::new(),
+            log: Log::default(),
+        }
+    }
+
+    /// What is known for the closing block.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Whether traffic may be at the new slot now.
+    #[must_use]
+    pub fn moved(&self) -> bool {
+        self.moved
+    }
+
+    /// Hears one thing and says what follows from it.
+    pub fn handle(&mut self, input: In, now: Duration) -> Vec<Out> {
+        self.now = now;
+        let mut out = Vec::new();
+        if self.phase == Phase::Ended {
+            return out;
+        }
+        match input {
+            In::Begin => self.begin(&mut out),
+            In::Tick => {}
+            In::Answer { token, end } => self.answer(token, end, &mut out),
+            In::Progress {
+                token,
+                at: (done, total, text),
+            } => {
+                if let Some(t) = self.tokens.get(&token) {
+                    let (host, stage) = (t.host.clone(), t.stage);
+                    out.push(Out::Say(Kind::Progress {
+                        host,
+                        stage,
+                        done,
+                        total,
+                        text,
+                    }));
+                }
+            }
+            In::Seen { asker, seen } => self.book.heard(&asker, &seen, now),
+            In::Signal(n) => self.signal(n, &mut out),
+            In::Lost { host, by } => self.superseded(&host, &by, &mut out),
+            In::LeaseDoubtful => self.fail(
+                None,
+                Stage::Claim,
+                "the claim could not be renewed in time".to_owned(),
+                &mut out,
+            ),
+        }
+        self.go_on(&mut out);
+        out
+    }
+
+    fn go_on(&mut self, out: &mut Vec<Out>) {
+        if self.phase == Phase::Forward {
+            self.check_live(out);
+        }
+        if self.phase == Phase::Forward {
+            self.advance(out);
+        }
+        if self.phase == Phase::Stopping && self.tokens.is_empty() {
+            self.begin_unwind(out);
+        }
+        if self.phase == Phase::Unwinding {
+            self.unwind(out);
+        }
+    }
+
+    fn answer(&mut self, number: u64, end: Result<Answer, Trouble>, out: &mut Vec<Out>) {
+        let Some(token) = self.tokens.remove(&number) else {
+            return;
+        };
+        if let Err(Trouble::Lost { by }) = &end {
+            self.superseded(&token.host, by, out);
+            return;
+        }
+        let took = self.now.saturating_sub(token.since);
+        self.log.took.push((token.host.clone(), token.stage, took));
+        if token.undo {
+            self.undone(number, &token, end, took, out);
+        } else {
+            self.stepped(number, &token, end, took, out);
+        }
+    }
+
+    /// Starts work for a step on a host.
+    fn act(
+        &mut self,
+        step: StepId,
+        undo: bool,
+        host: &HostName,
+        stage: Stage,
+        work: Work,
+        out: &mut Vec<Out>,
+    ) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        let token = Token {
+            step,
+            undo,
+            host: host.clone(),
+            stage,
+            since: self.now,
+        };
+        self.tokens.insert(number, token);
+        out.push(Out::Say(Kind::Begin {
+            host: host.clone(),
+            stage,
+        }));
+        out.push(Out::Act {
+            token: number,
+            host: host.clone(),
+            work,
+        });
+        number
+    }
+
+    /// The first failure decides; later ones are only told.
+    fn fail(&mut self, host: Option<HostName>, stage: Stage, why: String, out: &mut Vec<Out>) {
+        if let Some(host) = &host {
+            out.push(Out::Say(Kind::Failed {
+                host: host.clone(),
+                stage,
+                why: why.clone(),
+            }));
+        }
+        if self.log.failure.is_none() {
+            self.log.failure = Some(Failure { host, stage, why });
+        }
+        if self.phase == Phase::Forward {
+            self.phase = Phase::Stopping;
+        }
+    }
+
+    fn signal(&mut self, n: u32, out: &mut Vec<Out>) {
+        if n >= 2 {
+            self.end(
+                OutcomeKind::Cancelled,
+                "unwinding was stopped; `deploy resume` finishes it".to_owned(),
+                out,
+            );
+            return;
+        }
+        self.cancelled = true;
+        let text = if self.moved {
+            "stopping: no new step; traffic goes back to the old slot"
+        } else {
+            "stopping: no new step; what was begun is taken back"
+        };
+        out.push(Out::Say(Kind::Note {
+            text: text.to_owned(),
+            hint: "press Ctrl-C again to stop at once and leave the rest to `deploy resume`"
+                .to_owned(),
+        }));
+        if self.phase == Phase::Forward {
+            self.phase = Phase::Stopping;
+        }
+    }
+
+    fn superseded(&mut self, host: &HostName, by: &str, out: &mut Vec<Out>) {
+        let why = format!("{host} was taken over by {by}");
+        self.end(OutcomeKind::Superseded, why, out);
+    }
+
+    fn end(&mut self, kind: OutcomeKind, why: String, out: &mut Vec<Out>) {
+        self.phase = Phase::Ended;
+        let hosts = self.log.mixed.clone();
+        out.push(Out::End(Outcome { kind, why, hosts }));
+    }
+
+    /// Writes down what a load balancer did, and says whether it is as wished.
+    fn verdict(&mut self, host: &HostName, verdict: &Verdict, forward: bool) -> Result<(), String> {
+        match verdict {
+            Verdict::Converged { at } => {
+                if forward {
+                    self.log.switched.push((host.clone(), *at));
+                }
+                Ok(())
+            }
+            Verdict::Differs { seen } => Err(format!("the change did not take: {seen}")),
+            Verdict::Moved { seen } => Err(format!("somebody else changed it: {seen}")),
+            Verdict::Refused { why } => Err(format!("its own check refused the change: {why}")),
+        }
+    }
+}
+
+/// The work of an action on its host, where it is work on one host.
+fn work(action: &Action) -> Option<(HostName, Stage, Work)> {
+    Some(match action {
+        Action::Pull {
+            host,
+            slot,
+            release,
+        } => (
+            host.clone(),
+            Stage::Pull,
+            Work::Pull {
+                slot: slot.clone(),
+                release: release.clone(),
+            },
+        ),
+        Action::Replace {
+            host,
+            slot,
+            release,
+        } => (
+            host.clone(),
+            Stage::Up,
+            Work::Replace {
+                slot: slot.clone(),
+                release: release.clone(),
+                fresh: false,
+            },
+        ),
+        Action::Restart {
+            host,
+            slot,
+            release,
+        } => (
+            host.clone(),
+            Stage::Up,
+            Work::Replace {
+                slot: slot.clone(),
+                release: release.clone(),
+                fresh: true,
+            },
+        ),
+        Action::Prepare(change) => (
+            change.host.clone(),
+            Stage::Prepare,
+            Work::Prepare(change.clone()),
+        ),
+        Action::Drain { host, now, within } => (
+            host.clone(),
+            Stage::Drain,
+            Work::Drain {
+                now: now.clone(),
+                within: *within,
+            },
+        ),
+        Action::Evidence { host, slot } => (
+            host.clone(),
+            Stage::Evidence,
+            Work::Evidence { slot: slot.clone() },
+        ),
+        Action::Revert { host, slot, to } => (
+            host.clone(),
+            Stage::Unwind,
+            Work::Revert {
+                slot: slot.clone(),
+                to: to.clone(),
+            },
+        ),
+        Action::Gate { .. } | Action::Shift { .. } | Action::Bake { .. } => return None,
+    })
+}

@@ -1,0 +1,319 @@
+//! Forward: which step starts, when a gate is open, when the bake is over, who is lost.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Dispatcher, Out, Phase, Progress, Token, work};
+use crate::engine::remote::{Answer, Trouble, Watch, Work};
+use crate::event::{Kind, Stage};
+use crate::name::{HostName, StepId};
+use crate::plan::{Action, Step};
+
+/// How long a switch waits for fresh probes before it gives up.
+const FRESH_WITHIN: Duration = Duration::from_secs(5);
+/// How long a switch or rollback waits for its one good probe of each member.
+const ONCE_WITHIN: Duration = Duration::from_secs(5);
+
+impl Dispatcher {
+    /// Starts the watchers that the plan's gates need.
+    pub(super) fn begin(&mut self, out: &mut Vec<Out>) {
+        let mut members = BTreeSet::new();
+        let mut slots = BTreeSet::new();
+        for step in &self.plan.steps {
+            if let Action::Gate { slot, hosts, .. } = &step.action {
+                slots.insert(slot.clone());
+                members.extend(hosts.iter().map(|h| (h.clone(), slot.clone())));
+            }
+        }
+        for (host, slot) in members {
+            out.push(Out::Watch {
+                host,
+                watch: Watch::Member { slot },
+            });
+        }
+        for slot in slots {
+            for host in self.book.balancers().to_vec() {
+                out.push(Out::Watch {
+                    host,
+                    watch: Watch::Balancer { slot: slot.clone() },
+                });
+            }
+        }
+    }
+
+    /// A member whose gates had opened must stay well until the run ends.
+    pub(super) fn check_live(&mut self, out: &mut Vec<Out>) {
+        let lost = self
+            .live
+            .iter()
+            .find_map(|h| Some((h.clone(), self.book.lost(h, self.now)?)));
+        if let Some((host, why)) = lost {
+            let stage = if self.moved { Stage::Bake } else { Stage::Gate };
+            self.fail(
+                Some(host),
+                stage,
+                format!("it was fit and is not any more: {why}"),
+                out,
+            );
+        }
+    }
+
+    /// Starts what can start and ends what has waited long enough, until nothing changes.
+    pub(super) fn advance(&mut self, out: &mut Vec<Out>) {
+        loop {
+            let before = self.steps.clone();
+            for step in self.plan.steps.clone() {
+                if self.phase != Phase::Forward {
+                    return;
+                }
+                match self.steps.get(&step.id) {
+                    Some(Progress::Waiting) if self.ready(&step) => self.start(&step, out),
+                    Some(Progress::Running { .. }) => self.wait(&step, out),
+                    _ => {}
+                }
+            }
+            if self.steps.values().all(|p| *p == Progress::Done) {
+                self.end(self.plan.end, String::new(), out);
+                return;
+            }
+            if self.steps == before {
+                return;
+            }
+        }
+    }
+
+    fn ready(&self, step: &Step) -> bool {
+        step.needs
+            .iter()
+            .all(|n| self.steps.get(n) == Some(&Progress::Done))
+    }
+
+    fn start(&mut self, step: &Step, out: &mut Vec<Out>) {
+        let mut open = BTreeSet::new();
+        match &step.action {
+            Action::Gate { hosts, release, .. } => {
+                for host in hosts {
+                    if self.armed.insert(host.clone()) {
+                        self.book.arm(host, release.clone(), self.now);
+                    }
+                    out.push(Out::Say(Kind::Begin {
+                        host: host.clone(),
+                        stage: Stage::Gate,
+                    }));
+                }
+                self.since.insert(step.id, self.now);
+            }
+            Action::Bake { time, slot } => {
+                self.since.insert(step.id, self.now);
+                out.push(Out::Say(Kind::Waiting {
+                    text: format!("bake {slot}"),
+                    took: *time,
+                }));
+            }
+            Action::Shift { moves } => {
+                if !self.fresh(step.id, out) {
+                    return;
+                }
+                self.moved = true;
+                for change in moves {
+                    let work = Work::Shift(change.clone());
+                    open.insert(self.act(step.id, false, &change.host, Stage::Switch, work, out));
+                }
+            }
+            other => {
+                if let Some((host, stage, work)) = work(other) {
+                    if stage == Stage::Up {
+                        // Its end is wanted now; nothing that it answers meanwhile counts.
+                        self.book.disarm(&host);
+                        self.armed.remove(&host);
+                        self.live.remove(&host);
+                    }
+                    open.insert(self.act(step.id, false, &host, stage, work, out));
+                }
+            }
+        }
+        self.steps
+            .insert(step.id, Progress::Running { open, bad: None });
+    }
+
+    /// Traffic moves only on good words that are at most two seconds old.
+    fn fresh(&mut self, step: StepId, out: &mut Vec<Out>) -> bool {
+        let stale = self
+            .live
+            .iter()
+            .find(|h| !self.book.fresh(h, self.now))
+            .cloned();
+        let Some(host) = stale else { return true };
+        let since = *self.since.entry(step).or_insert(self.now);
+        if self.now.saturating_sub(since) > FRESH_WITHIN {
+            let why = self
+                .book
+                .missing(&host, true)
+                .unwrap_or_else(|| "no fresh answer from every view".to_owned());
+            self.fail(
+                Some(host),
+                Stage::Gate,
+                format!("not fit at the switch: {why}"),
+                out,
+            );
+        }
+        false
+    }
+
+    fn wait(&mut self, step: &Step, out: &mut Vec<Out>) {
+        let since = self.since.get(&step.id).copied().unwrap_or(self.now);
+        match &step.action {
+            Action::Gate { hosts, once, .. } => self.wait_gate(step.id, hosts, *once, since, out),
+            Action::Bake { time, .. } if self.now.saturating_sub(since) >= *time => {
+                self.steps.insert(step.id, Progress::Done);
+            }
+            _ => {}
+        }
+    }
+
+    fn wait_gate(
+        &mut self,
+        id: StepId,
+        hosts: &[HostName],
+        once: bool,
+        since: Duration,
+        out: &mut Vec<Out>,
+    ) {
+        let mut open = true;
+        for host in hosts {
+            if let Some(why) = self.book.hopeless(host) {
+                self.steps.insert(id, Progress::Failed);
+                self.fail(Some(host.clone()), Stage::Gate, why, out);
+                return;
+            }
+            let Some(missing) = self.book.missing(host, once) else {
+                continue;
+            };
+            open = false;
+            let deadline = if once {
+                Some(since + ONCE_WITHIN)
+            } else {
+                self.book.deadline(host)
+            };
+            if deadline.is_some_and(|d| self.now > d) {
+                let waited = crate::text::duration(self.now.saturating_sub(since));
+                self.steps.insert(id, Progress::Failed);
+                let why = format!("not healthy within {waited}: {missing}");
+                self.fail(Some(host.clone()), Stage::Gate, why, out);
+                return;
+            }
+        }
+        if open {
+            self.book.opened(hosts);
+            self.live.extend(hosts.iter().cloned());
+            self.steps.insert(id, Progress::Done);
+            let took = self.now.saturating_sub(since);
+            for host in hosts {
+                self.log.took.push((host.clone(), Stage::Gate, took));
+                out.push(Out::Say(Kind::Done {
+                    host: host.clone(),
+                    stage: Stage::Gate,
+                    took,
+                    text: String::new(),
+                }));
+            }
+        }
+    }
+
+    /// A piece of forward work ended.
+    pub(super) fn stepped(
+        &mut self,
+        number: u64,
+        token: &Token,
+        end: Result<Answer, Trouble>,
+        took: Duration,
+        out: &mut Vec<Out>,
+    ) {
+        let result = self.judge_answer(token, end, out);
+        if let Ok(text) = &result {
+            out.push(Out::Say(Kind::Done {
+                host: token.host.clone(),
+                stage: token.stage,
+                took,
+                text: text.clone(),
+            }));
+        }
+        let Some(Progress::Running { open, bad }) = self.steps.get_mut(&token.step) else {
+            return;
+        };
+        open.remove(&number);
+        if let Err(why) = result {
+            *bad = Some(why.clone());
+            let last = open.is_empty();
+            self.fail(Some(token.host.clone()), token.stage, why, out);
+            if last {
+                self.steps.insert(token.step, Progress::Failed);
+            }
+        } else if open.is_empty() {
+            let end = if bad.is_some() {
+                Progress::Failed
+            } else {
+                Progress::Done
+            };
+            self.steps.insert(token.step, end);
+            self.arm_after_up(token);
+        }
+    }
+
+    /// What was brought up is probed from now on.
+    fn arm_after_up(&mut self, token: &Token) {
+        let step = self.plan.steps.iter().find(|s| s.id == token.step);
+        if let Some(Action::Replace { host, release, .. } | Action::Restart { host, release, .. }) =
+            step.map(|s| &s.action)
+        {
+            self.armed.insert(host.clone());
+            self.book.arm(host, Some(release.clone()), self.now);
+        }
+    }
+
+    fn judge_answer(
+        &mut self,
+        token: &Token,
+        end: Result<Answer, Trouble>,
+        out: &mut Vec<Out>,
+    ) -> Result<String, String> {
+        match end {
+            Ok(Answer::Done(text)) => Ok(text),
+            Ok(Answer::Evidence { .. }) => Ok(String::new()),
+            Ok(Answer::Failed { why, lines }) => {
+                for text in lines {
+                    out.push(Out::Say(Kind::Line {
+                        host: token.host.clone(),
+                        text,
+                    }));
+                }
+                Err(why)
+            }
+            Ok(Answer::Balancer(verdict)) => {
+                let forward = token.stage == Stage::Switch;
+                self.verdict(&token.host, &verdict, forward)?;
+                Ok(String::new())
+            }
+            Ok(Answer::Drained { left }) => {
+                self.note_drained(token, left);
+                Ok(match left {
+                    Some(0) => "idle".to_owned(),
+                    Some(n) => format!("{n} still open"),
+                    None => "the server does not tell what is open".to_owned(),
+                })
+            }
+            // Nothing is stopped after a drain: the old slot stays up, so not knowing is a note.
+            Err(trouble) if token.stage == Stage::Drain => Ok(format!("could not tell: {trouble}")),
+            Err(trouble) => Err(trouble.to_string()),
+        }
+    }
+
+    fn note_drained(&mut self, token: &Token, left: Option<u64>) {
+        let took = self.now.saturating_sub(token.since);
+        self.log.drained = Some(self.log.drained.map_or(took, |d| d.max(took)));
+        self.log.left = match (self.log.left, left) {
+            (Some(a), Some(b)) => Some(a + b),
+            (a, b) => a.or(b),
+        };
+    }
+}

@@ -1,0 +1,223 @@
+//! Unwind: every step that was begun is taken back, in the reverse order of its needs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Dispatcher, Out, Phase, Progress, Token, work};
+use crate::engine::remote::{Answer, Trouble, Work};
+use crate::event::{Kind, Stage};
+use crate::name::{OutcomeKind, StepId};
+use crate::plan::{Action, Undo};
+
+/// The actions that take one step back, and how far that has come.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    left: Vec<Action>,
+    open: BTreeSet<u64>,
+}
+
+impl Line {
+    fn done(&self) -> bool {
+        self.left.is_empty() && self.open.is_empty()
+    }
+}
+
+impl Dispatcher {
+    pub(super) fn begin_unwind(&mut self, out: &mut Vec<Out>) {
+        self.phase = Phase::Unwinding;
+        let begun: Vec<StepId> = self
+            .steps
+            .iter()
+            .filter(|(_, p)| **p != Progress::Waiting)
+            .map(|(id, _)| *id)
+            .collect();
+        let kept = self.kept(&begun);
+        let mut lines = BTreeMap::new();
+        for step in self.plan.steps.iter().filter(|s| begun.contains(&s.id)) {
+            let left = match &step.undo {
+                Undo::Do(actions) if !kept.contains(&step.id) => actions.clone(),
+                _ => Vec::new(),
+            };
+            lines.insert(
+                step.id,
+                Line {
+                    left,
+                    open: BTreeSet::new(),
+                },
+            );
+        }
+        self.undo = lines;
+        if self.undo.values().any(|l| !l.done()) {
+            out.push(Out::Say(Kind::Note {
+                text: "taking back what was begun".to_owned(),
+                hint: String::new(),
+            }));
+        }
+    }
+
+    /// Steps that a begun step which is never taken back was built on: they stay done as well.
+    /// (A member that could not be started again must not be given traffic again.)
+    fn kept(&self, begun: &[StepId]) -> BTreeSet<StepId> {
+        let final_steps = self.plan.steps.iter().filter(|s| s.undo == Undo::NeverBack);
+        let mut open: Vec<StepId> = final_steps
+            .map(|s| s.id)
+            .filter(|id| begun.contains(id))
+            .collect();
+        let mut kept = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if kept.insert(id) {
+                let step = self.plan.steps.iter().find(|s| s.id == id);
+                open.extend(step.into_iter().flat_map(|s| s.needs.iter().copied()));
+            }
+        }
+        kept
+    }
+
+    /// Whether everything that was built on this step has been taken back.
+    fn free(&self, id: StepId) -> bool {
+        let dependants = self.plan.steps.iter().filter(|s| s.needs.contains(&id));
+        dependants
+            .filter_map(|s| Some((s.id, self.undo.get(&s.id)?)))
+            .all(|(later, line)| line.done() && self.free(later))
+    }
+
+    pub(super) fn unwind(&mut self, out: &mut Vec<Out>) {
+        loop {
+            if self.phase == Phase::Ended {
+                return;
+            }
+            if self.undo.values().all(Line::done) {
+                self.end_unwound(out);
+                return;
+            }
+            let next = self
+                .undo
+                .iter()
+                .find(|(id, l)| l.open.is_empty() && !l.left.is_empty() && self.free(**id))
+                .map(|(id, _)| *id);
+            let Some(id) = next else { return };
+            self.undo_next(id, out);
+        }
+    }
+
+    /// Starts the next action of a step's undo; drains next to each other run together.
+    fn undo_next(&mut self, id: StepId, out: &mut Vec<Out>) {
+        loop {
+            let Some(line) = self.undo.get_mut(&id) else {
+                return;
+            };
+            if line.left.is_empty() {
+                return;
+            }
+            let action = line.left.remove(0);
+            let more = matches!(action, Action::Drain { .. })
+                && matches!(line.left.first(), Some(Action::Drain { .. }));
+            let mut open = Vec::new();
+            if let Action::Shift { moves } = &action {
+                for change in moves {
+                    let work = Work::Shift(change.clone());
+                    open.push(self.act(id, true, &change.host, Stage::Unwind, work, out));
+                }
+            } else if let Some((host, stage, work)) = work(&action) {
+                open.push(self.act(id, true, &host, stage, work, out));
+            }
+            if let Some(line) = self.undo.get_mut(&id) {
+                line.open.extend(open);
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// A piece of unwinding work ended.
+    pub(super) fn undone(
+        &mut self,
+        number: u64,
+        token: &Token,
+        end: Result<Answer, Trouble>,
+        took: Duration,
+        out: &mut Vec<Out>,
+    ) {
+        if let Some(line) = self.undo.get_mut(&token.step) {
+            line.open.remove(&number);
+        }
+        let host = token.host.clone();
+        let said = match end {
+            Ok(Answer::Balancer(verdict)) => self.verdict(&host, &verdict, false),
+            Ok(Answer::Evidence { end, log }) => {
+                self.log.evidence.push((host.clone(), end, log));
+                Ok(())
+            }
+            Ok(Answer::Failed { why, lines }) => {
+                for text in lines {
+                    out.push(Out::Say(Kind::Line {
+                        host: host.clone(),
+                        text,
+                    }));
+                }
+                Err(why)
+            }
+            Ok(Answer::Done(_) | Answer::Drained { .. }) => Ok(()),
+            Err(trouble) => Err(trouble.to_string()),
+        };
+        match said {
+            Ok(()) => {
+                let text = String::new();
+                out.push(Out::Say(Kind::Done {
+                    host,
+                    stage: token.stage,
+                    took,
+                    text,
+                }));
+            }
+            Err(why) => {
+                out.push(Out::Say(Kind::Failed {
+                    host: host.clone(),
+                    stage: token.stage,
+                    why: why.clone(),
+                }));
+                self.undo_failed(token, why);
+            }
+        }
+    }
+
+    fn undo_failed(&mut self, token: &Token, why: String) {
+        match token.stage {
+            // Traffic that cannot be given back: the slots it may reach must stay as they are.
+            Stage::Unwind if self.is_shift(token.step) => self.log.mixed.push(token.host.clone()),
+            Stage::Unwind => self.log.untidy.push(format!("{}: {why}", token.host)),
+            _ => {}
+        }
+        if !self.log.mixed.is_empty() {
+            for line in self.undo.values_mut() {
+                line.left.clear();
+            }
+        }
+    }
+
+    fn is_shift(&self, id: StepId) -> bool {
+        let step = self.plan.steps.iter().find(|s| s.id == id);
+        step.is_some_and(|s| matches!(s.action, Action::Shift { .. }))
+    }
+
+    fn end_unwound(&mut self, out: &mut Vec<Out>) {
+        let why = self.log.failure.as_ref().map_or_else(
+            || "stopped by a signal".to_owned(),
+            |f| match &f.host {
+                Some(host) => format!("{host}: {}", f.why),
+                None => f.why.clone(),
+            },
+        );
+        let kind = if !self.log.mixed.is_empty() {
+            OutcomeKind::Mixed
+        } else if self.log.failure.is_none() && self.cancelled {
+            OutcomeKind::Cancelled
+        } else if !self.log.switched.is_empty() {
+            OutcomeKind::RolledBack
+        } else {
+            OutcomeKind::Failed
+        };
+        self.end(kind, why, out);
+    }
+}
