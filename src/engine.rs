@@ -9,6 +9,9 @@
 //!
 //! To add an action: `plan::step::Action`, its work on a host in `remote`, its end in `dispatch`.
 
+pub mod claim;
 pub mod dispatch;
 pub mod gates;
+pub mod perform;
 pub mod remote;
+pub mod voice;

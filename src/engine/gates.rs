@@ -39,16 +39,16 @@ struct Member {
 /// Probes of all members from all views.
 #[derive(Debug, Clone)]
 pub struct GateBook {
-    gates: Vec<GateSpec>,
+    gates: BTreeMap<HostName, Vec<GateSpec>>,
     balancers: Vec<HostName>,
     members: BTreeMap<HostName, Member>,
     probes: BTreeMap<(HostName, HostName, usize), Probe>,
 }
 
 impl GateBook {
-    /// A book for these gates, asked on every member and from these load balancers.
+    /// A book for the gates of these members, asked there and from these load balancers.
     #[must_use]
-    pub fn new(gates: Vec<GateSpec>, balancers: Vec<HostName>) -> Self {
+    pub fn new(gates: BTreeMap<HostName, Vec<GateSpec>>, balancers: Vec<HostName>) -> Self {
         Self {
             gates,
             balancers,
@@ -91,7 +91,7 @@ impl GateBook {
                 detail,
             } => {
                 let member = member.as_ref().unwrap_or(asker);
-                if !self.members.get(member).is_some_and(|m| m.armed.is_some()) {
+                if self.members.get(member).is_none_or(|m| m.armed.is_none()) {
                     return;
                 }
                 let key = (member.clone(), asker.clone(), *gate);
@@ -116,10 +116,14 @@ impl GateBook {
         }
     }
 
+    fn gates(&self, host: &HostName) -> &[GateSpec] {
+        self.gates.get(host).map_or(&[], Vec::as_slice)
+    }
+
     /// Everybody who must be asked about `host`, with the gate's number.
     fn views(&self, host: &HostName) -> Vec<(HostName, usize)> {
         let mut out = Vec::new();
-        for (i, gate) in self.gates.iter().enumerate() {
+        for (i, gate) in self.gates(host).iter().enumerate() {
             if gate.from.contains(&GateView::Host) {
                 out.push((host.clone(), i));
             }
@@ -144,11 +148,15 @@ impl GateBook {
         let Some((_, containers)) = &member.containers else {
             return Some("no word about its containers yet".to_owned());
         };
-        if let Some(why) = unfit(containers, member.release.as_ref(), self.gates.is_empty()) {
+        if let Some(why) = unfit(
+            containers,
+            member.release.as_ref(),
+            self.gates(host).is_empty(),
+        ) {
             return Some(why);
         }
         for (asker, gate) in self.views(host) {
-            let spec = &self.gates[gate];
+            let spec = &self.gates(host)[gate];
             let wanted = if once { 1 } else { spec.in_a_row };
             let probe = self.probe(host, &asker, gate);
             if probe.is_none_or(|p| p.row < wanted) {
@@ -211,7 +219,7 @@ impl GateBook {
             }
         }
         for (asker, gate) in self.views(host) {
-            let spec = &self.gates[gate];
+            let spec = &self.gates(host)[gate];
             let from = if asker == *host {
                 String::new()
             } else {
@@ -254,7 +262,7 @@ impl GateBook {
     #[must_use]
     pub fn deadline(&self, host: &HostName) -> Option<Duration> {
         let armed = self.members.get(host)?.armed?;
-        let within = self.gates.iter().map(|g| g.within).max();
+        let within = self.gates(host).iter().map(|g| g.within).max();
         Some(armed + within.unwrap_or(Duration::from_secs(60)))
     }
 }

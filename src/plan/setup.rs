@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::fleet::{Member, MemberState, Traffic};
-use crate::name::{AppName, BalancerName, EnvName, HostName, SlotName};
+use crate::inventory::{self, App, Balancer, HostApp, Inventory};
+use crate::name::{AppName, BalancerName, EnvName, HostName, ServiceName, SlotName};
 
 /// The app as planning sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,8 +22,8 @@ pub struct Setup {
     pub groups: BTreeMap<SlotName, Vec<Member>>,
     /// Load-balancer hosts, in inventory order.
     pub balancers: Vec<LbHost>,
-    /// Gates that every member must pass.
-    pub gates: Vec<GateSpec>,
+    /// Gates of every member, by slot and host.
+    pub gates: BTreeMap<SlotName, BTreeMap<HostName, Vec<GateSpec>>>,
     /// Time after the switch with gates on.
     pub bake: Duration,
     /// Longest wait for open requests of the old slot.
@@ -71,35 +72,127 @@ pub struct GateSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GateKind {
-    /// A GET that must answer with a status of 200–399, or exactly the one named.
+    /// A GET request.
     Http {
         /// Path with leading slash.
         path: String,
-        /// Port; the app's where absent.
-        port: Option<u16>,
-        /// Exact status wanted.
-        status: Option<u16>,
+        /// Port on the member's host.
+        port: u16,
+        /// Good status codes, first and last.
+        status: (u16, u16),
+        /// Host header; the address that is asked where absent.
+        host: Option<String>,
     },
     /// A TCP connection that must be accepted.
     Tcp {
-        /// Port; the app's where absent.
-        port: Option<u16>,
+        /// Port on the member's host.
+        port: u16,
+    },
+    /// A command in a container; exit status 0 is good. Asked on the member's host only.
+    Command {
+        /// The command, word by word.
+        argv: Vec<String>,
+        /// In whose container; the only service's where absent.
+        service: Option<ServiceName>,
     },
 }
 
 impl GateSpec {
+    fn of(gate: &inventory::Gate, app_port: u16) -> Self {
+        use inventory::{GateFrom, GateKind as Written};
+        let kind = match &gate.kind {
+            Written::Http {
+                path,
+                port,
+                status,
+                host,
+            } => GateKind::Http {
+                path: path.clone(),
+                port: port.unwrap_or(app_port),
+                status: (*status.start(), *status.end()),
+                host: host.clone(),
+            },
+            Written::Tcp { port } => GateKind::Tcp {
+                port: port.unwrap_or(app_port),
+            },
+            Written::Command { argv, service } => GateKind::Command {
+                argv: argv.clone(),
+                service: service.clone(),
+            },
+        };
+        let from = match (&kind, gate.from) {
+            (GateKind::Command { .. }, _) | (_, GateFrom::Host) => vec![GateView::Host],
+            (_, GateFrom::Balancer) => vec![GateView::Balancer],
+            (_, GateFrom::Both) => vec![GateView::Host, GateView::Balancer],
+        };
+        Self {
+            kind,
+            every: gate.every,
+            in_a_row: gate.in_a_row,
+            within: gate.within,
+            timeout: gate.timeout,
+            from,
+        }
+    }
+
     /// As people call it, e.g. `GET /healthz`.
     #[must_use]
     pub fn title(&self) -> String {
         match &self.kind {
             GateKind::Http { path, .. } => format!("GET {path}"),
-            GateKind::Tcp { port: Some(port) } => format!("TCP {port}"),
-            GateKind::Tcp { port: None } => "TCP".to_owned(),
+            GateKind::Tcp { port } => format!("TCP {port}"),
+            GateKind::Command { argv, .. } => argv.join(" "),
         }
     }
 }
 
 impl Setup {
+    /// What planning needs of an app's configuration; `drains` says whether a load balancer can take
+    /// out single members.
+    #[must_use]
+    pub fn of(inventory: &Inventory, app: &App, drains: impl Fn(&Balancer) -> bool) -> Self {
+        let mut groups = BTreeMap::new();
+        let mut gates = BTreeMap::new();
+        for slot in &app.slots {
+            let members = slot.members.iter().map(|m| Member {
+                host: m.host.clone(),
+                address: inventory.hosts[&m.host].serve.clone(),
+                port: m.port.unwrap_or(80),
+                state: MemberState::Ready,
+            });
+            groups.insert(slot.name.clone(), members.collect());
+            let of_host = |m: &HostApp| {
+                let specs = m
+                    .gates
+                    .iter()
+                    .map(|g| GateSpec::of(g, m.port.unwrap_or(80)));
+                (m.host.clone(), specs.collect())
+            };
+            gates.insert(
+                slot.name.clone(),
+                slot.members.iter().map(of_host).collect(),
+            );
+        }
+        let balancers = inventory
+            .balancer_hosts(app)
+            .into_iter()
+            .map(|(b, host)| LbHost {
+                host: host.name.clone(),
+                balancer: b.name.clone(),
+                drain: drains(b),
+            });
+        Self {
+            env: inventory.env.clone(),
+            app: app.name.clone(),
+            slots: app.slots.iter().map(|s| s.name.clone()).collect(),
+            groups,
+            balancers: balancers.collect(),
+            gates,
+            bake: app.bake,
+            drain: app.drain,
+        }
+    }
+
     /// Hosts of a slot.
     pub fn hosts(&self, slot: &SlotName) -> impl Iterator<Item = &HostName> {
         self.groups.get(slot).into_iter().flatten().map(|m| &m.host)

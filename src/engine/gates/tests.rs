@@ -13,8 +13,9 @@ fn book() -> GateBook {
     let gate = GateSpec {
         kind: GateKind::Http {
             path: "/healthz".into(),
-            port: None,
-            status: None,
+            port: 8080,
+            status: (200, 299),
+            host: None,
         },
         every: secs(0.5),
         in_a_row: 2,
@@ -22,7 +23,7 @@ fn book() -> GateBook {
         timeout: secs(1.0),
         from: vec![GateView::Host, GateView::Balancer],
     };
-    GateBook::new(vec![gate], vec![h("lb1")])
+    GateBook::new(BTreeMap::from([(h("web1"), vec![gate])]), vec![h("lb1")])
 }
 
 fn container() -> ContainerSeen {
