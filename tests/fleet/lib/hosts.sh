@@ -47,6 +47,8 @@ host_create() { # name
     -e FLEET_KEY="$(cat "$FLEET_STATE/id_ed25519.pub")" -e FLEET_NAMES="$(name_list)" "$(host_tag)"
 }
 
+networks_in_use() { dk network ls -q | xargs docker network inspect -f '{{.Name}} {{range .IPAM.Config}}{{.Subnet}}{{end}}' | grep / | tr '\n' ' '; }
+
 network_up() {
   # While the bridge is down, nothing for the fleet may leave by the default route.
   as_root ip route replace blackhole "$FLEET_NET" metric 9999
@@ -54,7 +56,7 @@ network_up() {
   [ -z "$(labelled)" ] || dk rm -vf $(labelled) >/dev/null
   dk network rm "$FLEET_NAME" >/dev/null 2>&1
   dk network create --internal --subnet "$FLEET_NET" --gateway "$FLEET_PREFIX.1" --label "$FLEET_LABEL=$FLEET_NAME" \
-    -o com.docker.network.bridge.name="$FLEET_BRIDGE" "$FLEET_NAME" >/dev/null || fail "could not create network $FLEET_NAME ($FLEET_NET)"
+    -o com.docker.network.bridge.name="$FLEET_BRIDGE" "$FLEET_NAME" >/dev/null || fail "could not create network $FLEET_NAME ($FLEET_NET); in use: $(networks_in_use); choose another FLEET_NET"
 }
 
 # Hosts that are missing, stopped, paused or made of something else; and containers that no longer belong.
