@@ -6,6 +6,8 @@
 //! - `json`      one event per line on stdout
 //! - `quiet`     nothing unless the run ends badly
 //! - `closing`   the block at the end of a run
+//! - `status`    what runs where: view, text, JSON
+//! - `paint`     colours by meaning
 //! - `layout`    wrapped lists and tables
 //! - `words`     verbs of stages, times of day, text from elsewhere made harmless
 //!
@@ -17,8 +19,10 @@ pub mod face;
 pub mod json;
 pub mod layout;
 pub mod out;
+pub mod paint;
 pub mod plain;
 pub mod quiet;
+pub mod status;
 pub mod words;
 
 #[cfg(test)]

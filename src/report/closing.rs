@@ -197,7 +197,7 @@ pub enum WayBack {
     Unsaid,
     /// `deploy rollback` switches at once.
     Ready,
-    /// It does not, and why.
+    /// It does not, and why: a reason on each line.
     NotReady(String),
 }
 
@@ -410,7 +410,10 @@ fn foot(s: &Summary) -> Option<String> {
     match &s.back {
         WayBack::Unsaid => {}
         WayBack::Ready => parts.push(format!("back: deploy rollback {} {}", s.env, s.app)),
-        WayBack::NotReady(why) => parts.push(format!("way back NOT READY: {}", words::tame(why))),
+        WayBack::NotReady(why) => {
+            let why: Vec<String> = words::tame_lines(why).collect();
+            parts.push(format!("way back NOT READY: {}", why.join("; ")));
+        }
     }
     parts.extend(s.run.as_ref().map(|run| format!("run: {run}")));
     (!parts.is_empty()).then(|| format!("  {}", parts.join("      ")))

@@ -27,14 +27,15 @@ pub fn list(lead: &str, items: &[String]) -> Vec<String> {
     lines
 }
 
-/// Rows in columns, two blanks between them; columns are as wide as their widest cell, and the
-/// last cell of a row is not padded.
+/// Rows in columns, two blanks between them; columns are as wide as their widest cell. The last
+/// cell of a row is neither padded nor counted: nothing stands beside it.
 #[must_use]
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns)
         .map(|c| {
             rows.iter()
+                .filter(|row| c + 1 < row.len())
                 .filter_map(|row| row.get(c))
                 .map(|cell| measure_text_width(cell))
                 .max()
@@ -74,5 +75,10 @@ mod tests {
     fn wide_characters_count_two() {
         let rows = [["网页", "x"], ["web", "y"]].map(|r| r.map(str::to_owned).to_vec());
         assert_eq!(table(&rows), ["网页  x", "web   y"]);
+        let uneven = [
+            vec!["a".to_owned(), "a long last cell".to_owned()],
+            vec!["b".into(), "c".into(), "d".into()],
+        ];
+        assert_eq!(table(&uneven), ["a  a long last cell", "b  c  d"]);
     }
 }
