@@ -50,7 +50,7 @@ fn setup() -> Setup {
         ]
         .into(),
         balancers: vec![lb("lb1"), lb("lb2")],
-        gates: Vec::new(),
+        gates: std::collections::BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::from_secs(10),
     }
