@@ -158,7 +158,19 @@ pub trait Driver: Send + Sync {
     /// One sentence for each thing.
     fn accepts(&self, target: &Target, after: &Traffic) -> Result<(), Vec<String>>;
 
+    /// What the way from `before` to `after` brings with it that a person should know before,
+    /// e.g. a reload that drops connections. Shown with the plan.
+    fn foresee(
+        &self,
+        _target: &Target,
+        _before: Option<&Traffic>,
+        _after: &Traffic,
+    ) -> Vec<Problem> {
+        Vec::new()
+    }
+
     /// Writes the candidate beside the live state and has the server check it. No effect on traffic.
+    /// Its [`Verdict::Converged`] says that a commit may follow; its time means nothing.
     fn prepare(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body;
 
     /// Persists and activates `after` if the live state is `before` (or already `after`), then reads

@@ -1,0 +1,91 @@
+# commit BEFORE AFTER HASH HTTP-BYTES SERVER-BYTES MODE BEFORE-SUM AFTER-SUM GENERATION SLOT OUT
+# FLAGS TRAFFIC; the configuration comes as data.
+# Answers `converged AT`, `differs SEEN`, `moved KEY`, or `refused` with `why` lines.
+before=$1 after=$2 hash=$3 http=$4 server=$5 mode=$6 sums="$7 $8" generation=$9
+shift 9
+slot=$1 out=$2 flags=$3 traffic=$4
+stop() {
+  printf '%s\n' "$*"
+  exit 0
+}
+pick_client || stop differs 'neither curl nor wget is there to read back what nginx does'
+lock 2 || stop differs 'nothing was done: another change on this load balancer holds its lock'
+live_key
+case $key in
+"$after" | "$before") ;;
+*) stop moved "$key" ;;
+esac
+at=
+loaded=
+{ read -r loaded <"$here/loaded"; } 2>/dev/null
+
+# The flags, complete in a folder of their own, then the link to it by one rename.
+put_state() {
+  [ "$key" != "$after" ] || return 0
+  [ -d "$here" ] || make_entry || return 1
+  state=$(mktemp -d "$here/state.XXXXXX") &&
+    printf '%s\n' "$traffic" >"$state/traffic" &&
+    printf '%s\n' "$generation" >"$state/generation" || return 1
+  IFS=,
+  for flag in $flags; do : >"$state/$flag" || return 1; done
+  unset IFS
+  chmod 755 "$state" && sync "$state/traffic" "$state/generation" "$state" &&
+    swap "$here/current" "${state##*/}" || return 1
+  at=$(date +%s.%N)
+  sync "$here"
+  [ "$here/current" -ef "$state" ]
+}
+
+# The configuration: checked again (another app may have changed since), put in place, loaded.
+put_conf() {
+  old_live=$(readlink "$here/live")
+  facts=$(survey)
+  make_entry && make_conf "$hash" "$http" "$server" || stop differs "nothing was done: $here cannot be written"
+  if ! try_conf "$hash" "$mode"; then
+    printf 'refused\n'
+    why "$said"
+    exit 0
+  fi
+  # Nothing reads the flags of an entry that is not loaded: they must lie there when it is.
+  if [ "$before" = - ]; then put_state || put_back 'the flags could not be written'; fi
+  swap "$here/live" "conf.$hash" && make_stub && sync "$here" "$dir" || put_back "$here cannot be written"
+  reload "$facts" || put_back "nginx did not take the reload: $(log_words)"
+  loaded=$hash
+  printf '%s\n' "$hash" >"$here/loaded"
+  [ "$at" = '' ] || at=$(date +%s.%N)
+}
+# What nginx did not load must not lie there for its next start.
+put_back() {
+  if [ -n "$old_live" ]; then
+    swap "$here/live" "$old_live"
+  else
+    rm -f "$here/live" "$dir/$entry.conf"
+  fi
+  [ "$before" != - ] || rm -rf "$here/current"
+  sync "$here" "$dir"
+  stop differs "$1"
+}
+
+if command -v switch_set >/dev/null 2>&1; then
+  switch_set "$generation" $sums commit || stop differs 'nothing was done: the record of the switch cannot be written'
+fi
+if ! [ "$here/live" -ef "$here/conf.$hash" ] || [ "$loaded" != "$hash" ]; then
+  put_conf
+fi
+old_state=$(readlink "$here/current")
+put_state || stop differs "the flags of $here could not be written"
+[ -n "$at" ] || at=$(date +%s.%N)
+if read_back "$hash" "$slot" "$out" || { sleep 0.1; read_back "$hash" "$slot" "$out"; }; then
+  printf 'converged %s\n' "$at"
+else
+  printf 'differs nginx answers: %s\n' "$seen"
+fi
+
+# What is neither live nor was it just before can go.
+set +f
+for old in "$here"/state.* "$here"/conf.* "$here"/making.*; do
+  [ -d "$old" ] || continue
+  case ${old##*/} in "$old_state" | "${old_live:-}") continue ;; esac
+  [ "$here/current" -ef "$old" ] || [ "$here/live" -ef "$old" ] || rm -rf "$old"
+done
+set -f

@@ -1,0 +1,31 @@
+# remove: takes the entry out of nginx's configuration, reloads, deletes its files.
+# Answers like commit.
+stop() {
+  printf '%s\n' "$*"
+  exit 0
+}
+if [ ! -e "$dir/$entry.conf" ] && [ ! -d "$here" ]; then
+  stop converged "$(date +%s.%N)"
+fi
+lock 2 || stop differs 'nothing was done: another change on this load balancer holds its lock'
+facts=$(survey)
+live=$(readlink "$here/live")
+# The flags stay where they are until nothing reads them.
+back() {
+  [ -z "$live" ] || swap "$here/live" "$live"
+  make_stub
+}
+rm -f "$here/live" "$dir/$entry.conf"
+if ! said=$(ngx -t 2>&1); then
+  back
+  printf 'refused\n'
+  why "$said"
+  exit 0
+fi
+if find_master "$facts" && ! reload "$facts"; then
+  back
+  stop differs "nginx did not take the reload: $(log_words)"
+fi
+rm -rf "$here"
+sync "$dir"
+printf 'converged %s\n' "$(date +%s.%N)"

@@ -1,0 +1,480 @@
+//! What is written for nginx: upstreams, the rules that choose one per request, the flags that
+//! the rules look for. Pure; the same value always gives the same bytes and the same hash.
+//!
+//! To add a rule: a line in [`rules`], its flag in [`Wish::flags`], and a case in the suite that
+//! talks to the real server.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv6Addr};
+
+use sha2::{Digest as _, Sha256};
+
+use super::settings::Settings;
+use crate::balancer::Target;
+use crate::fleet::{Member, MemberState, Traffic};
+use crate::name::SlotName;
+
+/// Slots with more members get no leave-one-out upstreams (their number grows with its square,
+/// and each is one look at a file per request): a member is then taken out by a reload.
+const MOST: usize = 16;
+
+/// Everything that a traffic value means on one nginx.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// First 16 hex digits of the hash of the configuration.
+    pub hash: String,
+    /// Upstreams and, where rendered, the server: for `http {}`.
+    pub http: String,
+    /// The rules that choose an upstream: for `server {}`.
+    pub server: String,
+    /// Groups as this configuration has them, JSON in one line.
+    pub groups: String,
+    /// Slot that gets everything, or `-`.
+    pub slot: String,
+    /// Number of its member that is left out, or `-`.
+    pub out: String,
+    /// Names of flag files, sorted as the host sorts them.
+    pub flags: Vec<String>,
+    /// The value itself, JSON in one line.
+    pub traffic: String,
+    /// Its token.
+    pub generation: String,
+}
+
+impl Wish {
+    /// Generation and flags in one word: what a host compares with what lies there.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let mut key = self.generation.clone();
+        for flag in &self.flags {
+            key.push(',');
+            key.push_str(flag);
+        }
+        key
+    }
+    /// What travels as data: configuration for `http {}`, for `server {}`, and the groups.
+    #[must_use]
+    pub fn data(&self) -> Vec<u8> {
+        [&self.http, &self.server, &self.groups, "\n"]
+            .concat()
+            .into()
+    }
+    /// Checksum of the value for the record of the switch.
+    #[must_use]
+    pub fn sum(&self) -> String {
+        short_hash(&[&self.traffic])
+    }
+}
+
+/// Name of the entry: a dot stands in no environment's and no app's name, so no two are one.
+#[must_use]
+pub fn entry(target: &Target) -> String {
+    format!("{}.{}", target.env, target.app)
+}
+
+/// What cannot be written for nginx, one sentence each.
+#[must_use]
+pub fn refusals(target: &Target, settings: &Settings, traffic: &Traffic) -> Vec<String> {
+    let mut no = Vec::new();
+    let word = |s: &str| {
+        s.starts_with(|c: char| c.is_ascii_alphabetic())
+            && s.chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    };
+    if !word(&target.backend) {
+        no.push(format!(
+            "backend `{}` cannot be written for nginx: letters, digits, `_` and `-`, a letter first",
+            target.backend
+        ));
+    }
+    match &target.host_header {
+        Some(host) if !host_name(host) => {
+            no.push(format!("host `{host}` is not a host name"));
+        }
+        None if !settings.own_server => no.push(
+            "nginx needs `host` for the server that is rendered, or `server: own`".to_owned(),
+        ),
+        _ => {}
+    }
+    let generation = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    if traffic.generation.is_empty() || !traffic.generation.chars().all(generation) {
+        no.push(format!("generation `{}` is no token", traffic.generation));
+    }
+    let some = traffic.split.values().any(|share| *share > 0);
+    if !traffic.rules.is_empty() {
+        no.push("rules by header or cookie: the nginx driver has none yet".to_owned());
+    } else if some && traffic.sole().is_none() {
+        no.push("weights: the nginx driver gives all or nothing to a slot".to_owned());
+    }
+    for (slot, members) in &traffic.groups {
+        refuse_group(&mut no, traffic, slot, members);
+    }
+    for slot in traffic.split.keys() {
+        if traffic.reaches(slot) && !traffic.groups.contains_key(slot) {
+            no.push(format!("slot {slot} would get requests and has no members"));
+        }
+    }
+    no
+}
+
+fn refuse_group(no: &mut Vec<String>, traffic: &Traffic, slot: &SlotName, members: &[Member]) {
+    if slot.as_str() == "none" || slot.as_str().contains("_without_") {
+        no.push(format!("slot name `{slot}` is taken by the nginx driver"));
+    }
+    for member in members {
+        if address(&member.address).is_none() || member.port == 0 {
+            no.push(format!(
+                "{}: `{}` port {} is no address for nginx",
+                member.host, member.address, member.port
+            ));
+        }
+    }
+    if traffic.reaches(slot) && !members.iter().any(|m| m.state == MemberState::Ready) {
+        no.push(format!(
+            "slot {slot} would get requests and no member of it is ready"
+        ));
+    }
+}
+
+/// An address as nginx writes it, where it is one.
+fn address(word: &str) -> Option<String> {
+    if let Ok(ip) = word.parse::<Ipv6Addr>() {
+        return Some(format!("[{ip}]"));
+    }
+    host_name(word).then(|| word.to_owned())
+}
+
+fn host_name(word: &str) -> bool {
+    word.len() <= 253
+        && word.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && word
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
+        // All digits and dots must be a whole address, else a resolver would guess.
+        && (word.parse::<IpAddr>().is_ok()
+            || word.chars().any(|c| c.is_ascii_alphabetic()))
+}
+
+/// The addresses and ports of members that get nothing in `traffic`, for a drain.
+#[must_use]
+pub fn resting(traffic: &Traffic) -> Vec<(String, u16)> {
+    let serving =
+        |slot: &SlotName, m: &Member| traffic.reaches(slot) && m.state == MemberState::Ready;
+    let busy: Vec<&Member> = members(traffic)
+        .filter(|(s, m)| serving(s, m))
+        .map(|x| x.1)
+        .collect();
+    members(traffic)
+        .filter(|(slot, m)| !serving(slot, m))
+        // One address in two groups cannot be told apart from outside.
+        .filter(|(_, m)| {
+            !busy
+                .iter()
+                .any(|b| b.address == m.address && b.port == m.port)
+        })
+        .map(|(_, m)| (m.address.clone(), m.port))
+        .collect()
+}
+
+fn members(traffic: &Traffic) -> impl Iterator<Item = (&SlotName, &Member)> {
+    traffic
+        .groups
+        .iter()
+        .flat_map(|(slot, members)| members.iter().map(move |m| (slot, m)))
+}
+
+/// How members of a slot that are not ready are left out.
+enum Out {
+    /// None are.
+    Nobody,
+    /// This one (counted from 1), by its flag.
+    One(usize),
+    /// Several, or one of too many: by `down` in the configuration, which takes a reload.
+    InConf,
+}
+
+fn out(members: &[Member]) -> Out {
+    let resting: Vec<usize> = (1..=members.len())
+        .filter(|n| members[n - 1].state != MemberState::Ready)
+        .collect();
+    match resting[..] {
+        [] => Out::Nobody,
+        [n] if alternates(members) => Out::One(n),
+        _ => Out::InConf,
+    }
+}
+
+/// Whether the slot has an upstream for each member left out.
+fn alternates(members: &[Member]) -> bool {
+    (2..=MOST).contains(&members.len())
+}
+
+/// All that `traffic` means on `target`. Call [`refusals`] first: what it refuses must not be
+/// written.
+#[must_use]
+pub fn wish(target: &Target, settings: &Settings, traffic: &Traffic) -> Wish {
+    let groups = written_groups(traffic);
+    let http = upstreams(target, settings, traffic)
+        + &if settings.own_server {
+            String::new()
+        } else {
+            server(target, settings)
+        };
+    let rules = rules(target, settings, traffic);
+    let hash = short_hash(&[&http, &rules, &groups]);
+    let slot = traffic.sole().map_or("-", SlotName::as_str);
+    let left_out = traffic
+        .sole()
+        .and_then(|slot| traffic.groups.get(slot))
+        .map_or(Out::Nobody, |members| out(members));
+    Wish {
+        server: rules.replace("@HASH@", &hash),
+        http,
+        groups,
+        slot: slot.to_owned(),
+        out: match left_out {
+            Out::One(n) => n.to_string(),
+            _ => "-".to_owned(),
+        },
+        flags: flags(traffic),
+        traffic: json(traffic),
+        generation: traffic.generation.clone(),
+        hash,
+    }
+}
+
+/// Flag files of a value, sorted.
+fn flags(traffic: &Traffic) -> Vec<String> {
+    let mut flags: Vec<String> = traffic
+        .sole()
+        .map(|slot| format!("active.{slot}"))
+        .into_iter()
+        .collect();
+    for (slot, members) in &traffic.groups {
+        if let Out::One(n) = out(members) {
+            flags.push(format!("out.{slot}.{n}"));
+        }
+    }
+    flags.sort();
+    flags
+}
+
+/// Groups as the configuration has them: what flags decide counts as ready.
+fn written_groups(traffic: &Traffic) -> String {
+    let groups: BTreeMap<&SlotName, Vec<Member>> = traffic
+        .groups
+        .iter()
+        .map(|(slot, members)| {
+            let fixed = matches!(out(members), Out::InConf);
+            let members = members.iter().cloned().map(|mut m| {
+                if !fixed {
+                    m.state = MemberState::Ready;
+                } else if m.state != MemberState::Ready {
+                    m.state = MemberState::Down;
+                }
+                m
+            });
+            (slot, members.collect())
+        })
+        .collect();
+    json(&groups)
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("words, numbers and maps with word keys always serialize")
+}
+
+fn short_hash(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.as_bytes());
+        hasher.update([0]);
+    }
+    let mut hex = String::new();
+    for byte in hasher.finalize().iter().take(8) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+/// One upstream per slot, one per slot and member left out, and one that nobody is in.
+fn upstreams(target: &Target, settings: &Settings, traffic: &Traffic) -> String {
+    let backend = &target.backend;
+    let mut text = format!("# {} of {}. Written by deploy.\n", target.app, target.env);
+    for (slot, members) in &traffic.groups {
+        if members.is_empty() {
+            continue;
+        }
+        let name = format!("{backend}_{slot}");
+        upstream(&mut text, settings, &name, members, None);
+        if alternates(members) {
+            for n in 1..=members.len() {
+                upstream(
+                    &mut text,
+                    settings,
+                    &format!("{name}_without_{n}"),
+                    members,
+                    Some(n),
+                );
+            }
+        }
+    }
+    let _ = writeln!(
+        text,
+        "upstream {backend}_none {{ server 127.0.0.1:1 down; }}"
+    );
+    text
+}
+
+fn upstream(
+    text: &mut String,
+    settings: &Settings,
+    name: &str,
+    members: &[Member],
+    without: Option<usize>,
+) {
+    let fixed = matches!(out(members), Out::InConf);
+    let zone = if members.len() > 16 { 512 } else { 64 };
+    let _ = writeln!(text, "upstream {name} {{\n    zone {name} {zone}k;");
+    for (n, member) in (1..).zip(members) {
+        if without == Some(n) {
+            continue;
+        }
+        let Some(address) = address(&member.address) else {
+            continue;
+        };
+        let down = if fixed && member.state != MemberState::Ready {
+            " down"
+        } else {
+            " max_fails=2 fail_timeout=5s"
+        };
+        let _ = writeln!(text, "    server {address}:{}{down};", member.port);
+    }
+    if settings.keepalive > 0 {
+        // Idle connections end soon, so that an open one means a request at work (see drain).
+        let _ = writeln!(
+            text,
+            "    keepalive {};\n    keepalive_timeout 250ms;",
+            settings.keepalive
+        );
+    }
+    text.push_str("}\n");
+}
+
+/// Name of a variable of ours.
+fn variable(target: &Target) -> String {
+    target.backend.replace('-', "_")
+}
+
+/// The server for an app whose operator brings none.
+fn server(target: &Target, settings: &Settings) -> String {
+    let (v, entry) = (variable(target), entry(target));
+    let host = target.host_header.as_deref().unwrap_or("_");
+    let mut text =
+        format!("map $http_upgrade ${v}_connection {{ default upgrade; \"\" \"\"; }}\nserver {{\n");
+    for listen in &settings.listen {
+        let _ = writeln!(text, "    listen {listen};");
+    }
+    let _ = write!(
+        text,
+        r#"    server_name {host};
+    include {dir}/{entry}/live/*.inc;
+    location / {{
+        if (${v}_slot = "") {{ return 503; }}
+        proxy_pass http://${v}_upstream;
+        proxy_http_version 1.1;
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection ${v}_connection;
+        proxy_connect_timeout 2s;
+        # The connection to the member begins with the request, not after its body: so it is
+        # counted from the start by whoever waits for the old slot.
+        proxy_request_buffering off;
+    }}
+}}
+"#,
+        dir = settings.dir,
+    );
+    text
+}
+
+/// The rules that choose an upstream for each request, and the state that says which.
+///
+/// Flags are looked for one after the other while a switch may come between two looks. A switch
+/// makes the new flag and removes the old one in one rename of the folder. Whoever looked for the
+/// new slot before and for the old one after it finds neither: therefore all but the last are
+/// looked for again. Where both are found, the later one holds. So each request finds one slot.
+fn rules(target: &Target, settings: &Settings, traffic: &Traffic) -> String {
+    let (v, entry) = (variable(target), entry(target));
+    let (backend, current) = (&target.backend, format!("{}/{entry}/current", settings.dir));
+    let slots: Vec<&SlotName> = traffic
+        .groups
+        .iter()
+        .filter(|(_, members)| !members.is_empty())
+        .map(|(slot, _)| slot)
+        .collect();
+    let most = traffic
+        .groups
+        .values()
+        .filter(|members| alternates(members))
+        .map(Vec::len)
+        .max()
+        .unwrap_or(0);
+    let mut text = format!(
+        r#"# Which slot of {app} in {env} gets the request: the one whose flag lies there.
+# A cached look would see a switch seconds late.
+open_file_cache off;
+set ${v}_slot "";
+set ${v}_late "";
+set ${v}_out "-";
+"#,
+        app = target.app,
+        env = target.env,
+    );
+    for slot in &slots {
+        let _ = writeln!(
+            text,
+            "if (-f {current}/active.{slot}) {{ set ${v}_slot {slot}; }}"
+        );
+    }
+    for slot in slots.iter().rev().skip(1).rev() {
+        let _ = writeln!(
+            text,
+            "if (-f {current}/active.{slot}) {{ set ${v}_late {slot}; }}"
+        );
+    }
+    let _ = writeln!(text, "if (${v}_slot = \"\") {{ set ${v}_slot ${v}_late; }}");
+    for n in 1..=most {
+        let _ = writeln!(
+            text,
+            "if (-f {current}/out.${v}_slot.{n}) {{ set ${v}_out {n}; }}"
+        );
+    }
+    let _ = write!(
+        text,
+        r#"set ${v}_upstream {backend}_${v}_slot;
+if (${v}_out != "-") {{ set ${v}_upstream {backend}_${{{v}_slot}}_without_${v}_out; }}
+set ${v}_told ${v}_slot;
+if (${v}_slot = "") {{ set ${v}_upstream {backend}_none; set ${v}_told "-"; }}
+location = /.deploy/{entry}/state {{
+    # Only this machine, by whatever address it calls itself.
+    if ($remote_addr != $server_addr) {{ return 404; }}
+    auth_basic off;
+    access_log off;
+    gzip off;
+    default_type application/json;
+    add_header X-Deploy "conf=@HASH@ active=${v}_told out=${v}_out pid=$pid";
+    add_header Cache-Control no-store;
+    alias {current}/traffic;
+}}
+"#,
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests;

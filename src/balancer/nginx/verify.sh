@@ -1,0 +1,17 @@
+# verify KEY SLOT OUT: do the files say KEY, and does nginx answer so with the configuration that
+# lies there?
+if ! pick_client; then
+  echo 'differs neither curl nor wget is there to read back what nginx does'
+  exit 0
+fi
+live_key
+if [ "$key" != "$1" ]; then
+  printf 'differs its files say %s\n' "$key"
+  exit 0
+fi
+hash=$(readlink "$here/live")
+if read_back "${hash#conf.}" "$2" "$3"; then
+  printf 'converged %s\n' "$(date +%s.%N)"
+else
+  printf 'differs nginx answers: %s\n' "$seen"
+fi
