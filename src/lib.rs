@@ -12,6 +12,7 @@ pub mod host;
 pub mod inventory;
 pub mod name;
 pub mod plan;
+pub mod record;
 pub mod release;
 pub mod report;
 pub mod template;

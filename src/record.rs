@@ -1,0 +1,32 @@
+//! The record on a host: who may change it, what was begun and done, what a run wanted.
+//!
+//! Three mechanisms with one task each: the lock keeps two scripts from working at once, the fence
+//! keeps a displaced run from doing anything, the lease says when it is polite to take over.
+//!
+//! - `sh/`       static script pieces, one file a verb; `lib.sh` first, `body.sh` inside a step
+//! - `verb`      typed verbs and their rendering to a [`Script`](crate::host::script::Script)
+//! - `reply`     their answers as types; `parse` reads them, one function a verb
+//! - `look`      what a look found: the record and the facts that were asked for with it
+//! - `manifest`  what a run wanted; what `resume` reads
+//! - `history`   one line per finished run, and the journal's lines
+//! - `model`     the verbs in memory, clocks included; the scripts must agree with it
+//!
+//! To add a verb: a file in `sh/`, a function in `verb`, an answer in `reply` and `parse`, a method of
+//! `model::Host`, an arm in `tests/record_conformance.rs`.
+
+pub mod history;
+pub mod look;
+pub mod manifest;
+pub mod model;
+pub mod parse;
+pub mod reply;
+pub mod verb;
+
+pub use history::{HistoryEntry, JournalLine, Took};
+pub use look::{Claim, Hold, Look, Owing, Running, StateDir, Switch};
+pub use manifest::{Manifest, ManifestBalancer, ManifestError, ManifestHost, Role, RunKind};
+pub use reply::{
+    ClaimReply, Fault, HoldReply, Holder, PeekReply, Phase, RecordError, ReleaseReply, RenewReply,
+    StepReply, TakeReply,
+};
+pub use verb::{ClaimId, HoldLevel, Scope, Take, Upload};

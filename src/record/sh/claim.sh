@@ -1,0 +1,87 @@
+# claim RUN FENCE TTL WHO HEED RELEASE SLOT MANIFEST-SIZE FILES { MODE SIZE PATH }… FACTS-PARAMETERS…
+# HEED: yes = a person's lock refuses the claim. RELEASE: `-` = no files; they go to
+# releases/RELEASE/SLOT, which never changes once it is there. Data: manifest, then files.
+run=$1 fence=$2 ttl=$3 who=$4 heed=$5 release=$6 slot=$7 size=$8 files=$9
+shift 9
+
+# First look, without the lock: most refusals cost nothing.
+if { cd "$dir"; } 2>/dev/null && load && [ "$c_fence" != "$fence" ]; then
+  lease_left
+  holder
+  end held $holder left=$left
+fi
+if [ "$heed" = yes ] && held_by_person; then
+  printf '%s\n' "$line"
+  end hold $level
+fi
+
+ensure_root
+if [ ! -d "$dir/owing" ]; then
+  mkdir -p "$dir/runs" "$dir/releases" "$dir/slots" "$dir/owing" 2>/dev/null || end error write
+  sync "$root" "$root/$env" "$dir"
+fi
+cd "$dir" || end error write
+
+# The upload goes beside the record before the lock is taken: a slow line must not hold it.
+stage=in.$fence.$$
+refuse() {
+  rm -rf "$stage"
+  end "$@"
+}
+receive() {
+  mkdir -p "$stage/release" && take_data "$size" >"$stage/manifest" || return 1
+  while [ "$files" -gt 0 ]; do
+    case $3 in */*) mkdir -p "$stage/release/${3%/*}" || return 1 ;; esac
+    take_data "$2" >"$stage/release/$3" || return 1
+    [ "$1" = 660 ] || chmod "$1" "$stage/release/$3" || return 1
+    files=$((files - 1))
+    set -- "$@" "$stage/release/$3"
+    shift 3
+  done
+  shift "$rest"
+  data_ok "$stage/manifest" "$@"
+}
+skip=$((files * 3)) rest=$(($# - files * 3))
+if [ "$size" -gt 0 ] || [ "$files" -gt 0 ]; then
+  receive "$@" 2>/dev/null || refuse error upload
+  find "$stage" -exec sync {} + || refuse error upload
+fi
+shift "$skip"
+
+lock 10 || refuse busy
+# Second look, under the lock.
+again=
+if load; then
+  if [ "$c_fence" != "$fence" ]; then
+    lease_left
+    holder
+    refuse held $holder left=$left
+  fi
+  again=again
+fi
+if [ "$heed" = yes ] && [ -z "$again" ] && held_by_person; then
+  printf '%s\n' "$line"
+  refuse hold $level
+fi
+[ -d "runs/$run" ] || mkdir "runs/$run" 2>/dev/null || refuse error write
+if [ -d "$stage" ]; then
+  mv -f "$stage/manifest" "runs/$run/manifest" || refuse error write
+  if [ "$release" != - ] && [ ! -d "releases/$release/$slot" ]; then
+    mkdir -p "releases/$release" && mv "$stage/release" "releases/$release/$slot" &&
+      sync "releases/$release" || refuse error write
+  fi
+  rm -rf "$stage"
+fi
+if [ -n "$again" ]; then
+  sync runs "runs/$run" releases || end error write
+else
+  c_run=$run c_fence=$fence c_ttl=$ttl c_who=$who
+  lease_set "$fence" "$ttl" && note "claim $fence $run $who up=$up" && stage_claim 0 claimed &&
+    sync claim.new journal runs "runs/$run" releases && mv -f claim.new claim && sync . || end error write
+fi
+exec 9>&-
+
+show_record
+echo facts
+facts "$@" </dev/null
+end ok machine=$machine rc=$? $again

@@ -1,0 +1,57 @@
+# The record as it stands, then the facts that the caller wants: used by look and claim.
+# One line per item: a word, then the text of the file.
+STATE=$dir ROOT=$root
+show() {
+  ! first "$2" || printf '%s %s\n' "$1" "$line"
+}
+show_record() {
+  boot_of
+  now
+  machine_id
+  printf 'machine %s\nboot %s\nuptime %s\nwall %s\n' "$machine" "$boot" "$up" "$(date +%s)"
+  show_state
+  show hold-env "$root/$env/hold"
+  { cd "$dir"; } 2>/dev/null || return 0
+  show hold-app hold
+  show claim claim
+  if [ -n "$line" ]; then
+    show_claim
+  fi
+  show last last
+  show promoted promoted
+  show switch switch
+  for f in slots/*; do
+    show "slot ${f##*/}" "$f"
+    show_kept $line
+  done
+  for f in owing/*; do show "owing ${f##*/}" "$f"; done
+  [ ! -s history ] || tail -n 5 history
+  for f in releases/*; do [ ! -d "$f" ] || printf 'release %s\n' "${f##*/}"; done
+}
+# What an unfinished run left: lease, step, manifest. Nothing here may end the look.
+show_claim() {
+  read -r _ c_run c_fence c_ttl _ <<LINE
+$line
+LINE
+  case $c_ttl in '' | *[!0-9]*) return ;; esac
+  lease_left
+  printf 'left %s\n' "$left"
+  [ ! -s "runs/$c_run/manifest" ] || printf 'manifest %s\n' "$c_run"
+  show outcome "runs/$c_run/outcome"
+  show now "runs/$c_run/now"
+}
+# What the release of a slot wants of this host.
+show_kept() {
+  [ -z "${2-}" ] || for k in "releases/$2"/*/release.json; do show kept "$k"; done
+}
+# Can the record live here? `fs` is what `stat -f` calls the file system.
+show_state() {
+  if [ -d "$root" ]; then
+    printf 'fs %s\n' "$(stat -f -c %T "$root")"
+    if [ -w "$root" ] && [ -x "$root" ]; then echo 'state ready'; else echo 'state denied'; fi
+  elif [ -w "${root%/*}" ]; then
+    echo 'state creatable'
+  else
+    echo 'state absent'
+  fi
+}

@@ -1,0 +1,47 @@
+# release FENCE OUTCOME ENTRY KEEP-RUNS KEEP-LINES SERVED: how the run ended, then the claim goes.
+# SERVED: the release that served and passed its bake, or `-`.
+# What goes wrong before `mv claim last` is told and does not stop it: it needs no space.
+fence=$1 outcome=$2 entry=$3 keep_runs=$4 keep_lines=$5 served=$6
+{ cd "$dir"; } 2>/dev/null || end ok again
+lock 5 || end busy
+load || end ok again
+holder
+[ "$c_fence" = "$fence" ] || end lost $holder
+now
+told=
+tell() {
+  : >history.new && { [ ! -e history ] || tail -n "$keep_lines" history >history.new; } &&
+    printf '%s\n' "$entry" >>history.new
+} 2>/dev/null
+# The last 20 releases that served, oldest first, each once.
+promote() {
+  [ "$served" != - ] || return 0
+  first promoted || line=
+  keep=$served kept=1
+  line=${line#1 } line=${line% .}
+  while [ -n "$line" ] && [ "$kept" -lt 20 ]; do
+    id=${line##* }
+    case $line in *' '*) line=${line% *} ;; *) line= ;; esac
+    [ "$id" = "$served" ] || keep="$id $keep" kept=$((kept + 1))
+  done
+  { printf '1 %s .\n' "$keep" >promoted.new; } 2>/dev/null && sync promoted.new &&
+    mv -f promoted.new promoted
+}
+if tell && promote && note "end $fence $c_run $outcome up=$up" &&
+  { printf '1 %s .\n' "$outcome" >"runs/$c_run/outcome"; } 2>/dev/null &&
+  sync history.new journal "runs/$c_run/outcome" && mv -f history.new history; then :; else
+  told=untold
+fi
+mv -f claim last && sync . || end error write
+rm -rf lease.* "in.$fence".* claim.new history.new promoted.new "runs/$c_run/now" "runs/$c_run"/in.*
+# Bounded: whole runs, oldest first, and the older part of the journal.
+set -- runs/*
+if [ $# -gt "$keep_runs" ]; then
+  ls -t runs | tail -n +$((keep_runs + 1)) | while read -r old; do
+    [ "$old" = "$c_run" ] || rm -rf "runs/$old"
+  done
+fi
+if [ "$(wc -c <journal)" -gt 400000 ]; then
+  tail -n 2000 journal >journal.new && sync journal.new && mv -f journal.new journal
+fi 2>/dev/null
+end ok $told
