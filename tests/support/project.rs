@@ -1,32 +1,9 @@
-//! An operator's folder for a test: the repository's templates, and an inventory that fits the fleet.
+//! An operator's folder for a test: the repository's own templates and inventories, which a test may edit.
 
-use super::root;
+use super::{Fleet, root};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
-
-/// The fleet as an operator would write it: two slots of two hosts behind two load balancers, one app.
-pub const STAGING: &str = r#"connect: { user: deploy }
-hosts:
-  web[1:4]: { address: "{name}.mgt", serve: "{name}.svc" }
-  lb[1:2]: { address: "{name}.mgt", become: true }
-groups:
-  blue: [web1, web2]
-  green: [web3, web4]
-load_balancers:
-  edge: { driver: nginx, hosts: [lb1, lb2], probe: "http://{host}:80" }
-apps:
-  app:
-    image: registry:5000/acme/app
-    strategy: blue-green
-    slots: [blue, green]
-    balance: { edge: { backend: app, host: app.test } }
-    port: 8080
-    gates: [ { http: /healthz, every: 500ms, in_a_row: 2, within: 30s } ]
-    limits: { memory: 64m, cpus: "0.5" }
-    restart: always
-    bake: 2s
-"#;
 
 /// A folder with `inventories/` and `templates/`.
 pub struct Project {
@@ -34,18 +11,34 @@ pub struct Project {
 }
 
 impl Project {
-    /// The repository's templates, and this text as `inventories/staging.yml`.
-    pub fn new(staging: &str) -> Self {
+    /// The repository's templates and inventories, as the README shows them; only the registry's address is this fleet's.
+    pub fn new(fleet: &Fleet) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let project = Self { folder };
-        let copied = Command::new("cp")
-            .arg("-r")
-            .arg(root().join("templates"))
-            .arg(project.folder())
-            .status();
-        assert!(copied.expect("cp starts").success());
-        project.write("inventories/staging.yml", staging);
+        for part in ["templates", "inventories"] {
+            let copied = Command::new("cp")
+                .arg("-r")
+                .arg(root().join(part))
+                .arg(project.folder())
+                .status();
+            assert!(copied.expect("cp starts").success());
+        }
+        project.edit(
+            "inventories/defaults.yml",
+            "10.213.0.2:5000",
+            &format!("{}:5000", fleet.address("registry")),
+        );
         project
+    }
+
+    /// Replaces one place of a file.
+    ///
+    /// # Panics
+    /// Where the file does not have it exactly once: a test must not go on with a file that it did not change.
+    pub fn edit(&self, name: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.folder().join(name)).expect("a file");
+        assert_eq!(text.matches(from).count(), 1, "'{from}' in {name}");
+        self.write(name, &text.replace(from, to));
     }
 
     /// Where the tool runs.

@@ -2,17 +2,18 @@
 
 use crate::support::Fleet;
 use crate::support::load::Load;
-use crate::support::project::{Project, STAGING};
+use crate::support::project::Project;
 use crate::support::tool::{Answer, Tool};
 use std::time::Duration;
 
 const FIRST: &str = "1.0.1-22-7e56158";
+const SITE: &str = "shop.example.com";
 const SECOND: &str = "1.0.2-30-abc1234";
 
 /// A fleet that serves `FIRST`.
 fn serving_first() -> (Fleet, Project) {
     let fleet = Fleet::take();
-    let project = Project::new(STAGING);
+    let project = Project::new(&fleet);
     deploy(&fleet, &project, FIRST).assert_code(0);
     (fleet, project)
 }
@@ -29,7 +30,7 @@ fn deploy(fleet: &Fleet, project: &Project, version: &str) -> Answer {
 /// A deploy that must not take: the old release serves on, no request fails, the message names what happened.
 fn refused_without_harm(version: &str, code: i32, words: &[&str]) {
     let (fleet, project) = serving_first();
-    let load = Load::start(&fleet, "app.test", &["--floor", "1000"]);
+    let load = Load::start(&fleet, SITE, &["--floor", "1000"]);
     let answer = deploy(&fleet, &project, version);
     load.go_on(Duration::from_secs(1));
     load.stop().assert_good();
@@ -40,7 +41,7 @@ fn refused_without_harm(version: &str, code: i32, words: &[&str]) {
     }
     for lb in ["lb1", "lb2"] {
         let url = format!("http://{}/", fleet.address(lb));
-        let serves = fleet.exec(lb, &["curl", "-s", "-H", "Host: app.test", &url]);
+        let serves = fleet.exec(lb, &["curl", "-s", "-H", &format!("Host: {SITE}"), &url]);
         assert!(serves.contains(FIRST), "{lb} serves {serves}");
     }
 }
@@ -57,7 +58,7 @@ fn a_new_version_under_load_drops_nothing() {
         "--floor",
         "2000",
     ];
-    let load = Load::start(&fleet, "app.test", &expect);
+    let load = Load::start(&fleet, SITE, &expect);
     deploy(&fleet, &project, SECOND).assert_code(0);
     let before = "releases that answer";
     load.wait_until(before, Duration::from_secs(10), |progress| {
@@ -72,7 +73,7 @@ fn a_new_version_under_load_drops_nothing() {
     );
     for host in ["web1", "web2", "web3", "web4"] {
         let limits = fleet.exec(host, &["sh", "-c", "docker inspect -f '{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}' $(docker ps -q)"]);
-        assert_eq!(limits, "always 67108864 500000000\n", "{host}");
+        assert_eq!(limits, "always 268435456 1000000000\n", "{host}");
     }
 }
 
@@ -113,7 +114,7 @@ fn a_rollback_is_one_switch() {
         "--floor",
         "1000",
     ];
-    let load = Load::start(&fleet, "app.test", &expect);
+    let load = Load::start(&fleet, SITE, &expect);
     Tool::new(
         &fleet,
         project.folder(),
@@ -174,7 +175,7 @@ fn a_port_held_by_somebody_else_is_refused_and_named() {
 #[ignore = "needs the fleet"]
 fn a_dead_process_half_way_leaves_something_to_resume() {
     let (fleet, project) = serving_first();
-    let load = Load::start(&fleet, "app.test", &["--floor", "1000"]);
+    let load = Load::start(&fleet, SITE, &["--floor", "1000"]);
     let mut child = Tool::new(
         &fleet,
         project.folder(),
