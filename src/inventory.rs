@@ -33,8 +33,8 @@ pub mod units;
 pub use layer::{Level, Origin, Origins, Provenance};
 pub use model::{
     App, Balance, Balancer, Connection, Gate, GateFrom, GateKind, HostApp, HostEntry, Inventory,
-    Limits, Located, Protection, Registry, RestartPolicy, SecretSource, ServiceSettings, Slot,
-    Strategy, TicketRule, Vars,
+    InventoryNames, Limits, Located, Protection, Registry, RestartPolicy, SecretSource,
+    ServiceSettings, Slot, Strategy, TicketRule, Vars,
 };
 pub use select::{HostSelector, Names, SelectorError};
 pub use source::Config;

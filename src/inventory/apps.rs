@@ -66,6 +66,8 @@ pub(super) fn read(
 /// What one file says about an app: what it is, and its settings.
 struct AppPart {
     doc: usize,
+    /// Keys that were probably meant by unknown ones.
+    slips: Vec<&'static str>,
     own: Node,
     settings: Node,
 }
@@ -80,6 +82,7 @@ fn parts(entries: &[(usize, &Entry)], findings: &mut Findings) -> Vec<AppPart> {
         if Fields::of(&entry.value, &path, &known, findings).is_some() {
             let part = AppPart {
                 doc: *doc,
+                slips: slips(&entry.value, &known),
                 own: pick(&entry.value, &OWN),
                 settings: pick(&entry.value, &settings),
             };
@@ -88,6 +91,19 @@ fn parts(entries: &[(usize, &Entry)], findings: &mut Findings) -> Vec<AppPart> {
         }
     }
     out
+}
+
+/// What unknown keys of a mapping were probably meant to be.
+fn slips(node: &Node, known: &[&'static str]) -> Vec<&'static str> {
+    let keys = node
+        .map()
+        .unwrap_or_default()
+        .iter()
+        .map(|e| e.key.text.as_str());
+    let unknown = keys.filter(|k| !known.contains(k));
+    unknown
+        .filter_map(|k| crate::text::nearest(k, known.iter().copied()))
+        .collect()
 }
 
 struct Reading<'a> {
@@ -115,7 +131,10 @@ impl Reading<'_> {
         let whom = format!("app `{}`", self.name);
         let own = merge(&own.collect::<Vec<_>>(), &self.span, &whom, findings).node;
         let f = Fields::of(&own, &self.path, &OWN, findings)?;
-        let images = images::read(&self.name, &self.span, &f, findings);
+        let images = match self.slipped("image") || self.slipped("images") {
+            true => images::read(&self.name, &self.span, &f, &mut Findings::default()),
+            false => images::read(&self.name, &self.span, &f, findings),
+        };
         let strategy = f.entry("strategy").map_or(Some(Strategy::BlueGreen), |e| {
             strategy(&e.value, &f.path("strategy"), findings)
         });
@@ -146,6 +165,11 @@ impl Reading<'_> {
         })
     }
 
+    /// True where a key was probably meant, but written otherwise: that is reported already.
+    fn slipped(&self, key: &str) -> bool {
+        self.parts.iter().any(|p| p.slips.contains(&key))
+    }
+
     /// The slots as written; which hosts each has.
     fn slots(
         &self,
@@ -164,6 +188,9 @@ impl Reading<'_> {
             );
         }
         let Some(entry) = f.entry("slots") else {
+            if self.slipped("slots") {
+                return Vec::new();
+            }
             findings.push(
                 Diagnostic::error(format!("app `{}` has no slots", self.name))
                     .at(&self.span)
@@ -271,7 +298,8 @@ impl Reading<'_> {
     /// A slot whose hosts are those of the group of the same name.
     fn slot_group(&self, slot: &str, span: &Span, findings: &mut Findings) -> Option<SlotPlace> {
         let name = fields::name::<SlotName>(slot, span, findings)?;
-        if !self.world.groups.contains_key(slot) {
+        let broken = self.world.broken.contains(slot);
+        if !self.world.groups.contains_key(slot) && !broken {
             let groups = self.world.groups.keys().map(|g| g.as_str());
             let finding = Diagnostic::error(format!(
                 "slot `{slot}` of app `{}` has no hosts: there is no group of that name",
@@ -280,7 +308,12 @@ impl Reading<'_> {
             findings.push(finding.at(span).did_you_mean(slot, groups));
             return None;
         }
-        let hosts = self.hosts(&[(slot, span)], slot, span, findings);
+        let hosts = match broken {
+            true => self
+                .world
+                .select(&[(slot, span)], "", &mut Findings::default()),
+            false => self.hosts(&[(slot, span)], slot, span, findings),
+        };
         Some(SlotPlace {
             name,
             span: span.clone(),
@@ -299,7 +332,7 @@ impl Reading<'_> {
         let whom = format!("slot `{slot}` of app `{}`", self.name);
         let mut own = Findings::default();
         let hosts = self.world.select(words, &whom, &mut own);
-        if hosts.is_empty() && !own.has_errors() {
+        if hosts.is_empty() && !own.has_errors() && self.world.is_whole() {
             own.push(Diagnostic::error(format!("{whom} has no hosts")).at(span));
         }
         findings.extend(own);

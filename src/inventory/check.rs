@@ -17,7 +17,9 @@ pub(super) fn all(inventory: &Inventory, world: &World, findings: &mut Findings)
         balancers_exist(app, inventory, findings);
         port_is_there(app, findings);
     }
-    ports_clash(inventory, findings);
+    if world.is_whole() {
+        ports_clash(inventory, findings);
+    }
     overlays_have_a_place(inventory, world, findings);
 }
 
@@ -85,7 +87,11 @@ fn port_is_there(app: &App, findings: &mut Findings) {
     };
     let without: Vec<&HostApp> = app
         .members()
-        .filter(|m| m.port.is_none() && (!app.balance.is_empty() || asks(m)))
+        .filter(|m| {
+            m.port.is_none()
+                && m.origins.get("port").is_none()
+                && (!app.balance.is_empty() || asks(m))
+        })
         .collect();
     if let Some(first) = without.first() {
         let more = match without.len() {
@@ -114,7 +120,8 @@ fn ports_clash(inventory: &Inventory, findings: &mut Findings) {
                 continue;
             };
             // One finding per pair; its other hosts have the same cause.
-            let pair = (&other.name, &theirs.slot, &app.name, &member.slot);
+            let slots = (app.name == other.name).then_some((&theirs.slot, &member.slot));
+            let pair = (&other.name, &app.name, slots);
             if told.contains(&pair) {
                 continue;
             }

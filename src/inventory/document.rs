@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::fields::{self, Fields};
+use super::host_keys::read_host_keys;
 use super::layer::Level;
 use super::settings::{APP_WIDE, EVERYWHERE, OF_APP, Settings};
 use crate::name::AppName;
@@ -62,6 +63,7 @@ impl Document {
         let mut host = pick(&root, &["vars"]);
         if let Some(connect) = root.get("connect") {
             Fields::of(connect, "connect", &CONNECT, findings);
+            read_host_keys(connect, "connect", findings);
             add(&mut host, connect);
         }
         let top = Part {
@@ -235,10 +237,15 @@ pub(super) fn read_set(text: &str, findings: &mut Findings) -> Option<SetValue> 
         let padded = format!("{}{value}", " ".repeat(chars + 1));
         let padded = SourceFile::new("--set", padded);
         let mut own = Findings::default();
-        let node = yaml::parse(&padded, &mut own);
-        let failed = own.has_errors();
-        findings.extend(own);
-        let mut node = node.filter(|_| !failed)?;
+        let node = yaml::parse(&padded, &mut own).filter(|_| !own.has_errors());
+        let Some(mut node) = node else {
+            let all = own.sorted();
+            let why = all.first().map_or("", |d| d.message());
+            let message = format!("the value of `--set {path}` cannot be read: {why}");
+            let at = Span::new(&file, 1, chars + 2, value.chars().count());
+            findings.push(Diagnostic::error(message).at(&at));
+            return None;
+        };
         relocate(&mut node, &file);
         node
     };

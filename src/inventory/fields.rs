@@ -87,7 +87,7 @@ fn belongs(key: &str) -> Option<&'static str> {
     Some(match key {
         "image" | "images" | "strategy" | "slots" | "balance" | "template" => "apps.<app>",
         "services" => "apps.<app>, or under `apps:` of a group or a host",
-        "bake" | "drain" => "apps.<app> or at the top of a file: they hold for all hosts of an app",
+        "bake" | "drain" => "apps.<app> or at the top of a file: it holds for all hosts of an app",
         "address" | "serve" => "hosts.<host>",
         "connection" | "user" | "become" | "options" => "hosts.<host>, or in `connect`",
         "driver" | "probe" => "load_balancers.<name>",
@@ -102,6 +102,7 @@ fn belongs(key: &str) -> Option<&'static str> {
 fn unknown(entry: &Entry, path: &str, known: &[&str]) -> Diagnostic {
     let key = &entry.key.text;
     let place = match path {
+        "" if entry.key.span.file.path == "--set" => "in --set".to_owned(),
         "" => "at the top of the file".to_owned(),
         path => format!("under {path}"),
     };
@@ -117,9 +118,14 @@ fn unknown(entry: &Entry, path: &str, known: &[&str]) -> Diagnostic {
 
 /// "X is a list, …".
 pub(super) fn wrong(node: &Node, path: &str, expected: &str) -> Diagnostic {
+    let path = if path.is_empty() {
+        "the file"
+    } else {
+        &format!("`{path}`")
+    };
     let what = match node.scalar() {
-        Some(s) if !s.text.is_empty() => format!("`{path}` is `{}`", s.text),
-        _ => format!("`{path}` is {}", node.kind_word()),
+        Some(s) if !s.text.is_empty() => format!("{path} is `{}`", s.text),
+        _ => format!("{path} is {}", node.kind_word()),
     };
     Diagnostic::error(what).at(&node.span).expected(expected)
 }
@@ -227,7 +233,7 @@ pub(super) fn list<'a>(node: &'a Node, path: &str, findings: &mut Findings) -> O
     Some(node.seq().unwrap_or(std::slice::from_ref(node)))
 }
 
-/// A list of texts.
+/// A list of texts; `None` where not all of them are.
 pub(super) fn words<'a>(
     node: &'a Node,
     path: &str,
@@ -235,13 +241,19 @@ pub(super) fn words<'a>(
 ) -> Option<Vec<(&'a str, &'a Span)>> {
     let items = list(node, path, findings)?;
     let mut out = Vec::with_capacity(items.len());
+    let mut good = true;
     for item in items {
         match item.text() {
             Some(text) if !text.is_empty() => out.push((text, &item.span)),
-            _ => findings.push(wrong(item, &format!("{path}[]"), "a text")),
+            // A tag has been reported already: a word that begins with `!`.
+            _ if item.tag.is_some() => good = false,
+            _ => {
+                good = false;
+                findings.push(wrong(item, &format!("{path}[]"), "a text"));
+            }
         }
     }
-    Some(out)
+    good.then_some(out)
 }
 
 /// A path inside the configuration's directory.

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{CONNECT, Document, Part, add, collect, pick};
 use super::fields::{self, Fields};
 use super::host_keys::read_host_keys;
-use super::hosts::{GroupPart, World};
+use super::hosts::{GroupPart, World, fill};
 use crate::name::GroupName;
 use crate::text::yaml::Entry;
 use crate::text::{Diagnostic, Findings, Span};
 
 /// Groups that are not resolved yet: their words, what files say about them, their place.
-type Waiting<'a> = BTreeMap<GroupName, (Vec<(&'a str, &'a Span)>, Vec<Part>, Span)>;
+type Waiting<'a> = BTreeMap<GroupName, (Words<'a>, Vec<Part>, Span)>;
+/// Words with their places.
+type Words<'a> = Vec<(&'a str, &'a Span)>;
 
 impl World {
     /// Reads `groups:` of all files; the hosts are known.
@@ -22,9 +24,12 @@ impl World {
             let mut members = None;
             let mut parts = Vec::new();
             for (_, entry) in entries {
-                if let Some((words, part)) = group_entry(entry, findings) {
-                    members = words.or(members);
-                    parts.extend(part);
+                match group_entry(entry, findings) {
+                    Some((words, part)) => {
+                        members = words.or(members);
+                        parts.extend(part);
+                    }
+                    None => drop(self.broken.insert(name.clone())),
                 }
             }
             let span = &entries[entries.len() - 1].1.key.span;
@@ -32,6 +37,7 @@ impl World {
                 continue;
             };
             if self.names.contains(name.as_str()) || name.as_str() == "all" {
+                self.broken.insert(name.to_string());
                 let what = match name.as_str() {
                     "all" => "group `all` is always there".to_owned(),
                     name => format!("`{name}` is the name of a group and of a host"),
@@ -74,20 +80,25 @@ impl World {
                 let names: Vec<&str> = waiting.keys().map(GroupName::as_str).collect();
                 let mut finding =
                     Diagnostic::error(format!("groups {} contain each other", names.join(", ")));
-                for (_, _, span) in waiting.values() {
+                for (name, (_, _, span)) in &waiting {
                     finding = finding.at(span);
+                    self.broken.insert(name.to_string());
                 }
                 findings.push(finding);
                 return;
             }
             for name in ready {
-                let Some((words, parts, span)) = waiting.remove(&name) else {
+                let Some((words, parts, _)) = waiting.remove(&name) else {
                     continue;
                 };
-                let members = self.select(&words, &format!("group `{name}`"), findings);
+                let mut own = Findings::default();
+                let members = self.select(&words, &format!("group `{name}`"), &mut own);
+                if own.has_errors() || words.iter().any(|(w, _)| self.broken.contains(*w)) {
+                    self.broken.insert(name.to_string());
+                }
+                findings.extend(own);
                 let group = GroupPart {
                     members,
-                    span,
                     parts,
                     number: order,
                     over: Vec::new(),
@@ -125,7 +136,7 @@ impl World {
 fn group_entry<'a>(
     entry: &'a Entry,
     findings: &mut Findings,
-) -> Option<(Option<Vec<(&'a str, &'a Span)>>, Option<Part>)> {
+) -> Option<(Option<Words<'a>>, Option<Part>)> {
     let path = format!("groups.{}", entry.key.text);
     if entry.value.map().is_none() {
         return Some((Some(fields::words(&entry.value, &path, findings)?), None));
@@ -133,13 +144,21 @@ fn group_entry<'a>(
     let own = ["hosts", "connect", "labels"];
     let mut part = Part::read(&entry.value, &path, &own, findings)?;
     let mut host = pick(&part.host, &["labels", "vars"]);
+    for (one, span) in read_host_keys(&host, &path, findings).templates(&host) {
+        if let Err(why) = fill(one, "x", None) {
+            findings.push(Diagnostic::error(format!("`{path}`: `{one}` {why}")).at(span));
+        }
+    }
     if let Some(connect) = entry.value.get("connect") {
-        Fields::of(connect, &format!("{path}.connect"), &CONNECT, findings);
+        let path = format!("{path}.connect");
+        Fields::of(connect, &path, &CONNECT, findings);
+        read_host_keys(connect, &path, findings);
         add(&mut host, connect);
     }
-    read_host_keys(&host, &path, findings);
     part.host = host;
-    let hosts = entry.value.get("hosts");
-    let words = hosts.and_then(|n| fields::words(n, &format!("{path}.hosts"), findings));
+    let words = match entry.value.get("hosts") {
+        Some(hosts) => Some(fields::words(hosts, &format!("{path}.hosts"), findings)?),
+        None => None,
+    };
     Some((words, Some(part)))
 }

@@ -6,7 +6,7 @@ use super::fields;
 use super::model::{Connection, Vars};
 use super::settings;
 use crate::text::yaml::Node;
-use crate::text::{Diagnostic, Findings};
+use crate::text::{Diagnostic, Findings, Span};
 
 /// What a host's keys say, typed.
 pub(super) struct HostKeys {
@@ -19,6 +19,24 @@ pub(super) struct HostKeys {
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
     pub vars: Vars,
+}
+
+impl HostKeys {
+    /// Texts that may hold `{name}` and `{n}`, with their places in the mapping that was read.
+    pub fn templates<'a>(&'a self, node: &'a Node) -> Vec<(&'a str, &'a Span)> {
+        let place = |key: &str| node.get(key).map_or(&node.span, |n| &n.span);
+        let mut out = Vec::new();
+        out.extend(self.address.as_deref().map(|a| (a, place("address"))));
+        out.extend(self.serve.as_deref().map(|a| (a, place("serve"))));
+        let labels = node.get("labels");
+        for (key, text) in &self.labels {
+            let at = labels
+                .and_then(|l| l.get(key))
+                .map_or(&node.span, |n| &n.span);
+            out.push((text, at));
+        }
+        out
+    }
 }
 
 /// Reads the keys; placeholders in them stay.

@@ -27,6 +27,10 @@ pub(super) struct World {
     pub groups: BTreeMap<GroupName, GroupPart>,
     /// Groups of each host, parents before the groups in them.
     groups_of: BTreeMap<HostName, Vec<GroupName>>,
+    /// Groups that were not understood: what follows from that is not reported.
+    pub broken: BTreeSet<String>,
+    /// How the names begin that a key of `hosts:` was meant to stand for, where it was refused.
+    lost: Vec<String>,
     /// Number of the entries of the first file, which all of the next file's are over.
     older: Vec<usize>,
 }
@@ -42,7 +46,6 @@ struct HostPart {
 /// A group: its members, what each file says about it, which groups it is more specific than.
 pub(super) struct GroupPart {
     pub members: Vec<HostName>,
-    pub span: Span,
     pub parts: Vec<Part>,
     /// Told apart by it, where groups stand side by side.
     pub number: usize,
@@ -85,6 +88,8 @@ impl World {
                 findings.push(
                     Diagnostic::error(format!("host pattern `{key}` {why}")).at(&entry.key.span),
                 );
+                let begins = key.split('[').next().unwrap_or_default();
+                self.lost.push(begins.to_owned());
                 return;
             }
         };
@@ -111,7 +116,16 @@ impl World {
             return;
         };
         // Each entry is read once alone, so that a mistake is shown where it stands.
-        read_host_keys(&part.host, &path, findings);
+        let keys = read_host_keys(&part.host, &path, findings);
+        for (one, span) in keys.templates(&part.host) {
+            let names = &good[..good.len().min(1)];
+            let filled = names
+                .iter()
+                .map(|(name, e)| fill(one, name.as_str(), e.n.as_deref()));
+            if let Some(Err(why)) = filled.into_iter().next() {
+                findings.push(Diagnostic::error(format!("`{path}`: `{one}` {why}")).at(span));
+            }
+        }
         let number = self.entries.len();
         if first_file {
             self.older.push(number);
@@ -128,6 +142,17 @@ impl World {
         }
     }
 
+    /// True where a word names nothing because of a mistake that has been reported already.
+    fn follows(&self, word: &str) -> bool {
+        let lost = |begins: &String| !begins.is_empty() && word.starts_with(begins.as_str());
+        self.broken.contains(word) || self.lost.iter().any(lost)
+    }
+
+    /// True where all hosts and groups were understood.
+    pub fn is_whole(&self) -> bool {
+        self.broken.is_empty() && self.lost.is_empty()
+    }
+
     /// The hosts that words name; what names nothing is reported.
     pub fn select(
         &self,
@@ -139,6 +164,7 @@ impl World {
         for (word, span) in words {
             match HostSelector::new([*word]).resolve(self) {
                 Ok(_) => good.push(*word),
+                Err(e) if self.follows(&e.word) => {}
                 Err(e) => {
                     let finding = Diagnostic::error(format!("{whom}: {e}")).at(span);
                     findings.push(match e.near {
@@ -250,29 +276,17 @@ impl World {
             let merged = merge(&layers, span, &format!("host `{name}`"), findings);
             let n = numbers.iter().find_map(|(_, e)| e.n.as_deref());
             let keys = read_host_keys(&merged.node, "", &mut Findings::default());
-            let fill = |text: &str, key: &str, findings: &mut Findings| {
-                let mut values = vec![("name", name.as_str())];
-                values.extend(n.map(|n| ("n", n)));
-                pattern::fill(text, &values).unwrap_or_else(|why| {
-                    let span = merged.origins.get(key).map_or(span, |p| &p.from.span);
-                    findings.push(
-                        Diagnostic::error(format!("`{key}` of host `{name}` {why}")).at(span),
-                    );
-                    String::new()
-                })
-            };
+            // What cannot be filled was reported where it stands.
+            let filled = |text: &str| fill(text, name.as_str(), n).unwrap_or_default();
             let address = keys
                 .address
                 .as_deref()
-                .map_or_else(|| name.to_string(), |a| fill(a, "address", findings));
+                .map_or_else(|| name.to_string(), filled);
             let serve = keys
                 .serve
                 .as_deref()
-                .map_or_else(|| address.clone(), |a| fill(a, "serve", findings));
-            let labels = keys
-                .labels
-                .iter()
-                .map(|(k, v)| (k.clone(), fill(v, &format!("labels.{k}"), findings)));
+                .map_or_else(|| address.clone(), filled);
+            let labels = keys.labels.iter().map(|(k, v)| (k.clone(), filled(v)));
             let entry = HostEntry {
                 name: name.clone(),
                 labels: labels.collect(),
@@ -319,4 +333,11 @@ impl World {
             .chain(sets)
             .collect()
     }
+}
+
+/// Puts a host's name, and its number where it has one, into a text.
+pub(super) fn fill(text: &str, name: &str, n: Option<&str>) -> Result<String, String> {
+    let mut values = vec![("name", name)];
+    values.extend(n.map(|n| ("n", n)));
+    pattern::fill(text, &values)
 }

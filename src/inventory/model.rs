@@ -3,13 +3,14 @@
 //! Plain data: the rest of the program reads it and never asks a file again. To add a setting: add
 //! a field here, read it in `settings` (or `hosts`, `apps`), and say it in `inventories/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::layer::Origins;
+use super::select::Names;
 use super::units::{Bytes, Cpus};
 use crate::name::{AppName, BalancerName, EnvName, GroupName, HostName, ServiceName, SlotName};
 use crate::text::yaml::Node;
@@ -426,9 +427,36 @@ impl Inventory {
         });
         pairs.collect()
     }
+    /// Names for a [`super::HostSelector`].
+    #[must_use]
+    pub fn names(&self) -> InventoryNames<'_> {
+        InventoryNames {
+            groups: &self.groups,
+            hosts: self.hosts.keys().cloned().collect(),
+        }
+    }
     /// Names of the groups that a host is in.
     pub fn groups_of<'a>(&'a self, host: &'a HostName) -> impl Iterator<Item = &'a GroupName> {
         let with = move |(_, members): &(_, &Vec<HostName>)| members.contains(host);
         self.groups.iter().filter(with).map(|(name, _)| name)
+    }
+}
+
+/// The names of an inventory, as a [`super::HostSelector`] asks for them.
+#[derive(Debug)]
+pub struct InventoryNames<'a> {
+    groups: &'a BTreeMap<GroupName, Vec<HostName>>,
+    hosts: BTreeSet<HostName>,
+}
+
+impl Names for InventoryNames<'_> {
+    fn hosts(&self) -> &BTreeSet<HostName> {
+        &self.hosts
+    }
+    fn group(&self, name: &str) -> Option<Vec<HostName>> {
+        self.groups.get(name).cloned()
+    }
+    fn group_names(&self) -> Vec<&str> {
+        self.groups.keys().map(GroupName::as_str).collect()
     }
 }

@@ -72,22 +72,25 @@ pub(super) fn balancers(
         }
         let probe =
             located(&node, "probe", &path, findings).filter(|p| is_probe(p, &path, findings));
-        if let Some(driver) = driver {
-            let own = |e: &Entry| !["driver", "hosts", "probe"].contains(&e.key.text.as_str());
-            let mut settings = node.clone();
-            if let crate::text::yaml::Value::Map(entries) = &mut settings.value {
-                entries.retain(own);
-            }
-            let one = Balancer {
-                name: name.clone(),
-                driver,
-                hosts,
-                probe,
-                settings,
-                span,
-            };
-            out.insert(name, one);
+        // Without its driver it still has a name, so that only what is wrong is reported.
+        let driver = driver.unwrap_or_else(|| Located {
+            value: String::new(),
+            span: span.clone(),
+        });
+        let own = |e: &Entry| !["driver", "hosts", "probe"].contains(&e.key.text.as_str());
+        let mut settings = node.clone();
+        if let crate::text::yaml::Value::Map(entries) = &mut settings.value {
+            entries.retain(own);
         }
+        let one = Balancer {
+            name: name.clone(),
+            driver,
+            hosts,
+            probe,
+            settings,
+            span,
+        };
+        out.insert(name, one);
     }
     out
 }

@@ -153,8 +153,11 @@ impl Builder<'_> {
         let span = self.span(at, 1);
         let mut finding = Diagnostic::error(format!("this is not YAML: {why}")).at(&span);
         let line = self.file.line(span.line);
-        if line.contains(['[', '{']) && has_range(line) {
+        let here: String = line.chars().skip(at.col()).collect();
+        if has_range(&here) {
             finding = finding.hint("inside [ ] and { } a host pattern needs quotes: \"web[1:4]\"");
+        } else if here.starts_with('{') {
+            finding = finding.hint("a value with { } in it needs quotes: \"{name}.mgt\"");
         } else if line.contains('\t') {
             finding = finding.hint("indent with blanks, not with tabs");
         }
@@ -355,14 +358,12 @@ fn as_key(node: Node, findings: &mut Findings) -> Key {
     }
 }
 
-/// `[1:4]` stands somewhere in the line.
-fn has_range(line: &str) -> bool {
-    line.split('[').skip(1).any(|part| {
-        let inner = part.split(']').next().unwrap_or("");
-        inner.split_once(':').is_some_and(|(a, b)| {
-            let digits = |s: &str| !s.is_empty() && s.bytes().all(|c| c.is_ascii_digit());
-            digits(a) && digits(b)
-        })
+/// The text begins with `[1:4]`.
+fn has_range(text: &str) -> bool {
+    let inner = text.strip_prefix('[').and_then(|t| t.split(']').next());
+    inner.and_then(|i| i.split_once(':')).is_some_and(|(a, b)| {
+        let digits = |s: &str| !s.is_empty() && s.bytes().all(|c| c.is_ascii_digit());
+        digits(a) && digits(b)
     })
 }
 
