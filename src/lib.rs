@@ -6,6 +6,7 @@
 pub mod balancer;
 pub mod cli;
 pub mod engine;
+pub mod compose;
 pub mod event;
 pub mod fleet;
 pub mod host;

@@ -11,6 +11,7 @@ use minijinja::value::{Object, Value};
 use minijinja::{Environment, Error, ErrorKind};
 
 use super::Mode;
+use crate::text::yaml::quote;
 
 /// Stands before a printed value.
 pub(super) const OPEN: char = '\u{fdd0}';
@@ -131,38 +132,14 @@ fn list<T>(
     Ok(())
 }
 
-/// A double-quoted scalar that every YAML and JSON reader takes back to the same characters: what
-/// is not printable, or a line end to some reader (U+0085, U+2028), is written as an escape.
 fn string(text: &str, dollars: bool, out: &mut String) -> Result<(), Error> {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            OPEN | CLOSE => {
-                return Err(Error::new(
-                    ErrorKind::InvalidOperation,
-                    "text that is quoted already is quoted again",
-                ));
-            }
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            '$' if dollars => out.push_str("$$"),
-            '\0'..='\x1f'
-            | '\x7f'..='\u{9f}'
-            | '\u{2028}'
-            | '\u{2029}'
-            | '\u{feff}'
-            | '\u{fdd2}'..='\u{fdef}'
-            | '\u{fffe}'
-            | '\u{ffff}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c)); // into a String: cannot fail
-            }
-            c => out.push(c),
-        }
+    if text.contains([OPEN, CLOSE]) {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "text that is quoted already is quoted again",
+        ));
     }
-    out.push('"');
+    out.push_str(&quote(text, dollars));
     Ok(())
 }
 

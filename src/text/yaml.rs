@@ -13,9 +13,11 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 use super::{Diagnostic, Findings, SourceFile, Span};
 
 mod places;
+mod quote;
 mod value;
 
 pub use places::{Kind as PlaceKind, Place, places};
+pub use quote::quote;
 pub use value::Resolved;
 
 /// A value and where it stands. An alias stands where its anchor does.

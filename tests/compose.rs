@@ -1,0 +1,277 @@
+//! The corpus under `tests/compose/`: what is accepted, and that the overriding file merges as
+//! said, judged by the `docker compose` of a fleet host where one runs.
+//!
+//! A file's name begins with what is expected: `refused-` by us and by compose, `stricter-` by us
+//! only (each with its reason in the compose checks), `newer-` accepted, but newer than the fleet's
+//! compose may be; anything else is accepted by both. To add a fragment: add a file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use deploy::compose::{
+    Cpus, Document, Limits, OVERRIDE_FILE, Overlay, Policy, ServicePolicy, Wanted, override_file,
+};
+use deploy::name::{Digest, ServiceName};
+
+const FLEET_HOST: &str = "fleet-web1";
+
+/// All fragments, sorted by name.
+fn corpus() -> BTreeMap<String, Vec<u8>> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compose");
+    let files = std::fs::read_dir(dir).expect("the corpus is there");
+    files
+        .map(|file| {
+            let path = file.expect("a readable directory").path();
+            let name = path.file_stem().expect("a file name").to_string_lossy();
+            #[expect(clippy::disallowed_methods, reason = "a fixture")]
+            let bytes = std::fs::read(&path).expect("a readable file");
+            (name.into_owned(), bytes)
+        })
+        .collect()
+}
+
+fn digest() -> Digest {
+    Digest::new(format!("sha256:{}", "9f".repeat(32))).expect("a digest")
+}
+
+/// What an inventory may ask of any app: limits, where the template has none.
+fn policy(document: &Document) -> Policy {
+    let mut policy = Policy {
+        labels: BTreeMap::from([
+            ("deploy.app".to_owned(), "app".to_owned()),
+            ("deploy.odd".to_owned(), "1_000 $HOME 2026-01-01".to_owned()),
+        ]),
+        ..Policy::default()
+    };
+    for service in document.services() {
+        let limits = Limits {
+            memory: service
+                .memory()
+                .is_none()
+                .then(|| Wanted::default_of(96 << 20)),
+            cpus: (service.cpus().is_none())
+                .then(|| Wanted::default_of(Cpus::parse("0.25").expect("a share"))),
+        };
+        let own = ServicePolicy {
+            limits,
+            ..ServicePolicy::default()
+        };
+        policy.services.insert(service.name().clone(), own);
+    }
+    policy
+}
+
+fn overlay(document: &Document) -> Overlay {
+    let images = document.images();
+    let digests: BTreeMap<ServiceName, Digest> =
+        images.into_iter().map(|i| (i.service, digest())).collect();
+    override_file(document, &policy(document), &digests).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn expected(name: &str) -> &str {
+    match name.split_once('-') {
+        Some((word @ ("refused" | "stricter" | "newer"), _)) => word,
+        _ => "accepted",
+    }
+}
+
+#[test]
+fn each_fragment_is_judged_as_its_name_says() {
+    let mut wrong = Vec::new();
+    for (name, bytes) in corpus() {
+        let judged = Document::parse(&name, &bytes, []);
+        match (expected(&name), judged) {
+            ("accepted" | "newer", Ok(_)) | ("refused" | "stricter", Err(_)) => {}
+            (_, Ok(_)) => wrong.push(format!("{name}: accepted")),
+            (_, Err(found)) => wrong.push(format!("{name}: refused\n{found}")),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Runs `docker` here; `None` where there is none, or the fleet is not up.
+fn docker(args: &[&str]) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the test asks a fleet host")]
+    let output = std::process::Command::new("docker").args(args).output();
+    let output = output.ok().filter(|o| o.status.success())?;
+    String::from_utf8(output.stdout).ok()
+}
+
+/// For each directory: its name, exit code and configuration, without and with the overriding file.
+const ASK: &str = r#"
+cd "$1" || exit
+for d in *; do
+  echo "== $d"
+  for files in "-f docker-compose.yml" "-f docker-compose.yml -f deploy.yml"; do
+    out=$(cd "$d" && docker compose -p p $files config --format json 2>/dev/null) && echo "$out" | tr -d '\n' && echo || echo refused
+  done
+done
+cd / && rm -rf "$1"
+"#;
+
+#[test]
+fn compose_itself_agrees_and_merges_the_overriding_file() {
+    let running = docker(&["inspect", "-f", "{{.State.Running}}", FLEET_HOST]);
+    if running.as_deref().map(str::trim) != Some("true") {
+        eprintln!("SKIPPED: no fleet host {FLEET_HOST}; raise one with script/fleet");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    for (name, bytes) in corpus() {
+        let place = dir.path().join(&name);
+        std::fs::create_dir(&place).expect("a directory");
+        let over = Document::parse(&name, &bytes, []);
+        let over = over.map_or_else(|_| b"services: {}\n".to_vec(), |(d, _)| overlay(&d).bytes);
+        write(&place.join("docker-compose.yml"), &bytes);
+        write(&place.join(OVERRIDE_FILE), &over);
+    }
+    let there = format!("/tmp/compose-corpus-{}", std::process::id());
+    let from = format!("{}/.", dir.path().display());
+    docker(&["exec", FLEET_HOST, "mkdir", &there]).expect("a directory on the host");
+    docker(&["cp", "-q", &from, &format!("{FLEET_HOST}:{there}")]).expect("a copy on the host");
+    let said = docker(&["exec", FLEET_HOST, "sh", "-c", ASK, "sh", &there]).expect("an answer");
+    let version = docker(&[
+        "exec", FLEET_HOST, "docker", "compose", "version", "--short",
+    ]);
+    let mut wrong = Vec::new();
+    let mut judged = 0;
+    for part in said.split("== ").skip(1) {
+        let mut lines = part.lines();
+        let mut next = || lines.next().unwrap_or_default();
+        let (name, base, both) = (next(), next(), next());
+        judged += 1;
+        if let Err(why) = compare(name, base, both) {
+            wrong.push(format!("{name}: {why}"));
+        }
+    }
+    assert_eq!(judged, corpus().len(), "{said}");
+    let version = version.unwrap_or_default();
+    assert!(wrong.is_empty(), "compose {version}{}", wrong.join("\n"));
+    eprintln!("compose {}: {judged} fragments", version.trim());
+}
+
+#[expect(clippy::disallowed_methods, reason = "a fixture")]
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).expect("a writable directory");
+}
+
+fn compare(name: &str, base: &str, both: &str) -> Result<(), String> {
+    let accepted = base != "refused";
+    match expected(name) {
+        "refused" if accepted => return Err("compose accepts it".to_owned()),
+        "refused" | "stricter" => return Ok(()),
+        "newer" if !accepted => return Ok(()),
+        _ if !accepted => return Err("compose refuses it".to_owned()),
+        _ => {}
+    }
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text);
+    let mut base = read(base).map_err(|e| e.to_string())?;
+    let mut both = read(both).map_err(|e| format!("with the overriding file: {e}: {both}"))?;
+    let bytes = &corpus()[name];
+    let (document, _) = Document::parse(name, bytes, []).map_err(|e| e.to_string())?;
+    for (service, wanted) in overlay(&document).effective {
+        let one = &both["services"][service.as_str()];
+        let place = format!("service {service}");
+        same(
+            &place,
+            "restart",
+            restart(one),
+            wanted.restart.map(|r| r.to_string()),
+        )?;
+        same(&place, "memory", memory(one), wanted.memory)?;
+        same(&place, "cpus", cpus(one), wanted.cpus.map(Cpus::nano))?;
+        same(
+            &place,
+            "image",
+            one["image"].as_str(),
+            wanted.image.map(|i| i.to_string()).as_deref(),
+        )?;
+        let odd = one["labels"]["deploy.odd"].as_str();
+        same(&place, "label", odd, Some("1_000 $$HOME 2026-01-01"))?;
+    }
+    untouched(&mut base);
+    untouched(&mut both);
+    same("the rest", "of the document", &both, &base)
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(
+    place: &str,
+    what: &str,
+    is: T,
+    wanted: T,
+) -> Result<(), String> {
+    if is == wanted {
+        return Ok(());
+    }
+    Err(format!("{place}: {what} is {is:?}, wanted {wanted:?}"))
+}
+
+/// The restart policy as compose will set it.
+fn restart(service: &serde_json::Value) -> Option<String> {
+    let policy = &service["deploy"]["restart_policy"];
+    if policy.is_object() {
+        let attempts = policy["max_attempts"].as_u64();
+        return Some(match policy["condition"].as_str().unwrap_or("any") {
+            "none" => "no".to_owned(),
+            "any" => "always".to_owned(),
+            other => attempts.map_or(other.to_owned(), |n| format!("{other}:{n}")),
+        });
+    }
+    service["restart"].as_str().map(str::to_owned)
+}
+
+fn memory(service: &serde_json::Value) -> Option<u64> {
+    let limits = &service["deploy"]["resources"]["limits"];
+    let said = [&service["mem_limit"], &limits["memory"]];
+    said.iter()
+        .find_map(|v| v.as_u64().or_else(|| v.as_str()?.parse().ok()))
+}
+
+fn cpus(service: &serde_json::Value) -> Option<u64> {
+    let limits = &service["deploy"]["resources"]["limits"];
+    let said = [&service["cpus"], &limits["cpus"]];
+    let text = said.iter().find_map(|v| match v {
+        serde_json::Value::Null => None,
+        serde_json::Value::String(s) => Some(s.clone()),
+        other => Some(other.to_string()),
+    });
+    text.and_then(|t| Cpus::parse(&t)).map(Cpus::nano)
+}
+
+/// Takes out what the overriding file may set, to see that nothing else has changed.
+fn untouched(config: &mut serde_json::Value) {
+    let Some(services) = config["services"].as_object_mut() else {
+        return;
+    };
+    for service in services.values_mut().filter_map(|s| s.as_object_mut()) {
+        for key in ["image", "restart", "logging", "mem_limit", "cpus"] {
+            service.remove(key);
+        }
+        // Compose repeats `scale` there as soon as a service has `deploy`.
+        let scale = service.get("scale").cloned();
+        if let Some(deploy) = service.get_mut("deploy").and_then(|d| d.as_object_mut()) {
+            deploy.retain(|k, v| k != "replicas" || Some(&*v) != scale.as_ref());
+        }
+        if let Some(labels) = service.get_mut("labels").and_then(|l| l.as_object_mut()) {
+            labels.retain(|k, _| !k.starts_with("deploy."));
+        }
+        if let Some(limits) = service
+            .get_mut("deploy")
+            .and_then(|d| d["resources"]["limits"].as_object_mut())
+        {
+            limits.remove("memory");
+            limits.remove("cpus");
+        }
+        prune(service);
+    }
+}
+
+/// Empty maps and nulls left behind say nothing.
+fn prune(map: &mut serde_json::Map<String, serde_json::Value>) {
+    for value in map.values_mut() {
+        if let Some(inner) = value.as_object_mut() {
+            prune(inner);
+        }
+    }
+    map.retain(|_, v| !v.is_null() && v.as_object().is_none_or(|o| !o.is_empty()));
+}
