@@ -2,6 +2,7 @@
 //!
 //! - `out`       the door of output: stdout for results, stderr for the rest
 //! - `face`      what a face is, and the task that feeds one with events
+//! - `terminal`  a calm screen, drawn from `board`, the screen as data
 //! - `plain`     lines with times and hosts, for logs of CI and files
 //! - `json`      one event per line on stdout
 //! - `quiet`     nothing unless the run ends badly
@@ -14,6 +15,7 @@
 //! Texts are pure functions of data, so that tests compare whole texts. Wall time becomes local
 //! time here and nowhere else.
 
+pub mod board;
 pub mod closing;
 pub mod face;
 pub mod json;
@@ -23,6 +25,7 @@ pub mod paint;
 pub mod plain;
 pub mod quiet;
 pub mod status;
+pub mod terminal;
 pub mod words;
 
 #[cfg(test)]
@@ -34,6 +37,7 @@ pub use json::Json;
 pub use out::Out;
 pub use plain::Plain;
 pub use quiet::Quiet;
+pub use terminal::Terminal;
 
 /// Columns of the terminal, where stderr is one.
 #[must_use]

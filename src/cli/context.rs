@@ -8,7 +8,8 @@ use super::args::{self, Options};
 use super::failure::Failure;
 use super::outside::Outside;
 use crate::name::EnvName;
-use crate::report::{Face, Feed, Json, Out, Plain, Quiet};
+use crate::report::terminal::{Colours, Stderr};
+use crate::report::{Face, Feed, Json, Out, Plain, Quiet, Terminal};
 use crate::time::Clock;
 
 /// The surroundings of a command.
@@ -51,6 +52,13 @@ impl Context {
             Box::new(Json::new(out))
         } else if self.options.quiet {
             Box::new(Quiet::new(out, self.zone.clone()))
+        } else if self.outside.stderr_terminal && !self.outside.dumb() && !self.outside.ci() {
+            let colours = Colours {
+                screen: self.colour(),
+                results: self.stdout_colour(),
+            };
+            let clock = self.clock.clone();
+            Box::new(Terminal::new(Box::new(Stderr), out, clock, colours))
         } else {
             Box::new(Plain::new(out, self.zone.clone()))
         }
