@@ -3,11 +3,13 @@
 //! - `script` what is sent and what comes back: plain data.
 //! - `wire` how a script travels; `boot.sh` and `prologue.sh` are the far end of it.
 //! - `reply` how an answer is read; `call` one call over one channel.
+//! - `docker` what Docker and compose are asked for, and how to read their answers.
 //! - `local`, `ssh` transports. To add one: open a `call::Channel`, and a variant in `Transport`.
 //!
 //! Step bodies and record verbs produce [`script::Script`]s; a [`Host`] runs them.
 
 mod call;
+pub mod docker;
 pub mod local;
 mod reply;
 pub mod script;

@@ -1,0 +1,27 @@
+//! Docker and compose on a host: bodies of steps, and how to read what they print.
+//!
+//! - `facts`       what a look asks: engine, compose, space, every container
+//! - `images`      pull a release's images, keep a local tag
+//! - `containers`  replace what runs in a slot, take it back
+//! - `watch`       gates and container states, streamed until the client goes
+//! - `evidence`    what is kept of a failed candidate
+//! - `logs`        logs of a slot's containers
+//!
+//! A body is static text (`sh/*.sh` behind `sh/lib.sh`) with parameters; a parser is pure. To add
+//! one: a `.sh` file whose first comment names its parameters and output lines, a file with the
+//! function that makes the [`Body`](super::script::Body) and the function that reads its lines, a
+//! captured answer under `tests/fixtures/docker/` for the parser's test, and a case in
+//! `tests/docker_bodies.rs` against the real engine.
+
+pub mod containers;
+pub mod facts;
+pub mod images;
+
+use super::script::Body;
+
+const LIB: &str = include_str!("docker/sh/lib.sh");
+
+/// A body whose text is the common part and `text`.
+fn body(name: &'static str, text: &'static str) -> Body {
+    Body::new(name, [LIB, text].concat())
+}

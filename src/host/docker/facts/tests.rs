@@ -1,0 +1,204 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const FACTS: &str = include_str!("../../../../tests/fixtures/docker/facts.txt");
+const DEAD: &str = include_str!("../../../../tests/fixtures/docker/facts-dead.txt");
+const DENIED: &str = include_str!("../../../../tests/fixtures/docker/facts-denied.txt");
+
+fn of(text: &str) -> DockerFacts {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    read(&lines)
+}
+
+fn errors(facts: &DockerFacts) -> Vec<&str> {
+    let of = facts.problems.iter();
+    of.filter(|p| p.severity == Severity::Error)
+        .map(|p| p.what.as_str())
+        .collect()
+}
+
+#[test]
+fn a_host_in_order_has_facts_and_only_problems_of_space() {
+    let facts = of(FACTS);
+    assert_eq!(facts.engine, Known::Is("26.1.5+dfsg1".into()));
+    assert_eq!(facts.compose, Known::Is("2.26.1-4".into()));
+    assert_eq!((facts.cpus, facts.root.as_str()), (2, "/var/lib/docker"));
+    assert_eq!(facts.memory, 25_276_502_016);
+    assert_eq!(facts.disk_free, 231_033 * 4096);
+    assert_eq!(facts.inodes_free, 65_288);
+    assert_eq!(facts.clock, 1_795_268_363);
+    assert_eq!(
+        facts.problems,
+        [Problem {
+            severity: Severity::Warning,
+            what: "902.5 MiB left on the disk of /var/lib/docker".into(),
+            hint: "make room there; `docker system df` and `df /var/lib/docker` show what takes it"
+                .into(),
+        }]
+    );
+}
+
+#[test]
+fn containers_are_read_whole_and_foreign_labels_stay_on_the_host() {
+    let facts = of(FACTS);
+    let names: Vec<&str> = facts.containers.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["oomer", "staging-app-blue-web-1", "legacy-shop"]);
+
+    let web = &facts.containers[1];
+    assert_eq!(web.project(), Some("staging-app-blue"));
+    assert_eq!(web.service(), Some("web"));
+    assert_eq!(web.label("deploy.release"), Some("relA"));
+    assert_eq!((web.memory, web.nano_cpus), (64 << 20, 500_000_000));
+    assert_eq!(
+        (web.restart.as_str(), web.health),
+        ("always", Health::Healthy)
+    );
+    assert_eq!(
+        web.ports,
+        [PublishedPort {
+            address: String::new(),
+            port: 8080,
+            protocol: "tcp".into()
+        }]
+    );
+
+    // Its label holds lines that look like ours.
+    let foreign = &facts.containers[2];
+    assert_eq!(
+        foreign.label("deploy.note"),
+        Some("say \"hi\"\nc [\"forged\"]\ncontainers ok")
+    );
+    assert_eq!(foreign.label("other"), None);
+    assert!(!FACTS.contains("secret"));
+
+    let stopped = &facts.containers[0];
+    assert_eq!((stopped.state.as_str(), stopped.exit_code), ("exited", 1));
+    assert_eq!(stopped.network_mode, "host");
+    assert!(stopped.ports.is_empty());
+}
+
+#[test]
+fn a_dead_daemon_is_one_error_with_its_own_words() {
+    let facts = of(DEAD);
+    assert!(matches!(&facts.engine, Known::Unknown(why) if why.starts_with("Cannot connect")));
+    assert_eq!(facts.compose, Known::Is("2.26.1-4".into()));
+    assert_eq!(
+        errors(&facts),
+        [
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?"
+        ]
+    );
+}
+
+#[test]
+fn what_is_missing_is_named_with_what_to_do() {
+    assert_eq!(
+        errors(&of(DENIED)),
+        ["the user may not use Docker's socket"]
+    );
+    assert_eq!(errors(&of("docker missing")), ["docker is not installed"]);
+    assert_eq!(
+        errors(&of("asked 124\nsocket x")),
+        ["Docker did not answer within 10 s"]
+    );
+    let no_compose = FACTS.replace(",\"2.26.1-4\",\"\"]", ",\"\"]");
+    let facts = of(&no_compose);
+    assert_eq!(errors(&facts), ["docker compose is missing"]);
+    assert!(facts.problems.iter().all(|p| !p.hint.is_empty()));
+}
+
+#[test]
+fn nothing_at_all_is_not_a_host_in_order() {
+    let facts = of("");
+    assert!(facts.engine.get().is_none() && facts.compose.get().is_none());
+    assert_eq!(errors(&facts), ["Docker did not answer"]);
+}
+
+#[test]
+fn a_list_of_containers_that_is_cut_or_garbled_is_an_error() {
+    let complaint = ["the list of containers could not be read"];
+    let without_end = FACTS.replace("\ncontainers ok\n", "\n");
+    assert_eq!(errors(&of(&without_end)), complaint);
+    let garbled = FACTS.replace("c [\"12c2", "c \"12c2");
+    assert_eq!(errors(&of(&garbled)), complaint);
+    let failed = format!("{FACTS}containers failed\n");
+    assert_eq!(errors(&of(&failed)), complaint);
+}
+
+#[test]
+fn little_space_warns_and_almost_none_is_an_error() {
+    let with = |docker: &str| {
+        let facts = of(&FACTS.replace("space docker 231033 4096 65288 65536", docker));
+        let docker = facts.problems.iter();
+        docker
+            .filter(|p| p.what.ends_with("/var/lib/docker") || p.what.contains("read"))
+            .map(|p| (p.severity, p.what.clone()))
+            .collect::<Vec<_>>()
+    };
+    let disk = "left on the disk of /var/lib/docker";
+    assert_eq!(with("space docker 999999999 4096 65288 65536"), []);
+    // btrfs counts no inodes.
+    assert_eq!(with("space docker 999999999 4096 0 0"), []);
+    assert_eq!(
+        with("space docker 1000 4096 12 65536"),
+        [
+            (Severity::Error, format!("3.9 MiB {disk}")),
+            (Severity::Error, format!("12 inodes {disk}")),
+        ]
+    );
+    assert_eq!(
+        with("space docker x"),
+        [(
+            Severity::Warning,
+            "free space of /var/lib/docker could not be read".into()
+        )]
+    );
+}
+
+#[test]
+fn an_old_engine_is_told_of() {
+    let old = |version: &str| {
+        let facts = of(&FACTS.replace("26.1.5+dfsg1", version));
+        facts.problems.iter().any(|p| p.what.contains("older"))
+    };
+    assert!(old("19.03.15"));
+    assert!(!old("20.10.24+dfsg1"));
+    assert!(!old("28.0.0"));
+    assert!(!old("master-2024"));
+}
+
+#[test]
+fn a_port_bound_twice_counts_once_and_odd_ones_do_not_count() {
+    let json = r#"{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8080"},{"HostIp":"::","HostPort":"8080"}],
+        "53/udp":[{"HostIp":"127.0.0.1","HostPort":"53"}],"9/tcp":null,"10/tcp":[{"HostIp":"","HostPort":"x"}]}"#;
+    let list: Vec<_> = ports(serde_json::from_str(json).unwrap())
+        .into_iter()
+        .map(|p| (p.address, p.port, p.protocol))
+        .collect();
+    assert_eq!(
+        list,
+        [
+            ("127.0.0.1".into(), 53, "udp".to_owned()),
+            (String::new(), 8080, "tcp".to_owned())
+        ]
+    );
+}
+
+proptest! {
+    /// Whatever comes, reading ends, and an engine counts as known only where it was asked and answered.
+    #[test]
+    fn any_lines_are_survived(lines in proptest::collection::vec(
+        prop_oneof![
+            "(clock|docker|socket|asked|engine|note|space|c|containers) .{0,60}",
+            r#"c \["[a-z]{0,3}",.{0,20}\]"#,
+            ".{0,80}",
+        ], 0..12)) {
+        let facts = read(&lines);
+        if facts.engine.get().is_some() {
+            prop_assert!(lines.iter().any(|l| l == "asked 0"));
+        } else {
+            prop_assert!(facts.problems.iter().any(|p| p.severity == Severity::Error));
+        }
+    }
+}

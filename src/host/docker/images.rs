@@ -1,0 +1,187 @@
+//! Images of a release: pulled by digest, kept under a local tag.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::host::script::Body;
+
+const TEXT: &str = include_str!("sh/pull.sh");
+
+/// The pull of images given as `repository:tag@sha256:…` (a tag or a digest may be missing).
+///
+/// Images that are here already are not asked for at the registry. The end of the connection ends
+/// it; what was fetched until then stays and is not fetched again.
+#[must_use]
+pub fn pull(images: &[String]) -> Body {
+    let mut body = super::body("pull", TEXT).args(images.iter().flat_map(|image| {
+        let tag = local_tag(image).unwrap_or_else(|| "-".to_owned());
+        [image.clone(), tag]
+    }));
+    body.limit = Duration::from_secs(1800);
+    body.follow = true;
+    body.tied = true;
+    body
+}
+
+/// `repository:tag` of a reference with both a tag and a digest. One without a digest is its own
+/// name; one without a tag has none.
+fn local_tag(image: &str) -> Option<String> {
+    let (name, _) = image.split_once('@')?;
+    // A colon before the last slash belongs to a port of the registry.
+    let last = name.rsplit('/').next().unwrap_or(name);
+    last.contains(':').then(|| name.to_owned())
+}
+
+/// How one image ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pulled {
+    /// It was here.
+    Present,
+    /// It was fetched.
+    Fetched,
+    /// It was not; what Docker said last.
+    Failed(String),
+    /// Nothing was said of its end.
+    Unknown,
+}
+
+/// Follows a pull line by line. Docker without a terminal tells of layers, not of bytes.
+#[derive(Debug, Clone, Default)]
+pub struct PullReader {
+    images: BTreeMap<usize, Image>,
+    /// Lines that belong to no image.
+    rest: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Image {
+    layers: BTreeMap<String, bool>,
+    last: String,
+    end: Option<Pulled>,
+}
+
+impl PullReader {
+    /// Takes a line; layers done and layers known of so far where that changed.
+    pub fn line(&mut self, line: &str) -> Option<(u64, u64)> {
+        let before = self.progress();
+        let parsed = line
+            .strip_prefix("p ")
+            .and_then(|rest| rest.split_once(' '))
+            .and_then(|(n, text)| Some((n.parse::<usize>().ok()?, text)));
+        let Some((n, text)) = parsed else {
+            if !line.is_empty() {
+                self.rest.push(line.to_owned());
+            }
+            return None;
+        };
+        self.images.entry(n).or_default().line(text);
+        let now = self.progress();
+        (now != before).then_some(now)
+    }
+
+    /// Layers done, and layers known of.
+    #[must_use]
+    pub fn progress(&self) -> (u64, u64) {
+        let layers = self.images.values().flat_map(|i| i.layers.values());
+        layers.fold((0, 0), |(done, all), one| (done + u64::from(*one), all + 1))
+    }
+
+    /// How each of `images`, as they were given to [`pull`], ended.
+    #[must_use]
+    pub fn ends(&self, images: &[String]) -> Vec<(String, Pulled)> {
+        let end = |(n, image): (usize, &String)| {
+            let end = self.images.get(&n).and_then(|i| i.end.clone());
+            (image.clone(), end.unwrap_or(Pulled::Unknown))
+        };
+        images.iter().enumerate().map(end).collect()
+    }
+
+    /// Lines that belong to no image, e.g. why nothing could be pulled.
+    #[must_use]
+    pub fn rest(&self) -> &[String] {
+        &self.rest
+    }
+}
+
+impl Image {
+    fn line(&mut self, text: &str) {
+        if text == "present" {
+            self.end = Some(Pulled::Present);
+        } else if text == "pulled" {
+            self.end = Some(Pulled::Fetched);
+        } else if let Some(rc) = text.strip_prefix("failed ") {
+            let said = std::mem::take(&mut self.last);
+            let why = if said.is_empty() {
+                format!("docker pull ended with {rc}")
+            } else {
+                said
+            };
+            self.end = Some(Pulled::Failed(why));
+        } else if let Some((layer, done)) = layer(text) {
+            let known = self.layers.entry(layer.to_owned()).or_default();
+            *known |= done;
+        } else {
+            text.clone_into(&mut self.last);
+        }
+    }
+}
+
+/// `<12 hex digits>: <what happens>`; whether the layer is here now.
+fn layer(text: &str) -> Option<(&str, bool)> {
+    let (id, what) = text.split_once(": ")?;
+    let hex = id.len() == 12 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    hex.then_some((id, matches!(what, "Pull complete" | "Already exists")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PULL: &str = include_str!("../../../tests/fixtures/docker/pull.txt");
+
+    fn read(text: &str) -> (PullReader, Vec<(u64, u64)>) {
+        let mut reader = PullReader::default();
+        let progress = text.lines().filter_map(|l| reader.line(l)).collect();
+        (reader, progress)
+    }
+
+    #[test]
+    fn a_tag_is_found_behind_a_registry_with_a_port() {
+        let tag = |s: &str| local_tag(&format!("{s}@sha256:00"));
+        assert_eq!(tag("r:5000/a/b:1").as_deref(), Some("r:5000/a/b:1"));
+        assert_eq!(tag("r:5000/a/b"), None);
+        assert_eq!(local_tag("r:5000/a/b:1"), None);
+        let body = pull(&["r:5000/a:1@sha256:00".into(), "b".into()]);
+        assert_eq!(body.args, ["r:5000/a:1@sha256:00", "r:5000/a:1", "b", "-"]);
+        assert!(body.tied && body.follow);
+    }
+
+    #[test]
+    fn a_pull_counts_layers_and_each_image_has_an_end() {
+        let (reader, progress) = read(PULL);
+        assert_eq!(progress, [(0, 1), (1, 1)]);
+        let images = ["fetched", "here", "absent", "silent"].map(str::to_owned);
+        let ends: Vec<Pulled> = reader.ends(&images).into_iter().map(|(_, e)| e).collect();
+        let [
+            Pulled::Fetched,
+            Pulled::Present,
+            Pulled::Failed(why),
+            Pulled::Unknown,
+        ] = &ends[..]
+        else {
+            panic!("{ends:?}");
+        };
+        assert!(why.ends_with("manifest unknown"), "{why}");
+    }
+
+    #[test]
+    fn what_is_no_line_of_an_image_is_kept_apart() {
+        let (reader, progress) = read("another process removes images\np x present\n\np 0\n");
+        assert_eq!(progress, []);
+        assert_eq!(
+            reader.rest(),
+            ["another process removes images", "p x present", "p 0"]
+        );
+        assert_eq!(reader.ends(&["a".into()])[0].1, Pulled::Unknown);
+    }
+}

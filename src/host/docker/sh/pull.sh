@@ -1,0 +1,48 @@
+# pull REF TAG …: pairs of an image as `repository:tag@sha256:…` and the name it keeps here (`-`:
+# none). Prints `p <n> <text>` for the n-th pair: docker's own lines, then `present`, `pulled` or
+# `failed <rc>`. An image pulled by digest has no tag and counts as dangling: so it gets one. The
+# tagging is also the question whether it is here, which saves a process.
+prune_lock -s 60 || {
+	echo 'another process removes images since more than 60 s'
+	exit 75
+}
+dk_keep() {
+	case $2 in
+	-) docker image inspect --format x "$1" ;;
+	*) docker tag "$1" "$2" ;;
+	esac >/dev/null 2>&1
+}
+dk_pull() {
+	if dk_keep "$2" "$3"; then
+		printf 'p %s present\n' "$1"
+		return
+	fi
+	# The status of the left side of a pipe is lost: it travels as the last line.
+	{
+		docker pull "$2" 2>&1
+		printf 'rc %s\n' "$?"
+	} | {
+		dk_rc=1 dk_last=
+		while IFS= read -r dk_line; do
+			[ -z "$dk_last" ] || printf 'p %s %s\n' "$1" "$dk_last"
+			dk_last=$dk_line
+		done
+		case $dk_last in 'rc '*) dk_rc=${dk_last#rc } ;; esac
+		if [ "$dk_rc" = 0 ]; then
+			dk_keep "$2" "$3"
+			dk_rc=$?
+		fi
+		if [ "$dk_rc" = 0 ]; then printf 'p %s pulled\n' "$1"; else printf 'p %s failed %s\n' "$1" "$dk_rc"; fi
+		exit "$dk_rc"
+	}
+}
+dk_n=0 dk_jobs=
+while [ $# -gt 1 ]; do
+	dk_pull "$dk_n" "$1" "$2" &
+	dk_jobs="$dk_jobs $!"
+	dk_n=$((dk_n + 1))
+	shift 2
+done
+dk_bad=0
+for dk_job in $dk_jobs; do wait "$dk_job" || dk_bad=1; done
+exit "$dk_bad"
