@@ -5,14 +5,21 @@
 //! - `reply` how an answer is read; `call` one call over one channel.
 //! - `docker` what Docker and compose are asked for, and how to read their answers.
 //! - `local`, `ssh` transports. To add one: open a `call::Channel`, and a variant in `Transport`.
+//! - `address`, `connect`, `control`, `fault` what the inventory says, making connections from it,
+//!   where their sockets are, and why one failed.
 //!
 //! Step bodies and record verbs produce [`script::Script`]s; a [`Host`] runs them.
 
+mod address;
 mod call;
 pub mod docker;
+mod connect;
+mod control;
+mod fault;
 pub mod local;
 mod reply;
 pub mod script;
+mod ssh;
 mod wire;
 
 use std::sync::Arc;
@@ -22,9 +29,13 @@ use tokio::sync::Semaphore;
 use call::{BoxError, Call, Channel};
 use local::Local;
 use script::{Reply, RunError, Script};
+use ssh::Ssh;
 
 use crate::name::HostName;
 
+pub use address::{Address, Target};
+pub use connect::{ConnectError, ConnectKind, Connector, Settings};
+pub use control::base as control_base;
 pub use wire::cksum;
 
 /// Scripts that may run at once over one connection. An sshd allows 10 sessions by default
@@ -45,12 +56,14 @@ struct Inner {
 
 enum Transport {
     Local(Local),
+    Ssh(Ssh),
 }
 
 impl Transport {
     async fn open(&self, root: bool) -> Result<Channel, BoxError> {
         match self {
             Self::Local(local) => local.open(root),
+            Self::Ssh(ssh) => ssh.open(root).await,
         }
     }
 }
@@ -74,6 +87,14 @@ impl Host {
     #[must_use]
     pub fn name(&self) -> &HostName {
         &self.0.name
+    }
+
+    /// Ends the connection for all clones, once the scripts that run over it have ended; later
+    /// calls fail. Dropping the last clone does the same.
+    pub async fn close(self) {
+        if let Transport::Ssh(ssh) = &self.0.transport {
+            ssh.close().await;
+        }
     }
 
     /// Runs a script and collects its answer.

@@ -4,11 +4,10 @@
 #                        or where they could not be written. Reads not one byte too many.
 #   data_ok FILE…        whether these files, one after the other, are exactly the data that was sent.
 #   until_hangup CMD…    only in a tied script, after the data was taken: runs CMD (a command or a
-#                        function, its input empty) and ends it when the client is gone: TERM to it
-#                        and to the process group of the script, KILL to it after 2 s. The script
-#                        itself goes on and sees CMD's status. What left the process group (setsid,
-#                        a child of `timeout`) is ended only if CMD itself passes TERM on, as
-#                        `timeout` does.
+#                        function, its input empty) and ends it when the client is gone: TERM to
+#                        the script's process group and to CMD and the group that it leads (a
+#                        `timeout` does), KILL to the latter after 2 s. The script itself goes on
+#                        and sees status 143. What moved to yet another group or session is left.
 #   end WORD…            the one way to end well: the words are the answer.
 umask 007
 unset CDPATH ENV BASH_ENV
@@ -44,9 +43,10 @@ until_hangup() {
 		while read -r wire_x; do :; done
 		trap '' TERM
 		# The group first: this script's own signal must not come later than the command's end.
-		kill -TERM 0 "$wire_job"
+		# Then the command, and its own group where it leads one (as `timeout` does).
+		kill -s TERM -- 0 "$wire_job" "-$wire_job"
 		sleep 2
-		kill -KILL "$wire_job"
+		kill -s KILL -- "$wire_job" "-$wire_job"
 	} <&8 >/dev/null 2>&1 8<&- 9<&- &
 	wire_watch=$!
 	exec 8<&-

@@ -1,4 +1,8 @@
 //! The framing against real shells: dash, bash and busybox through the local transport.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests look at files and start processes of their own"
+)]
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,0 +1,196 @@
+//! The private directory in which connections have their sockets, one below it for each run.
+//!
+//! Runs that died leave their directory: a file lock, which the kernel frees, tells them from live
+//! ones, and the next run ends their connections and clears them away.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+/// Longest base path: a socket's whole path must stay below 104 bytes (macOS; 108 on Linux), and
+/// below the base come `/rXXXXXX/XXXXXX/master`, the 17 bytes that ssh adds, and a NUL.
+const LONGEST_BASE: usize = 60;
+const LOCK: &str = "lock";
+/// The name that the openssh crate gives to a connection's socket.
+pub(super) const SOCKET: &str = "master";
+
+/// Where connections keep their sockets: below the user's runtime directory
+/// (`$XDG_RUNTIME_DIR`) where there is one and its path is short, else below `/tmp`.
+#[must_use]
+pub fn base(runtime_dir: Option<&Path>) -> PathBuf {
+    runtime_dir
+        .filter(|d| d.is_absolute())
+        .map(|d| d.join("deploy"))
+        .filter(|d| d.as_os_str().len() <= LONGEST_BASE)
+        .unwrap_or_else(|| PathBuf::from(format!("/tmp/deploy-{}", uid())))
+}
+
+fn uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+/// This run's directory; removed when dropped.
+#[derive(Debug)]
+pub(super) struct Control {
+    dir: TempDir,
+    /// Held for as long as the run lives.
+    _lock: File,
+}
+
+impl Control {
+    /// Makes this run's directory and clears those of dead runs.
+    ///
+    /// # Errors
+    /// The base cannot be made, is not a directory of this user alone, or cannot be written.
+    pub(super) fn open(base: &Path) -> io::Result<Self> {
+        match DirBuilder::new().mode(0o700).create(base) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => private(base)?,
+        }
+        // Between making a run's directory and locking it, nobody may take it for a dead one.
+        let turn = lock_file(&base.join(LOCK))?;
+        turn.lock()?;
+        reap(base)?;
+        let dir = tempfile::Builder::new()
+            .prefix("r")
+            .rand_bytes(6)
+            .tempdir_in(base)?;
+        let lock = lock_file(&dir.path().join(LOCK))?;
+        lock.try_lock()?;
+        Ok(Self { dir, _lock: lock })
+    }
+
+    /// A new directory for one connection.
+    pub(super) fn connection(&self) -> io::Result<TempDir> {
+        tempfile::Builder::new()
+            .prefix("")
+            .rand_bytes(6)
+            .tempdir_in(self.dir.path())
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+}
+
+/// Others could put a socket of theirs in the place of ours in a directory that they can write.
+fn private(base: &Path) -> io::Result<()> {
+    let meta = std::fs::symlink_metadata(base)?;
+    let why = if !meta.is_dir() {
+        "is not a directory"
+    } else if meta.uid() != uid() {
+        "belongs to another user"
+    } else if meta.mode() & 0o077 != 0 {
+        "is open to other users (mode must be 0700)"
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        format!("{} {why}", base.display()),
+    ))
+}
+
+fn lock_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+}
+
+fn reap(base: &Path) -> io::Result<()> {
+    for run in std::fs::read_dir(base)?.flatten() {
+        let dir = run.path();
+        if !run.file_name().as_encoded_bytes().starts_with(b"r") || !dir.is_dir() {
+            continue;
+        }
+        let Ok(lock) = lock_file(&dir.join(LOCK)) else {
+            continue;
+        };
+        if lock.try_lock().is_ok() {
+            end_connections(&dir);
+            let _ = std::fs::remove_dir_all(&dir);
+        }
+    }
+    Ok(())
+}
+
+/// Asks the masters of a dead run to go once their last script has ended.
+fn end_connections(run: &Path) {
+    for entry in std::fs::read_dir(run).into_iter().flatten().flatten() {
+        let socket = entry.path().join(SOCKET);
+        if !socket.exists() {
+            continue;
+        }
+        // A session that is dropped says goodbye, at the socket in a directory that it owns.
+        if let Ok(own) = tempfile::tempdir_in(run)
+            && std::fs::rename(&socket, own.path().join(SOCKET)).is_ok()
+        {
+            drop(openssh::Session::new_native_mux(own));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_base_is_short_and_private() {
+        let own = format!("/tmp/deploy-{}", uid());
+        assert_eq!(
+            base(Some(Path::new("/run/user/7"))),
+            Path::new("/run/user/7/deploy")
+        );
+        assert_eq!(base(None), Path::new(&own));
+        assert_eq!(base(Some(Path::new("relative"))), Path::new(&own));
+        let long = format!("/{}", "x".repeat(60));
+        assert_eq!(base(Some(Path::new(&long))), Path::new(&own));
+    }
+
+    #[test]
+    fn a_base_that_others_could_write_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("b");
+        drop(Control::open(&base).unwrap());
+        assert_eq!(std::fs::metadata(&base).unwrap().mode() & 0o777, 0o700);
+        std::fs::set_permissions(&base, std::fs::Permissions::from_mode(0o770)).unwrap();
+        let said = Control::open(&base).unwrap_err().to_string();
+        assert!(
+            said.ends_with("is open to other users (mode must be 0700)"),
+            "{said}"
+        );
+        let link = dir.path().join("l");
+        std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+        let said = Control::open(&link).unwrap_err().to_string();
+        assert!(said.ends_with("is not a directory"), "{said}");
+    }
+
+    #[test]
+    fn dead_runs_are_cleared_and_live_ones_left() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().join("b");
+        let live = Control::open(&base).unwrap();
+        let dead = Control::open(&base).unwrap();
+        // As after SIGKILL: the lock is free, the directory is still there.
+        let Control {
+            dir: left,
+            _lock: lock,
+        } = dead;
+        let left = left.keep();
+        drop(lock);
+        let next = Control::open(&base).unwrap();
+        assert!(!left.exists());
+        assert!(live.path().exists() && next.path().exists());
+        let path = next.path().to_owned();
+        drop(next);
+        assert!(!path.exists());
+    }
+}
