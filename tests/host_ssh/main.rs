@@ -2,6 +2,8 @@
 //! `DEPLOY_FLEET` names one. A test that cannot run says `skipped:` and why.
 #![expect(
     clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
     reason = "tests play the outside: files, processes, signals, time"
 )]
 
