@@ -5,8 +5,8 @@
 
 pub mod balancer;
 pub mod cli;
-pub mod engine;
 pub mod compose;
+pub mod engine;
 pub mod event;
 pub mod fleet;
 pub mod host;

@@ -8,6 +8,7 @@
 //! - `quiet`     nothing unless the run ends badly
 //! - `closing`   the block at the end of a run
 //! - `status`    what runs where: view, text, JSON
+//! - `logs`      many containers as one stream
 //! - `paint`     colours by meaning
 //! - `layout`    wrapped lists and tables
 //! - `words`     verbs of stages, times of day, text from elsewhere made harmless
@@ -20,6 +21,7 @@ pub mod closing;
 pub mod face;
 pub mod json;
 pub mod layout;
+pub mod logs;
 pub mod out;
 pub mod paint;
 pub mod plain;

@@ -16,6 +16,8 @@ struct Ends {
     stderr: Box<dyn Write + Send>,
     /// The first error on stdout that was not a closed pipe.
     lost: Option<io::ErrorKind>,
+    /// The reader of stdout went away.
+    gone: bool,
 }
 
 impl Out {
@@ -32,6 +34,7 @@ impl Out {
             stdout,
             stderr,
             lost: None,
+            gone: false,
         })))
     }
 
@@ -39,10 +42,12 @@ impl Out {
     pub fn result(&self, text: &str) {
         let mut ends = self.ends();
         let done = line(&mut *ends.stdout, text);
-        if let Err(error) = done
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            ends.lost.get_or_insert(error.kind());
+        match done.map_err(|error| error.kind()) {
+            Ok(()) => {}
+            Err(io::ErrorKind::BrokenPipe) => ends.gone = true,
+            Err(kind) => {
+                ends.lost.get_or_insert(kind);
+            }
         }
     }
 
@@ -62,6 +67,12 @@ impl Out {
     #[must_use]
     pub fn lost(&self) -> Option<io::ErrorKind> {
         self.ends().lost
+    }
+
+    /// True when the reader of stdout went away: a command that only shows something may end.
+    #[must_use]
+    pub fn gone(&self) -> bool {
+        self.ends().gone
     }
 
     fn ends(&self) -> MutexGuard<'_, Ends> {
@@ -141,7 +152,7 @@ mod tests {
             Box::new(io::sink()),
         );
         gone.result("x");
-        assert_eq!(gone.lost(), None);
+        assert_eq!((gone.lost(), gone.gone()), (None, true));
         let full = Out::to(
             Box::new(Fails(io::ErrorKind::StorageFull)),
             Box::new(io::sink()),
