@@ -124,6 +124,16 @@ impl Config {
                 .join(format!("{env}.yml"))
                 .display()
         ));
+        if self
+            .dir
+            .join("inventories")
+            .join(format!("{env}.yaml"))
+            .exists()
+        {
+            return finding.hint(format!(
+                "inventories/{env}.yaml is there: rename it to {env}.yml"
+            ));
+        }
         let all = self.environments().unwrap_or_default();
         let names: Vec<&str> = all.iter().map(EnvName::as_str).collect();
         match nearest(env.as_str(), names.iter().copied()) {

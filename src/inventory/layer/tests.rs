@@ -97,6 +97,17 @@ fn two_groups_that_disagree_are_an_error_unless_something_more_specific_speaks()
 }
 
 #[test]
+fn what_a_nested_group_overrode_is_no_rival_of_a_third_that_agrees_with_it() {
+    let (a, b) = (node("a", "x: 1\n"), node("b", "x: 2\n"));
+    let groups = [
+        Layer::new(Level::Group, "outer", &a).beside(0, &[]),
+        Layer::new(Level::Group, "inner", &b).beside(1, &[0]),
+        Layer::new(Level::Group, "third", &b).beside(2, &[]),
+    ];
+    assert_eq!(run(&groups).1, "");
+}
+
+#[test]
 fn three_groups_where_the_last_agrees_with_the_first_still_disagree() {
     let (a, b) = (node("a", "x: 1\n"), node("b", "x: 2\n"));
     let groups = [

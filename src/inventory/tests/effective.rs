@@ -179,7 +179,7 @@ fn services_have_settings_of_their_own() {
     let i = good(
         "",
         &with(
-            "    limits: { memory: 512m, cpus: 2 }\n    restart: unless-stopped\n    services: { worker: { limits: { memory: 1g }, restart: \"no\" }, once: { restart: on-failure:3 } }\n",
+            "    limits: { memory: 512m, cpus: 2 }\n    restart: unless-stopped\n    stop_grace: 5s\n    services: { worker: { limits: { memory: 1g }, restart: no }, once: { restart: on-failure:3 }, db: { limits: { pids: 9 } } }\n",
         ),
         &["services.worker.limits.pids=50"],
     );
@@ -195,6 +195,9 @@ fn services_have_settings_of_their_own() {
         member.service("once").restart,
         Some(RestartPolicy::OnFailure(Some(3)))
     );
+    let db = member.service("db");
+    assert_eq!(db.restart, Some(RestartPolicy::UnlessStopped));
+    assert_eq!(db.stop_grace, Some(Duration::from_secs(5)));
     assert_eq!(
         member.service("web").restart.unwrap().to_string(),
         "unless-stopped"

@@ -105,6 +105,36 @@ fn the_environments_name_must_be_free_and_there() {
     assert!(say("defaults").contains("`defaults` cannot be the name"));
 }
 
+#[test]
+fn files_that_are_almost_right_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let inventories = dir.path().join("inventories");
+    std::fs::create_dir(&inventories).unwrap();
+    for name in [
+        "live.yaml",
+        "Not-an-env!.yml",
+        "test.yml",
+        "defaults.yml",
+        "notes.txt",
+    ] {
+        std::fs::File::create(inventories.join(name)).unwrap();
+    }
+    let config = Config::new(dir.path(), []);
+    assert_eq!(
+        config.environments().unwrap(),
+        [EnvName::new("test").unwrap()]
+    );
+    let live = config
+        .load(&EnvName::new("live").unwrap(), &[])
+        .unwrap_err();
+    assert!(
+        live.to_string()
+            .contains("hint: inventories/live.yaml is there: rename it to live.yml")
+    );
+    let nothing = config.load(&EnvName::new("test").unwrap(), &[]).unwrap();
+    assert!(nothing.hosts.is_empty() && nothing.apps.is_empty());
+}
+
 /// The example of the design; `{ vars … }` of web4 reach the template, its limit only there.
 #[test]
 fn the_example_that_everybody_writes_by_is_true() {

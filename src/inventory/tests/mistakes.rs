@@ -126,7 +126,7 @@ fn of_values() {
         ),
         (
             "an address that ssh takes for an option",
-            broken("{name}.mgt", "-oProxyCommand=x"),
+            broken("{name}.mgt", "-lroot"),
         ),
         ("a wrong name in braces", broken("{name}.mgt", "{nam}.mgt")),
         (
