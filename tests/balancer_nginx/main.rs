@@ -12,6 +12,7 @@
 
 mod faults;
 mod rig;
+mod times;
 
 use std::fs;
 use std::thread;

@@ -293,8 +293,10 @@ impl Rig {
     }
     pub fn serve(&self) {
         assert!(self.nginx(&[]), "nginx does not start");
+        // The port listens before the pid file is written and before a worker runs.
         wait_for("nginx to answer", || {
-            TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+            let answer = request(&mut None, false, self.port, "nobody", "/");
+            answer.is_err_and(|status| status.contains(" 404 ")) && self.pid().is_some()
         });
     }
     /// The master's pid; a mere check leaves an empty file, which is none.

@@ -23,17 +23,21 @@ loaded=
 put_state() {
   [ "$key" != "$after" ] || return 0
   [ -d "$here" ] || make_entry || return 1
-  state=$(mktemp -d "$here/state.XXXXXX") &&
-    printf '%s\n' "$traffic" >"$state/traffic" &&
+  state=$here/state.$generation.$$
+  # A number that came round again after a crash.
+  [ ! -e "$state" ] || state=$state.again
+  mkdir "$state" && printf '%s\n' "$traffic" >"$state/traffic" &&
     printf '%s\n' "$generation" >"$state/generation" || return 1
   IFS=,
   for flag in $flags; do : >"$state/$flag" || return 1; done
   unset IFS
-  chmod 755 "$state" && sync "$state/traffic" "$state/generation" "$state" &&
+  sync "$state/traffic" "$state/generation" "$state" &&
     swap "$here/current" "${state##*/}" || return 1
   at=$(date +%s.%N)
-  sync "$here"
-  [ "$here/current" -ef "$state" ]
+  [ "$here/current" -ef "$state" ] || return 1
+  key=$after
+  # The rename becomes durable while nginx is asked.
+  sync "$here" 9>&- 8>&- &
 }
 
 # The configuration: checked again (another app may have changed since), put in place, loaded.
@@ -72,20 +76,15 @@ fi
 if ! [ "$here/live" -ef "$here/conf.$hash" ] || [ "$loaded" != "$hash" ]; then
   put_conf
 fi
-old_state=$(readlink "$here/current")
 put_state || stop differs "the flags of $here could not be written"
 [ -n "$at" ] || at=$(date +%s.%N)
+back=
 if read_back "$hash" "$slot" "$out" || { sleep 0.1; read_back "$hash" "$slot" "$out"; }; then
+  back=1
+fi
+wait
+if [ -n "$back" ]; then
   printf 'converged %s\n' "$at"
 else
   printf 'differs nginx answers: %s\n' "$seen"
 fi
-
-# What is neither live nor was it just before can go.
-set +f
-for old in "$here"/state.* "$here"/conf.* "$here"/making.*; do
-  [ -d "$old" ] || continue
-  case ${old##*/} in "$old_state" | "${old_live:-}") continue ;; esac
-  [ "$here/current" -ef "$old" ] || [ "$here/live" -ef "$old" ] || rm -rf "$old"
-done
-set -f

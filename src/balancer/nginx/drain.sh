@@ -13,7 +13,8 @@ end=$((now + limit * 100))
 # Only what nginx's workers opened: a probe of ours from this host is no request.
 uid=-
 learn_uid() {
-  { while read -r word value _; do [ "$word" != Uid: ] || uid=$value; done <"/proc/${2##*pid=}/status"; } 2>/dev/null
+  worker=${2##*pid=}
+  { while read -r word value _; do [ "$word" != Uid: ] || uid=$value; done <"/proc/${worker%%[!0-9]*}/status"; } 2>/dev/null
 }
 if pick_client; then heard "$(ask 1)" learn_uid; fi
 

@@ -19,7 +19,6 @@ PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 dir=$1 entry=$2 bin=$3 conf=$4 probe=$5 host=$6
 shift 6
 here=$dir/$entry
-cr=$(printf '\r')
 
 # Descriptors 7-9 hold locks; a server process must not inherit them.
 ngx() {
@@ -64,6 +63,7 @@ pick_client() {
 }
 
 # ask TIMES: the state as nginx tells it, headers and body, each over a connection of its own.
+# Only inside $(…): it ends the shell that it runs in.
 ask() {
   ask_left=$1 ask_at=$probe/.deploy/$entry/state
   set --
@@ -83,8 +83,7 @@ ask() {
       set -- "$@" "$ask_at"
       ask_left=$((ask_left - 1))
     done
-    curl -q -gsSik --http1.1 --noproxy '*' --fail-early -m 1 -H 'Connection: close' "$@" 2>&1
-    return
+    exec curl -q -gsSik --http1.1 --noproxy '*' --fail-early -m 1 -H 'Connection: close' "$@" 2>&1
   fi
   [ "$host" = - ] || set -- --header "Host: $host"
   while [ "$ask_left" -gt 0 ]; do
@@ -93,11 +92,11 @@ ask() {
   done
 }
 
-# heard TEXT CALL: calls CALL with status, our header and body of each answer.
+# heard TEXT CALL: calls CALL with status, our header and body of each answer (the first two
+# with the carriage return that HTTP puts there).
 heard() {
   heard_status= heard_state= heard_any=
   while IFS= read -r heard_line; do
-    heard_line=${heard_line%"$cr"}
     case $heard_line in
     HTTP/* | '  HTTP/'*)
       [ -z "$heard_status" ] || "$2" "$heard_status" "$heard_state" -
@@ -273,8 +272,7 @@ lock() {
 }
 # swap LINK TARGET: a link exchanged by rename.
 swap() {
-  rm -f "$1.new"
-  ln -s "$2" "$1.new" && mv -fT "$1.new" "$1"
+  ln -sfn "$2" "$1.new" && mv -fT "$1.new" "$1"
 }
 
 # The folders and the two files that never change. Nothing of it has an effect on a server that
@@ -298,9 +296,16 @@ make_conf() {
     head -c "$2" "$made/all" >"$made/http.conf" &&
     tail -c "+$(($2 + 1))" "$made/all" | head -c "$3" >"$made/server.inc" &&
     tail -c "+$(($2 + $3 + 1))" "$made/all" >"$made/groups.json" && rm "$made/all" &&
-    (cd "$made" && cksum http.conf server.inc groups.json >sums) &&
-    sync "$made"/http.conf "$made"/server.inc "$made"/groups.json "$made"/sums "$made" &&
+    printf '%s\n' "$1" >"$made/hash" && sums "$made" >"$made/sums" &&
+    sync "$made"/http.conf "$made"/server.inc "$made"/groups.json "$made"/hash "$made"/sums "$made" &&
     mv -fT "$made" "$here/conf.$1" && sync "$here"
+}
+
+sums() { (cd "$1" && exec cksum http.conf server.inc groups.json hash) 2>/dev/null; }
+# live_hash: hash of the configuration that lies there, into hash.
+live_hash() {
+  hash=
+  { read -r hash <"$here/live/hash"; } 2>/dev/null
 }
 
 # try_conf HASH MODE: nginx's own checker on the configuration as it would be, in a mount

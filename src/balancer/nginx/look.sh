@@ -12,11 +12,15 @@ traffic=
 { IFS= read -r traffic <"$here/current/traffic"; } 2>/dev/null
 [ -z "$traffic" ] || printf 'traffic %s\n' "$traffic"
 if [ -L "$here/live" ]; then
-  hash=$(readlink "$here/live")
-  printf 'live %s\n' "${hash#conf.}"
-  sums=$(cd "$here/live" 2>/dev/null && cksum http.conf server.inc groups.json 2>&1)
-  noted=$(cat "$here/live/sums" 2>/dev/null)
-  [ "$sums" = "$noted" ] || printf 'problem edited %s\n' "$here/live"
+  live_hash
+  printf 'live %s\n' "$hash"
+  noted=
+  while read -r value; do
+    noted="$noted$value
+"
+  done <"$here/live/sums"
+  [ "$(sums "$here/live")
+" = "$noted" ] || printf 'problem edited %s\n' "$here/live"
 fi
 
 # What nginx's own check says, and whether our files are reached from its configuration.
@@ -66,6 +70,7 @@ tell() {
   case $hash in *[!0-9a-f]*) ;; *) { IFS= read -r groups <"$here/conf.$hash/groups.json"; } 2>/dev/null ;; esac
   [ -z "$groups" ] || printf 'groups %s\n' "$groups"
   worker=${2##*pid=}
+  worker=${worker%%[!0-9]*}
   if stat_of "$worker" && [ -n "$master" ] && [ "$parent" != "$master" ]; then
     echo 'problem other'
   fi

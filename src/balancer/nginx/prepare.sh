@@ -17,7 +17,19 @@ case $key in
   exit 0
   ;;
 esac
-facts=
+# What earlier changes left: the state and the configuration before the present ones, unfinished
+# ones. Here, since a commit has no time for it. A candidate that is prepared again is made anew.
+tidy() {
+  set +f
+  set -- "$here"/state.* "$here"/conf.* "$here"/making.*
+  set -f
+  for old; do
+    shift
+    [ ! -d "$old" ] || [ "$here/current" -ef "$old" ] || [ "$here/live" -ef "$old" ] || set -- "$@" "$old"
+  done
+  [ $# = 0 ] || rm -rf "$@"
+}
+tidy
 if ! { [ "$here/live" -ef "$here/conf.$hash" ] && read -r was <"$here/loaded" && [ "$was" = "$hash" ]; } 2>/dev/null; then
   facts=$(survey)
   case "

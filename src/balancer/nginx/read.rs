@@ -25,6 +25,8 @@ impl<'a> Facts<'a> {
     fn of(lines: &'a [String]) -> Self {
         let mut facts = Self::default();
         for line in lines {
+            // What came by HTTP still ends in a carriage return.
+            let line = line.trim_end_matches('\r');
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
                 "problem" => facts.problems.push(rest),

@@ -9,8 +9,8 @@ if [ "$key" != "$1" ]; then
   printf 'differs its files say %s\n' "$key"
   exit 0
 fi
-hash=$(readlink "$here/live")
-if read_back "${hash#conf.}" "$2" "$3"; then
+live_hash
+if read_back "$hash" "$2" "$3"; then
   printf 'converged %s\n' "$(date +%s.%N)"
 else
   printf 'differs nginx answers: %s\n' "$seen"
