@@ -138,7 +138,7 @@ fn switches_under_load_lose_nothing_and_reload_nothing() {
         late[10] * 1e3
     );
     assert!(
-        took[10] < Duration::from_millis(400),
+        took[10] < Duration::from_secs(1),
         "a switch is quick: {took:?}"
     );
 }
@@ -367,4 +367,39 @@ fn the_state_is_told_to_this_machine_only_and_in_other_shells() {
         let lines = rig.run(&nginx().drain(&target, &two, Duration::from_secs(2)));
         assert_eq!(lines.last().map(String::as_str), Some("idle"));
     }
+}
+
+#[test]
+fn no_request_falls_between_two_looks_however_often_the_slot_changes() {
+    if !available() {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("");
+    let target = rig.target("app", HOST, json!({}));
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    rig.switch(&target, None, &one);
+    let entry = rig.entry("app");
+    let states = ["one", "two"].map(|n| entry.join(format!("state.{n}")));
+    for (state, flag) in states.iter().zip(["active.blue", "active.green"]) {
+        fs::create_dir(state).unwrap();
+        fs::write(state.join(flag), "").unwrap();
+    }
+    let load = Load::start(rig.port, HOST, 8);
+    let end = Instant::now() + Duration::from_secs(3);
+    let mut flips = 0_u64;
+    while Instant::now() < end {
+        for state in &states {
+            std::os::unix::fs::symlink(state, entry.join("current.new")).unwrap();
+            fs::rename(entry.join("current.new"), entry.join("current")).unwrap();
+            flips += 1;
+        }
+    }
+    let tally = load.end();
+    assert_eq!(tally.failures, Vec::<String>::new(), "{flips} changes");
+    assert!(
+        tally.by_name.len() == 2 && flips > 1000,
+        "{flips} {:?}",
+        tally.by_name
+    );
 }

@@ -47,6 +47,6 @@ fn a_switch_takes_tens_of_milliseconds() {
     {
         times.sort();
         eprintln!("{name}: median {:?}, longest {:?}", times[10], times[19]);
-        assert!(times[10] < Duration::from_millis(400), "{name}: {times:?}");
+        assert!(times[10] < Duration::from_secs(1), "{name}: {times:?}");
     }
 }
