@@ -16,6 +16,7 @@
 pub mod containers;
 pub mod facts;
 pub mod images;
+pub mod watch;
 
 use super::script::Body;
 

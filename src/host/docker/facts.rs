@@ -91,8 +91,7 @@ struct Space {
     inodes: u64,
 }
 
-/// Version, memory, CPUs, data directory, errors, then version of compose where it is there, and
-/// an empty word.
+/// Version, memory, CPUs, data directory, errors, versions of compose and an empty word.
 #[derive(Deserialize)]
 struct EngineRow(
     Option<String>,
@@ -100,8 +99,7 @@ struct EngineRow(
     Option<u64>,
     Option<String>,
     Option<Vec<String>>,
-    String,
-    #[serde(default)] String,
+    Vec<String>,
 );
 
 /// The fields in the order of `dk_container` in `sh/facts.sh`.
@@ -251,7 +249,7 @@ impl Reader {
 
     fn compose_version(&self, problems: &mut Vec<Problem>) -> Known<String> {
         let version = match &self.engine {
-            Some(row) => row.5.clone(),
+            Some(row) => row.5.first().cloned().unwrap_or_default(),
             None => return Known::Unknown("Docker was not asked".to_owned()),
         };
         if !version.is_empty() {

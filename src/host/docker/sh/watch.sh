@@ -1,0 +1,173 @@
+# watch PROJECT EVERY TIMEOUT { LABEL ADDRESS KIND PORT PATH }…: asks gates and looks at containers
+# until the client is gone. PROJECT `-`: no containers. Times in seconds, with decimals.
+#
+#   g LABEL http STATUS CURL-EXIT SECONDS   an answer; 000 = none
+#   g LABEL tcp RC                          0 = accepted, 124 = in time neither accepted nor refused
+#   c [JSON]                                a container (see dk_fields)
+#   C ok|failed                             that was all of them; failed = nothing is known
+#   cannot http|tcp                         nothing here can ask that
+#   .                                       still here, once a second
+#
+# A line is written in one piece, so that those of different loops do not mix.
+dk_fields='c [{{json .Name}},{{json (index .Config.Labels "com.docker.compose.service")}},{{json (index .Config.Labels "com.docker.compose.oneoff")}},{{json .State.Status}},{{if .State.Health}}{{json .State.Health.Status}}{{else}}"none"{{end}},{{json .RestartCount}},{{json .State.ExitCode}},{{json .State.OOMKilled}},{{json (index .Config.Labels "deploy.release")}},{{json .HostConfig.RestartPolicy.Name}}]'
+
+dk_look() {
+	for dk_try in 1 2; do
+		# New ones are searched for now and then; one that is gone shows at once.
+		if [ "$dk_age" -le 0 ]; then
+			dk_ids=$(timeout 5 docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$dk_project" 2>/dev/null) || break
+			dk_age=10
+		fi
+		dk_age=$((dk_age - 1))
+		if [ -z "$dk_ids" ]; then
+			dk_age=0
+			echo 'C ok'
+			return
+		fi
+		if dk_x=$(timeout 5 docker inspect --type container --format "$dk_fields" $dk_ids 2>/dev/null); then
+			printf '%s\n' "$dk_x"
+			echo 'C ok'
+			return
+		fi
+		dk_age=0
+	done
+	echo 'C failed'
+}
+dk_wake() {
+	while :; do
+		docker events --filter type=container --filter "label=com.docker.compose.project=$dk_project" \
+			--filter event=start --filter event=die --filter event=oom --filter event=destroy \
+			--filter event=health_status --format e
+		sleep 1
+	done 2>/dev/null &
+	while :; do
+		echo t
+		sleep 0.3
+	done
+}
+# Once a second in calm times; for some seconds after an event as often as it wakes.
+dk_containers() {
+	dk_ids= dk_age=0 dk_calm=3 dk_hot=0
+	dk_wake | while read -r dk_why; do
+		if [ "$dk_why" = e ]; then
+			dk_hot=8 dk_age=0
+			continue
+		fi
+		dk_calm=$((dk_calm + 1))
+		[ "$dk_hot" -gt 0 ] || [ "$dk_calm" -ge 3 ] || continue
+		dk_hot=$((dk_hot - 1)) dk_calm=0
+		dk_look
+	done
+}
+
+dk_url() {
+	case $1 in *:*) dk_url="http://[$1]:$2$3" ;; *) dk_url="http://$1:$2$3" ;; esac
+}
+# One process for all gates of a round: starting it is what costs.
+dk_curl_all() {
+	dk_n=$(($# / 5))
+	while [ "$dk_n" -gt 0 ]; do
+		dk_url "$2" "$4" "$5"
+		set -- "$@" --next -s -g --path-as-is --noproxy '*' -m "$dk_timeout" -o /dev/null \
+			-w "g $1 http %{http_code} %{exitcode} %{time_total}\n" "$dk_url"
+		shift 5
+		dk_n=$((dk_n - 1))
+	done
+	# The first --next separates nothing.
+	shift
+	while :; do
+		sleep "$dk_every" &
+		curl -q -Z --parallel-immediate --parallel-max 100 "$@" 2>/dev/null
+		wait $!
+	done
+}
+# A curl that is too old for that: one process for each gate.
+dk_curl_one() {
+	dk_url "$2" "$4" "$5"
+	while :; do
+		sleep "$dk_every" &
+		dk_x=$(curl -q -s -g --noproxy '*' -m "$dk_timeout" -o /dev/null -w '%{http_code} %{time_total}' "$dk_url" 2>/dev/null)
+		printf 'g %s http %s %s %s\n' "$1" "${dk_x% *}" "$?" "${dk_x#* }"
+		wait $!
+	done
+}
+dk_wget_one() {
+	dk_url "$2" "$4" "$5"
+	case $(wget --version 2>/dev/null) in *GNU*) dk_gnu='--tries=1 --max-redirect=0 --no-config' ;; *) dk_gnu= ;; esac
+	while :; do
+		sleep "$dk_every" &
+		dk_x=$(timeout "$dk_timeout" $dk_wget $dk_gnu -S -O /dev/null "$dk_url" 2>&1)
+		dk_rc=$?
+		# The first status line is the answer; what is not found or moved is one as well.
+		case $dk_x in *HTTP/*) dk_x=${dk_x#*HTTP/} dk_x=${dk_x#* } ;; *) dk_x=000 ;; esac
+		dk_x=${dk_x%%[!0-9]*}
+		[ "${dk_x:-0}" -lt 300 ] || dk_rc=0
+		[ "$dk_rc" != 124 ] && [ "$dk_rc" != 143 ] || dk_rc=28
+		printf 'g %s http %s %s -\n' "$1" "${dk_x:-000}" "$dk_rc"
+		wait $!
+	done
+}
+dk_tcp_one() {
+	if command -v bash >/dev/null; then
+		dk_knock() { timeout "$dk_timeout" bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$1" "$2"; }
+	elif command -v nc >/dev/null; then
+		dk_knock() { timeout "$dk_timeout" nc -z "$1" "$2"; }
+	elif command -v busybox >/dev/null && busybox nc --help >/dev/null 2>&1; then
+		dk_knock() { timeout "$dk_timeout" busybox nc -z "$1" "$2"; }
+	else
+		echo 'cannot tcp'
+		return
+	fi
+	while :; do
+		sleep "$dk_every" &
+		dk_knock "$2" "$4" >/dev/null 2>&1 </dev/null
+		printf 'g %s tcp %s\n' "$1" "$?"
+		wait $!
+	done
+}
+# Exit code per gate and parallel transfers: 7.75.
+dk_ask_with() {
+	if command -v curl >/dev/null; then
+		dk_x=$(curl -q --version)
+		dk_x=${dk_x#curl } dk_x=${dk_x%% *}
+		dk_minor=${dk_x#*.}
+		dk_minor=${dk_minor%%.*}
+		if [ "${dk_x%%.*}" -ge 8 ] || [ "${dk_x%%.*}" -eq 7 ] && [ "$dk_minor" -ge 75 ]; then
+			dk_http=dk_curl_all
+		else
+			dk_http=dk_curl_one
+		fi 2>/dev/null
+	elif command -v wget >/dev/null; then
+		dk_http=dk_wget_one dk_wget=wget
+	elif command -v busybox >/dev/null && busybox wget --help >/dev/null 2>&1; then
+		dk_http=dk_wget_one dk_wget='busybox wget'
+	else
+		dk_http=
+		echo 'cannot http'
+	fi
+}
+dk_watch() {
+	dk_project=$1 dk_every=$2 dk_timeout=$3
+	shift 3
+	unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
+	[ "$dk_project" = - ] || dk_containers &
+	dk_ask_with
+	# What curl does not ask in one go gets a loop of its own; the rest moves to the end.
+	dk_left=$(($# / 5))
+	while [ "$dk_left" -gt 0 ]; do
+		case $3.$dk_http in
+		tcp.*) dk_tcp_one "$1" "$2" "$3" "$4" & ;;
+		http.dk_curl_all) set -- "$@" "$1" "$2" "$3" "$4" "$5" ;;
+		http.?*) "$dk_http" "$1" "$2" "$3" "$4" "$5" & ;;
+		esac
+		shift 5
+		dk_left=$((dk_left - 1))
+	done
+	[ $# -eq 0 ] || dk_curl_all "$@" &
+	while :; do
+		echo .
+		sleep 1
+	done
+}
+until_hangup dk_watch "$@"
+end ok
