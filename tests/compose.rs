@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use deploy::compose::{
     Cpus, Document, Limits, OVERRIDE_FILE, Overlay, Policy, ServicePolicy, Wanted, override_file,
@@ -51,9 +52,12 @@ fn policy(document: &Document) -> Policy {
                 .then(|| Wanted::default_of(96 << 20)),
             cpus: (service.cpus().is_none())
                 .then(|| Wanted::default_of(Cpus::parse("0.25").expect("a share"))),
+            pids: service.pids().is_none().then(|| Wanted::default_of(77)),
         };
+        let graced = service.at(&["stop_grace_period"]).is_some();
         let own = ServicePolicy {
             limits,
+            stop_grace: (!graced).then(|| Wanted::default_of(Duration::from_millis(7500))),
             ..ServicePolicy::default()
         };
         policy.services.insert(service.name().clone(), own);
@@ -178,8 +182,11 @@ fn compare(name: &str, base: &str, both: &str) -> Result<(), String> {
             restart(one),
             wanted.restart.map(|r| r.to_string()),
         )?;
-        same(&place, "memory", memory(one), wanted.memory)?;
+        same(&place, "memory", memory(one).unwrap_or(0), wanted.memory.unwrap_or(0))?;
         same(&place, "cpus", cpus(one), wanted.cpus.map(Cpus::nano))?;
+        same(&place, "pids", pids(one), wanted.pids.map(u64::from))?;
+        let grace = wanted.stop_grace.map(|d| d.as_millis());
+        same(&place, "stop_grace", grace_of(one), grace)?;
         same(
             &place,
             "image",
@@ -238,13 +245,36 @@ fn cpus(service: &serde_json::Value) -> Option<u64> {
     text.and_then(|t| Cpus::parse(&t)).map(Cpus::nano)
 }
 
+fn pids(service: &serde_json::Value) -> Option<u64> {
+    let limits = &service["deploy"]["resources"]["limits"];
+    service["pids_limit"]
+        .as_u64()
+        .or_else(|| limits["pids"].as_u64())
+}
+
+fn grace_of(service: &serde_json::Value) -> Option<u128> {
+    match service["stop_grace_period"].as_str()? {
+        "7.5s" => Some(7_500),
+        "1m30s" => Some(90_000),
+        other => panic!("{other}"),
+    }
+}
+
 /// Takes out what the overriding file may set, to see that nothing else has changed.
 fn untouched(config: &mut serde_json::Value) {
     let Some(services) = config["services"].as_object_mut() else {
         return;
     };
     for service in services.values_mut().filter_map(|s| s.as_object_mut()) {
-        for key in ["image", "restart", "logging", "mem_limit", "cpus"] {
+        for key in [
+            "image",
+            "restart",
+            "logging",
+            "mem_limit",
+            "cpus",
+            "pids_limit",
+            "stop_grace_period",
+        ] {
             service.remove(key);
         }
         // Compose repeats `scale` there as soon as a service has `deploy`.
@@ -261,6 +291,7 @@ fn untouched(config: &mut serde_json::Value) {
         {
             limits.remove("memory");
             limits.remove("cpus");
+            limits.remove("pids");
         }
         prune(service);
     }

@@ -32,10 +32,7 @@ pub(super) fn services(
         return Vec::new();
     }
     let Some(entry) = root.entry("services") else {
-        let included = root.get("include").is_some();
-        if !included {
-            found.push(Diagnostic::error("the compose file has no `services:`").at(&top));
-        }
+        found.push(Diagnostic::error("the compose file has no `services:`").at(&top));
         return Vec::new();
     };
     let Some(entries) = entry.value.map() else {
@@ -99,8 +96,8 @@ fn top(document: &Document, found: &mut Findings) {
     }
     if let Some(entry) = document.root.entry("include") {
         found.push(
-            Diagnostic::warning(
-                "services of included files get no restart policy, limits and digests from deploy",
+            Diagnostic::error(
+                "services of included files cannot be pinned to a digest, limited and compared",
             )
             .at(&entry.key.span)
             .hint("use `{% include %}` in the template instead: its result is one file"),
@@ -171,7 +168,9 @@ fn restart(service: &Service<'_>, found: &mut Findings) {
     let word = service.restart_word();
     let policy = service.restart_policy();
     for said in [&word, &policy].into_iter().flatten() {
-        if said.value.is_none() && !variable(&said.text) {
+        if said.value.is_none() && variable(&said.text) {
+            found.push(unknowable(service, &said.text, &said.span));
+        } else if said.value.is_none() {
             found.push(
                 Diagnostic::error(format!("service {name}: `{}` is no restart policy", said.text))
                     .at(&said.span)
@@ -196,38 +195,74 @@ fn restart(service: &Service<'_>, found: &mut Findings) {
 }
 
 fn limits(service: &Service<'_>, found: &mut Findings) {
-    let memory = |path: &[&str]| service.setting(path, parse_bytes);
-    let cpus = |path: &[&str]| service.setting(path, |t| Cpus::parse(t).map(Cpus::nano));
+    let count = |text: &str| text.parse().ok();
+    let cpus = |text: &str| Cpus::parse(text).map(Cpus::nano);
     let limits = ["deploy", "resources", "limits"];
     let deep = |key| [limits[0], limits[1], limits[2], key];
-    pair(
-        service,
-        memory(&["mem_limit"]),
-        memory(&deep("memory")),
-        "a size such as 512m",
-        found,
+    let size = "a size such as 512m";
+    let mut both = |short, long: &[&str], parse: &dyn Fn(&str) -> Option<u64>, expected| {
+        let short = service.setting(&[short], parse);
+        let beside = long.split_last().is_some_and(|(_, group)| {
+            group.len() > 1 && service.at(group).is_some() && service.at(long).is_none()
+        });
+        pair(
+            service,
+            short,
+            service.setting(long, parse),
+            beside,
+            expected,
+            found,
+        );
+    };
+    both("mem_limit", &deep("memory"), &parse_bytes, size);
+    both("cpus", &deep("cpus"), &cpus, "a number of CPUs such as 0.5");
+    both(
+        "pids_limit",
+        &deep("pids"),
+        &count,
+        "a number of processes, or -1",
     );
-    pair(
-        service,
-        cpus(&["cpus"]),
-        cpus(&deep("cpus")),
-        "a number of CPUs such as 0.5",
-        found,
+    let reserved = ["deploy", "resources", "reservations", "memory"];
+    both("mem_reservation", &reserved, &parse_bytes, size);
+    both(
+        "scale",
+        &["deploy", "replicas"],
+        &count,
+        "a number of containers",
     );
 }
 
-/// One limit in its short and its long form.
+/// What only the host would know can be neither enforced nor compared with what runs.
+fn unknowable(service: &Service<'_>, text: &str, span: &Span) -> Diagnostic {
+    let name = service.name();
+    Diagnostic::error(format!(
+        "service {name}: `{text}` holds a variable, which only the host would know"
+    ))
+    .at(span)
+    .hint(
+        "let the template write the value, e.g. `{{ vars.memory }}`, or leave it to the inventory",
+    )
+}
+
+/// One number in its short and its long form. `beside`: the long form has neighbours of it, and
+/// compose then misses it there.
 fn pair(
     service: &Service<'_>,
     short: Option<super::Setting<u64>>,
     long: Option<super::Setting<u64>>,
+    beside: bool,
     expected: &str,
     found: &mut Findings,
 ) {
     let name = service.name();
     for said in [&short, &long].into_iter().flatten() {
         // 0 and -1 mean "no limit".
-        if said.value.is_none() && !variable(&said.text) && !is_zero(&said.text) {
+        if said.value.is_some() || is_zero(&said.text) {
+            continue;
+        }
+        if variable(&said.text) {
+            found.push(unknowable(service, &said.text, &said.span));
+        } else {
             found.push(
                 Diagnostic::error(format!(
                     "service {name}: limit `{}` cannot be read",
@@ -238,17 +273,23 @@ fn pair(
             );
         }
     }
-    if let (Some(short), Some(long)) = (short, long)
-        && short.value != long.value
-    {
-        found.push(
+    match (short, long) {
+        (Some(short), Some(long)) if short.value != long.value => found.push(
             Diagnostic::error(format!(
                 "service {name} sets one limit in two places to different values"
             ))
             .at(&short.span)
             .at_saying(&long.span, "and here")
             .hint("keep one of the two"),
-        );
+        ),
+        (Some(short), None) if beside && short.value != Some(0) => found.push(
+            Diagnostic::error(format!(
+                "service {name} mixes the short form of a limit with `deploy.resources`, which compose refuses"
+            ))
+            .at(&short.span)
+            .hint("move it to `deploy.resources`"),
+        ),
+        _ => {}
     }
 }
 

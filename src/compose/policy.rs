@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use super::units::Cpus;
 use crate::name::ServiceName;
@@ -79,6 +80,8 @@ pub struct Limits {
     pub memory: Option<Wanted<u64>>,
     /// CPUs.
     pub cpus: Option<Wanted<Cpus>>,
+    /// Processes and threads.
+    pub pids: Option<Wanted<u32>>,
 }
 
 /// How Docker keeps the log of a container.
@@ -107,6 +110,8 @@ pub struct ServicePolicy {
     pub restart: Wanted<Restart>,
     /// Limits; one that the template sets too is an error.
     pub limits: Limits,
+    /// Time between the signal to stop and the kill, where the template has none.
+    pub stop_grace: Option<Wanted<Duration>>,
     /// Log rotation where the template has no `logging:`; none leaves the engine's own default.
     pub log: Option<LogRotation>,
 }
@@ -117,6 +122,7 @@ impl Default for ServicePolicy {
         Self {
             restart: Wanted::default_of(Restart::Always),
             limits: Limits::default(),
+            stop_grace: None,
             log: Some(LogRotation::default()),
         }
     }

@@ -118,7 +118,7 @@ impl<'a> Service<'a> {
     /// What `restart:` says.
     pub(super) fn restart_word(&self) -> Option<Setting<Restart>> {
         let node = self.at(&["restart"])?;
-        let text = node.text()?;
+        let text = node.text().filter(|t| !t.is_empty())?;
         Some(Setting {
             value: Restart::parse(text),
             text: text.to_owned(),
@@ -164,6 +164,14 @@ impl<'a> Service<'a> {
             .or_else(|| self.setting(&["cpu_quota"], unknown))
     }
 
+    /// The limit of processes and threads, from either place; -1 is no limit.
+    #[must_use]
+    pub fn pids(&self) -> Option<Setting<u32>> {
+        let parse = |text: &str| text.parse().ok();
+        let short = self.setting(&["pids_limit"], parse);
+        short.or_else(|| self.setting(&["deploy", "resources", "limits", "pids"], parse))
+    }
+
     pub(super) fn setting<T>(
         &self,
         path: &[&str],
@@ -176,21 +184,6 @@ impl<'a> Service<'a> {
             text: text.to_owned(),
             span: node.span.clone(),
         })
-    }
-
-    /// True where the service states limits in the short form. Compose refuses `pids_limit`,
-    /// `mem_limit` or `cpus` beside a `deploy.resources.limits` that does not repeat them.
-    pub(super) fn short_limits(&self) -> bool {
-        [
-            "mem_limit",
-            "cpus",
-            "mem_reservation",
-            "memswap_limit",
-            "cpu_shares",
-            "pids_limit",
-        ]
-        .iter()
-        .any(|key| self.at(&[key]).is_some())
     }
 
     /// What it says about its health.

@@ -41,6 +41,7 @@ fn limits(memory: u64, cpus: &str) -> Limits {
             Cpus::parse(cpus).unwrap(),
             "limits: { memory: 512m, cpus: \"1.0\" }",
         )),
+        pids: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sizes and CPU shares as compose files write them.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Bytes of `512m`, `1.5g`, `64kb`, `1073741824`: units are powers of 1024, as in Docker.
 #[must_use]
@@ -47,6 +48,46 @@ pub(super) fn write_bytes(bytes: u64) -> String {
         }
     }
     bytes.to_string()
+}
+
+/// A time as compose writes it: `10s`, `1m30s`, `500ms`.
+#[must_use]
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
+        let (number, tail) = rest.split_at(digits);
+        let unit = tail
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(unit);
+        let micros: u64 = match unit {
+            "us" | "µs" => 1,
+            "ms" => 1_000,
+            "s" => 1_000_000,
+            "m" => 60_000_000,
+            "h" => 3_600_000_000,
+            _ => return None,
+        };
+        let number: u64 = number.parse().ok()?;
+        total = total.checked_add(Duration::from_micros(number.checked_mul(micros)?))?;
+        rest = tail;
+    }
+    Some(total)
+}
+
+/// A time that compose reads back to the same: `90s`, `1500ms`.
+#[must_use]
+pub(super) fn write_duration(time: Duration) -> String {
+    if time.subsec_nanos() == 0 {
+        format!("{}s", time.as_secs())
+    } else {
+        format!("{}ms", time.as_millis())
+    }
 }
 
 /// A share of CPUs in billionths, as `docker inspect` shows it.
@@ -127,6 +168,19 @@ mod tests {
         }
         assert_eq!(write_bytes(536_870_912), "512m");
         assert_eq!(write_bytes(1_000), "1000");
+    }
+
+    #[test]
+    fn times_are_read_and_written() {
+        let millis = |t: &str| parse_duration(t).map(|d| d.as_millis());
+        assert_eq!(millis("1m30s"), Some(90_000));
+        assert_eq!(millis("1h"), Some(3_600_000));
+        assert_eq!(millis("1500ms"), Some(1500));
+        for bad in ["", "10", "s", "1x", "-1s", "1 s"] {
+            assert_eq!(millis(bad), None, "{bad}");
+        }
+        assert_eq!(write_duration(Duration::from_secs(90)), "90s");
+        assert_eq!(write_duration(Duration::from_millis(1500)), "1500ms");
     }
 
     #[test]

@@ -213,7 +213,7 @@ fn mistakes_are_told_with_place_and_hint() {
     1 | name: x
       | ^^^^
 
-    warning: services of included files get no restart policy, limits and digests from deploy
+    error: services of included files cannot be pinned to a digest, limited and compared
      --> docker-compose.yml for app on web1:2:1
       |
     2 | include: [other.yml]
@@ -233,6 +233,6 @@ fn mistakes_are_told_with_place_and_hint() {
       |   ^
       = expected: a mapping with at least `image:`
 
-    2 errors, 2 warnings
+    3 errors, 1 warning
     "#);
 }
