@@ -14,6 +14,7 @@ pub mod inventory;
 pub mod name;
 pub mod plan;
 pub mod record;
+pub mod registry;
 pub mod release;
 pub mod report;
 pub mod template;

@@ -4,9 +4,11 @@
 //! so that code further down need not ask again whether it is safe. To add a name: add a line to
 //! `words!`, with its rule.
 
+mod image;
 mod outcome;
 mod version;
 
+pub use image::ImageName;
 pub use outcome::{ExitCode, Outcome, OutcomeKind};
 pub use version::Version;
 
