@@ -14,6 +14,7 @@
 //! `tests/docker_bodies.rs` against the real engine.
 
 pub mod containers;
+pub mod evidence;
 pub mod facts;
 pub mod images;
 pub mod watch;

@@ -44,8 +44,10 @@ pub enum Probe {
         port: u16,
         /// Path with leading slash.
         path: String,
-        /// The one status that passes; 200–399 where absent.
-        status: Option<u16>,
+        /// Status codes that pass, first and last.
+        status: (u16, u16),
+        /// Host header; the address that is asked where absent.
+        host: Option<String>,
     },
     /// A connection that must be accepted.
     Tcp {
@@ -125,10 +127,12 @@ pub fn script(
     script
 }
 
-fn words(n: usize, target: &Target) -> [String; 5] {
-    let (kind, port, path) = match &target.probe {
-        Probe::Http { port, path, .. } => ("http", port, path.clone()),
-        Probe::Tcp { port } => ("tcp", port, String::new()),
+fn words(n: usize, target: &Target) -> [String; 6] {
+    let (kind, port, path, host) = match &target.probe {
+        Probe::Http {
+            port, path, host, ..
+        } => ("http", port, path.clone(), host.clone()),
+        Probe::Tcp { port } => ("tcp", port, String::new(), None),
     };
     let address = target.address.clone();
     [
@@ -137,6 +141,7 @@ fn words(n: usize, target: &Target) -> [String; 5] {
         kind.to_owned(),
         port.to_string(),
         path,
+        host.unwrap_or_default(),
     ]
 }
 
@@ -223,12 +228,13 @@ impl WatchReader {
 }
 
 /// `exit` is curl's exit code; empty where that curl cannot tell it.
-fn http(wanted: Option<u16>, code: u16, exit: &str, seconds: &str) -> (bool, String) {
+fn http(wanted: (u16, u16), code: u16, exit: &str, seconds: &str) -> (bool, String) {
     let whole = exit == "0";
     if code == 0 {
         return (false, curl_exit(exit).to_owned());
     }
-    let right = wanted.map_or((200..400).contains(&code), |w| w == code);
+    let (first, last) = wanted;
+    let right = (first..=last).contains(&code);
     let mut detail = format!("HTTP {code}");
     if let Ok(time) = seconds.parse::<f64>()
         && time.is_finite()
@@ -239,8 +245,10 @@ fn http(wanted: Option<u16>, code: u16, exit: &str, seconds: &str) -> (bool, Str
     }
     if !whole {
         detail = format!("{detail}, then {}", curl_exit(exit));
-    } else if let Some(wanted) = wanted.filter(|_| !right) {
-        detail = format!("{detail}, wanted {wanted}");
+    } else if !right && first == last {
+        detail = format!("{detail}, wanted {first}");
+    } else if !right {
+        detail = format!("{detail}, wanted {first}–{last}");
     }
     (right && whole, detail)
 }
@@ -303,7 +311,8 @@ mod tests {
         Probe::Http {
             port: 8080,
             path: "/healthz".into(),
-            status,
+            status: status.map_or((200, 399), |s| (s, s)),
+            host: None,
         }
     }
     fn one(line: &str) -> Option<(bool, String)> {
@@ -324,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_becomes_five_words() {
+    fn a_target_becomes_six_words() {
         let mut lb = target(3, get(None));
         lb.member = Some(HostName::new("web1").unwrap());
         lb.address = "fd00::7".into();
@@ -333,7 +342,7 @@ mod tests {
         assert_eq!(
             script.args,
             [
-                "-", "0.500", "2.000", "0", "fd00::7", "http", "8080", "/healthz"
+                "-", "0.500", "2.000", "0", "fd00::7", "http", "8080", "/healthz", ""
             ]
         );
         assert!(script.tied && script.quiet.is_some());
@@ -394,7 +403,10 @@ mod tests {
             (true, "HTTP 200 in 12 ms".into())
         );
         assert_eq!(of("g 0 http 301 0 -"), (true, "HTTP 301".into()));
-        assert_eq!(of("g 0 http 404 0 -"), (false, "HTTP 404".into()));
+        assert_eq!(
+            of("g 0 http 404 0 -"),
+            (false, "HTTP 404, wanted 200–399".into())
+        );
         assert_eq!(of("g 1 http 503 0 -"), (true, "HTTP 503".into()));
         assert_eq!(
             of("g 1 http 200 0 -"),

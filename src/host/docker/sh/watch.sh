@@ -1,5 +1,6 @@
-# watch PROJECT EVERY TIMEOUT { LABEL ADDRESS KIND PORT PATH }…: asks gates and looks at containers
-# until the client is gone. PROJECT `-`: no containers. Times in seconds, with decimals.
+# watch PROJECT EVERY TIMEOUT { LABEL ADDRESS KIND PORT PATH HOST }…: asks gates and looks at
+# containers until the client is gone. PROJECT `-`: no containers. HOST: the Host header, empty for
+# the address. Times in seconds, with decimals.
 #
 #   g LABEL http STATUS CURL-EXIT SECONDS   an answer; 000 = none
 #   g LABEL tcp RC                          0 = accepted, 124 = in time neither accepted nor refused
@@ -65,12 +66,12 @@ dk_url() {
 }
 # One process for all gates of a round: starting it is what costs.
 dk_curl_all() {
-	dk_n=$(($# / 5))
+	dk_n=$(($# / 6))
 	while [ "$dk_n" -gt 0 ]; do
 		dk_url "$2" "$4" "$5"
 		set -- "$@" --next -s -g --path-as-is --noproxy '*' -m "$dk_timeout" -o /dev/null \
-			-w "g $1 http %{http_code} %{exitcode} %{time_total}\n" "$dk_url"
-		shift 5
+			-w "g $1 http %{http_code} %{exitcode} %{time_total}\n" ${6:+-H "Host: $6"} "$dk_url"
+		shift 6
 		dk_n=$((dk_n - 1))
 	done
 	# The first --next separates nothing.
@@ -86,7 +87,7 @@ dk_curl_one() {
 	dk_url "$2" "$4" "$5"
 	while :; do
 		sleep "$dk_every" &
-		dk_x=$(curl -q -s -g --noproxy '*' -m "$dk_timeout" -o /dev/null -w '%{http_code} %{time_total}' "$dk_url" 2>/dev/null)
+		dk_x=$(curl -q -s -g --noproxy '*' -m "$dk_timeout" -o /dev/null -w '%{http_code} %{time_total}' ${6:+-H "Host: $6"} "$dk_url" 2>/dev/null)
 		printf 'g %s http %s %s %s\n' "$1" "${dk_x% *}" "$?" "${dk_x#* }"
 		wait $!
 	done
@@ -96,7 +97,7 @@ dk_wget_one() {
 	case $(wget --version 2>/dev/null) in *GNU*) dk_gnu='--tries=1 --max-redirect=0 --no-config' ;; *) dk_gnu= ;; esac
 	while :; do
 		sleep "$dk_every" &
-		dk_x=$(timeout "$dk_timeout" $dk_wget $dk_gnu -S -O /dev/null "$dk_url" 2>&1)
+		dk_x=$(timeout "$dk_timeout" $dk_wget $dk_gnu -S -O /dev/null ${6:+--header "Host: $6"} "$dk_url" 2>&1)
 		dk_rc=$?
 		# The first status line is the answer; what is not found or moved is one as well.
 		case $dk_x in *HTTP/*) dk_x=${dk_x#*HTTP/} dk_x=${dk_x#* } ;; *) dk_x=000 ;; esac
@@ -153,14 +154,14 @@ dk_watch() {
 	[ "$dk_project" = - ] || dk_containers &
 	dk_ask_with
 	# What curl does not ask in one go gets a loop of its own; the rest moves to the end.
-	dk_left=$(($# / 5))
+	dk_left=$(($# / 6))
 	while [ "$dk_left" -gt 0 ]; do
 		case $3.$dk_http in
 		tcp.*) dk_tcp_one "$1" "$2" "$3" "$4" & ;;
-		http.dk_curl_all) set -- "$@" "$1" "$2" "$3" "$4" "$5" ;;
-		http.?*) "$dk_http" "$1" "$2" "$3" "$4" "$5" & ;;
+		http.dk_curl_all) set -- "$@" "$1" "$2" "$3" "$4" "$5" "$6" ;;
+		http.?*) "$dk_http" "$1" "$2" "$3" "$4" "$5" "$6" & ;;
 		esac
-		shift 5
+		shift 6
 		dk_left=$((dk_left - 1))
 	done
 	[ $# -eq 0 ] || dk_curl_all "$@" &
