@@ -72,6 +72,7 @@ pub struct Bench {
     pub shell: Shell,
     dir: tempfile::TempDir,
     host: Host,
+    local: Local,
     runtime: tokio::runtime::Runtime,
     /// Texts to be replaced in every script: guards that are removed.
     pub edits: Vec<(&'static str, &'static str)>,
@@ -104,7 +105,8 @@ impl Bench {
         let bench = Self {
             scope,
             shell,
-            host: Host::local(HostName::new("web1").unwrap(), local),
+            host: Host::local(HostName::new("web1").unwrap(), local.clone()),
+            local,
             runtime: tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
@@ -136,6 +138,11 @@ impl Bench {
     }
     pub fn read(&self, file: &str) -> Option<String> {
         std::fs::read_to_string(self.state().join(file)).ok()
+    }
+    /// Makes hosts that run scripts here, each with a connection of its own.
+    pub fn host(&self) -> impl Fn() -> Host + Clone + use<> {
+        let local = self.local.clone();
+        move || Host::local(HostName::new("web1").unwrap(), local.clone())
     }
     pub fn runtime(&self) -> &tokio::runtime::Runtime {
         &self.runtime

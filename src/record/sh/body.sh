@@ -52,5 +52,6 @@ body_flock() {
     sleep 0.05
   done
 }
-# leave COMMAND…: for whatever may leave a daemon behind: it must not keep a lock.
+# leave COMMAND…: for whatever leaves a daemon behind by itself: it must not keep a lock. Not with
+# `&`, whose subshell would keep it all the same.
 leave() { "$@" 7>&- 8>&- 9>&-; }

@@ -33,8 +33,9 @@ now
 note "begin $fence $seq $name up=$up" && stage_claim "$seq" begun &&
   sync claim.new journal && mv -f claim.new claim && sync . || refuse error write
 
+# Takes the place of a subshell, so that a signal to it reaches `timeout`, which passes it on.
 work() {
-  timeout -k 10 "$limit" sh -c "$body" sh "$root" "$dir" "$run" "$fence" "$seq" "$@" 9<&9
+  exec timeout -k 10 "$limit" sh -c "$body" sh "$root" "$dir" "$run" "$fence" "$seq" "$@" 9<&9 <"$in"
 }
 # The follower reads one open file with the shell: whoever reads next goes on where it stopped.
 follow() {
@@ -46,7 +47,6 @@ follow() {
     [ -n "$stop" ] || wait $!
   done
 }
-work_on() { work "$@" <"$in"; }
 follower=
 if [ "$follow" = yes ]; then
   exec 3<"$out"
@@ -54,9 +54,9 @@ if [ "$follow" = yes ]; then
   follower=$!
 fi
 if [ "$tied" = yes ]; then
-  until_hangup work_on "$@" >"$out" 2>&1 3<&-
+  until_hangup work "$@" >"$out" 2>&1 3<&-
 else
-  work_on "$@" >"$out" 2>&1 3<&-
+  (work "$@") >"$out" 2>&1 3<&-
 fi
 rc=$?
 
