@@ -2,7 +2,12 @@
 # One line per item: a word, then the text of the file.
 STATE=$dir ROOT=$root
 show() {
-  ! first "$2" || printf '%s %s\n' "$1" "$line"
+  if first "$2"; then
+    printf '%s %s\n' "$1" "$line"
+  elif [ -e "$2" ]; then
+    # There and empty, or not to be read: that is not the same as not there.
+    printf '%s ?\n' "$1"
+  fi
 }
 show_record() {
   boot_of
@@ -38,7 +43,7 @@ LINE
   printf 'left %s\n' "$left"
   [ ! -s "runs/$c_run/manifest" ] || printf 'manifest %s\n' "$c_run"
   show outcome "runs/$c_run/outcome"
-  show now "runs/$c_run/now"
+  ! first "runs/$c_run/now" || printf 'now %s\n' "$line"
 }
 # What the release of a slot wants of this host.
 show_kept() {
