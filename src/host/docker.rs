@@ -17,6 +17,7 @@ pub mod containers;
 pub mod evidence;
 pub mod facts;
 pub mod images;
+pub mod logs;
 pub mod watch;
 
 use super::script::Body;
