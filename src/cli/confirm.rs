@@ -2,6 +2,7 @@
 //! planning or engine.
 
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::context::Context;
 use super::failure::{Failure, FailureKind};
@@ -27,13 +28,16 @@ pub async fn confirm(ctx: &Context, env: &EnvName, what: &str) -> Result<(), Fai
             ),
         );
     }
+    let not_begun = |kind| Failure::new(kind, format!("{what} was not begun"));
+    let deaf = |e: std::io::Error| Failure::failed("signals cannot be heard").because(e);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
     ctx.out.ask(&question(env, what));
     let mut input = BufReader::new(tokio::io::stdin());
     tokio::select! {
         answer = read(&mut input) => judge(env, what, answer),
-        _ = tokio::signal::ctrl_c() => {
-            Err(Failure::new(FailureKind::Interrupted, format!("{what} was not begun")))
-        }
+        _ = interrupt.recv() => Err(not_begun(FailureKind::Interrupted)),
+        _ = terminate.recv() => Err(not_begun(FailureKind::Terminated)),
     }
 }
 

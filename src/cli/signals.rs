@@ -3,7 +3,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::failure::Failure;
+use super::failure::{Failure, FailureKind};
 use crate::name::ExitCode;
 use crate::report::{Notices, words};
 
@@ -23,6 +23,26 @@ impl Stop {
         match self {
             Self::Interrupt => ExitCode::Interrupted,
             Self::Terminate => ExitCode::Terminated,
+        }
+    }
+}
+
+/// Does work that changes nothing; a wish to stop ends it at once.
+///
+/// # Errors
+/// A [`Failure`] with the exit code of the signal where it was stopped.
+pub async fn unless_stopped<T>(
+    stops: &mut mpsc::UnboundedReceiver<Stop>,
+    work: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => Ok(done),
+        Some(stop) = stops.recv() => {
+            let kind = match stop {
+                Stop::Interrupt => FailureKind::Interrupted,
+                Stop::Terminate => FailureKind::Terminated,
+            };
+            Err(Failure::new(kind, "stopped; nothing was changed"))
         }
     }
 }
@@ -58,4 +78,22 @@ pub fn listen(notices: Notices) -> Result<mpsc::UnboundedReceiver<Stop>, Failure
         }
     });
     Ok(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wish_to_stop_ends_a_look_with_its_own_code() {
+        let (tell, mut stops) = mpsc::unbounded_channel();
+        let ended = unless_stopped(&mut stops, async { 7 }).await;
+        assert_eq!(ended.unwrap(), 7);
+        tell.send(Stop::Terminate).unwrap();
+        let ended = unless_stopped(&mut stops, std::future::pending::<()>()).await;
+        assert_eq!(ended.unwrap_err().kind().exit_code(), ExitCode::Terminated);
+        drop(tell);
+        // Nobody can wish any more: the work goes on to its end.
+        assert_eq!(unless_stopped(&mut stops, async { 8 }).await.unwrap(), 8);
+    }
 }

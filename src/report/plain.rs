@@ -1,6 +1,7 @@
 //! The face without a terminal: one line per event, with local time and host, for CI and files.
 //!
-//! No cursor codes, no colours. Short stages are shown when they are done, long ones also when
+//! No cursor codes, no colours. How hosts were reached is said once a run begins; a command that
+//! only looks stays silent where all answer. Short stages are shown when they are done, long ones also when
 //! they begin; progress at most every [`QUIET`] per host.
 
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ pub struct Plain {
     zone: TimeZone,
     width: usize,
     shown: BTreeMap<HostName, Timestamp>,
+    /// Lines that wait for the run to begin.
+    before: Option<Vec<Event>>,
 }
 
 impl Plain {
@@ -39,6 +42,7 @@ impl Plain {
             zone,
             width: 0,
             shown: BTreeMap::new(),
+            before: Some(Vec::new()),
         }
     }
 
@@ -99,6 +103,26 @@ fn done_text(stage: Stage, took: Duration, text: &str) -> String {
 
 impl Face for Plain {
     fn event(&mut self, event: &Event) {
+        if let (Some(before), Kind::Done { stage, .. }) = (&mut self.before, &event.kind)
+            && matches!(stage, Stage::Connect | Stage::Look)
+        {
+            before.push(event.clone());
+            return;
+        }
+        self.show(event);
+        if matches!(event.kind, Kind::Started { .. }) {
+            let before = self.before.take().unwrap_or_default();
+            before.iter().for_each(|event| self.show(event));
+        }
+    }
+
+    fn notice(&mut self, text: &str) {
+        self.out.say(&format!("-- {}", words::tame(text)));
+    }
+}
+
+impl Plain {
+    fn show(&mut self, event: &Event) {
         let at = event.at.0;
         match &event.kind {
             Kind::Started {
@@ -159,10 +183,6 @@ impl Face for Plain {
             Kind::Finished { outcome, block } => self.finished(at, outcome.kind, block),
         }
     }
-
-    fn notice(&mut self, text: &str) {
-        self.out.say(&format!("-- {}", words::tame(text)));
-    }
 }
 
 /// Output of a host, marked as such on every line.
@@ -176,6 +196,7 @@ fn bar(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Role;
     use crate::report::out::Kept;
     use crate::report::script::{self, Script};
 
@@ -210,6 +231,33 @@ mod tests {
         02:11:35.538      succeeded
         "#);
         assert_eq!(stdout, "staging app  succeeded\n");
+    }
+
+    #[test]
+    fn how_hosts_were_reached_is_said_when_a_run_begins_and_failures_at_once() {
+        let mut s = Script::new();
+        s.begin("web3", Stage::Connect);
+        s.done("web3", Stage::Connect, 40, "");
+        s.failed("web4", Stage::Connect, "connection refused");
+        let (_, looked) = show(&s.events, TimeZone::UTC);
+        assert_eq!(
+            looked,
+            "02:11:04.123 web4 FAILED while connecting: connection refused\n"
+        );
+        s.after(500)
+            .started(&[("green", Role::Candidate, &["web3"])]);
+        s.done("web3", Stage::Look, 10, "");
+        let (_, ran) = show(&s.events, TimeZone::UTC);
+        let lines: Vec<&str> = ran.lines().skip(1).collect();
+        assert_eq!(
+            lines,
+            [
+                "02:11:04.623      deploy staging app",
+                "02:11:04.623      candidate green: web3",
+                "02:11:04.123 web3 connected (40 ms)",
+                "02:11:04.623 web3 looked (10 ms)"
+            ]
+        );
     }
 
     #[test]

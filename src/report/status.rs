@@ -331,12 +331,23 @@ fn said_lines(word: &str, list: &[Said]) -> Vec<String> {
         .collect()
 }
 
-/// The view as one JSON object on one line.
+/// The view as one JSON object on one line, told apart from events by its `event: "status"`.
 ///
 /// # Errors
 /// Never in practice: the view is plain data.
 pub fn json(view: &StatusView) -> Result<String, serde_json::Error> {
-    serde_json::to_string(view)
+    #[derive(Serialize)]
+    struct Line<'a> {
+        v: u8,
+        event: &'static str,
+        #[serde(flatten)]
+        view: &'a StatusView,
+    }
+    serde_json::to_string(&Line {
+        v: 1,
+        event: "status",
+        view,
+    })
 }
 
 #[cfg(test)]

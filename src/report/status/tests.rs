@@ -323,6 +323,10 @@ fn the_json_says_the_same() {
     let line = json(&view(&setup, &fleet(&setup))).unwrap();
     assert!(!line.contains('\n'));
     let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(
+        (&value["event"], &value["v"]),
+        (&"status".into(), &1.into())
+    );
     let active = &value["apps"][0]["slots"][0];
     assert_eq!(active["role"], "active");
     assert_eq!(active["hosts"][1]["host"], "web4");

@@ -1,0 +1,187 @@
+//! The program itself: what it prints where, and its exit codes, as far as no host is needed.
+//!
+//! To add a case: give `deploy` its words in a folder made for the test and compare the whole answer.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test starts the program and prepares its folders"
+)]
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A folder with two environments; the files are empty, nothing that is tested here reads them.
+fn folder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let inventories = dir.path().join("inventories");
+    std::fs::create_dir(&inventories).unwrap();
+    for name in ["staging.yml", "production.yml", "defaults.yml"] {
+        std::fs::write(inventories.join(name), "").unwrap();
+    }
+    dir
+}
+
+fn program(dir: &Path, line: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deploy"));
+    command
+        .args(line.split_whitespace())
+        .current_dir(dir)
+        .env_clear()
+        .stdin(Stdio::null());
+    command
+}
+
+/// Exit code, stdout, stderr.
+fn deploy(dir: &Path, line: &str) -> (i32, String, String) {
+    let out = program(dir, line).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        out.status.code().unwrap(),
+        text(out.stdout),
+        text(out.stderr),
+    )
+}
+
+#[test]
+fn help_is_a_result_and_nonsense_is_an_error() {
+    let dir = folder();
+    let (code, stdout, stderr) = deploy(dir.path(), "--help");
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.contains("Exit codes:"), "{stdout}");
+    let (code, stdout, stderr) = deploy(dir.path(), "--no-such-option staging");
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("--no-such-option"), "{stderr}");
+    assert_eq!(deploy(dir.path(), "").0, 2);
+}
+
+#[test]
+fn help_is_there_at_once() {
+    let dir = folder();
+    let best = (0..5)
+        .map(|_| {
+            let start = Instant::now();
+            deploy(dir.path(), "--help");
+            start.elapsed()
+        })
+        .min();
+    // 5 ms on an idle machine; the limit leaves room for a debug build on a busy one.
+    assert!(best < Some(Duration::from_millis(100)), "{best:?}");
+}
+
+#[test]
+fn what_was_mistyped_is_named_with_what_may_have_been_meant() {
+    let dir = folder();
+    for (line, what, hint) in [
+        (
+            "stauts",
+            "there is no environment and no command stauts",
+            "did you mean `status`?",
+        ),
+        (
+            "stagign app@1",
+            "there is no environment and no command stagign",
+            "did you mean `staging`?",
+        ),
+        (
+            "status prodution",
+            "there is no environment prodution",
+            "did you mean `production`?",
+        ),
+        (
+            "history",
+            "history is the name of a command and cannot be an environment",
+            "give the inventory file another name",
+        ),
+    ] {
+        let (code, stdout, stderr) = deploy(dir.path(), line);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{line}");
+        let start = format!("error: {what}\nhint: {hint}\n");
+        assert!(stderr.starts_with(&start), "{line}: {stderr}");
+    }
+}
+
+#[test]
+fn a_folder_without_inventories_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, _, stderr) = deploy(dir.path(), "staging app@1");
+    assert_eq!(code, 2);
+    assert!(
+        stderr.starts_with("error: inventories cannot be read\n"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("--config-dir"), "{stderr}");
+}
+
+#[test]
+fn json_says_an_error_as_one_object_on_stdout_and_in_words_on_stderr() {
+    let dir = folder();
+    let (code, stdout, stderr) = deploy(dir.path(), "--json stagin app@1");
+    assert_eq!(code, 2);
+    let lines: Vec<serde_json::Value> = stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["event"], "error");
+    assert_eq!(lines[0]["code"], 2);
+    assert_eq!(lines[0]["hints"][0], "did you mean `staging`?");
+    assert!(stderr.contains("did you mean `staging`?"), "{stderr}");
+}
+
+#[test]
+fn no_colours_reach_a_file() {
+    let dir = folder();
+    for line in ["--help", "switch --help", "stauts", "--bogus"] {
+        let (_, stdout, stderr) = deploy(dir.path(), line);
+        assert!(
+            !stdout.contains('\x1b') && !stderr.contains('\x1b'),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_crash_and_a_full_disk_is_no_success() {
+    let dir = folder();
+    let mut child = program(dir.path(), "--help")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut stderr = String::new();
+    let mut pipe = child.stderr.take().unwrap();
+    pipe.read_to_string(&mut stderr).unwrap();
+    assert_eq!(
+        (child.wait().unwrap().code(), stderr.as_str()),
+        (Some(0), "")
+    );
+
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let out = program(dir.path(), "--help").stdout(full).output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("output was lost"));
+}
+
+#[test]
+fn odd_words_are_refused_not_passed_on() {
+    let dir = folder();
+    for words in [
+        vec!["staging", "app@1;reboot"],
+        vec!["staging", "app@$(reboot)"],
+        vec!["../staging", "app@1"],
+        vec!["staging", "a b@1"],
+        vec!["staging", ""],
+        vec!["", "app@1"],
+        vec!["staging", "app@1\n2"],
+    ] {
+        let out = program(dir.path(), "").args(&words).output().unwrap();
+        assert_eq!(out.status.code(), Some(2), "{words:?}");
+        assert!(out.stdout.is_empty(), "{words:?}");
+    }
+}
