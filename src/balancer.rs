@@ -72,7 +72,12 @@ pub struct Seen {
 impl Seen {
     /// The view of the whole host.
     #[must_use]
-    pub fn view(self, target: &Target, machine: MachineId, record: RecordView) -> BalancerView {
+    pub fn view(
+        self,
+        target: &Target,
+        machine: Option<MachineId>,
+        record: RecordView,
+    ) -> BalancerView {
         BalancerView {
             balancer: target.balancer.clone(),
             machine,

@@ -13,5 +13,8 @@ pub mod claim;
 pub mod dispatch;
 pub mod gates;
 pub mod perform;
+pub mod real;
 pub mod remote;
+pub mod run;
+pub mod site;
 pub mod voice;

@@ -12,9 +12,9 @@
 
 mod address;
 mod call;
-pub mod docker;
 mod connect;
 mod control;
+pub mod docker;
 mod fault;
 pub mod local;
 mod reply;

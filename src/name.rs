@@ -236,7 +236,7 @@ pub struct StepId(pub u32);
 
 impl fmt::Display for StepId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s{}", self.0)
+        f.pad(&format!("s{}", self.0))
     }
 }
 

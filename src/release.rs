@@ -3,6 +3,10 @@
 //! A release is identified by the hash of everything that reaches a host: app, version, digests and
 //! the rendered files of every host. The revision (`#42`) is a number for people.
 
+mod draft;
+
+pub use draft::Draft;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -28,22 +32,16 @@ pub struct ServiceSpec {
     pub image: String,
     /// Its digest, where it has one.
     pub digest: Option<Digest>,
-    /// Restart policy name, e.g. `always`.
-    pub restart: String,
-    /// Memory limit in bytes, 0 for none.
-    pub memory: u64,
-    /// CPU limit in billionths, 0 for none.
-    pub nano_cpus: u64,
+    /// Restart policy name, e.g. `always`; absent where it cannot be known before it runs.
+    pub restart: Option<String>,
+    /// Memory limit in bytes; absent where there is none.
+    pub memory: Option<u64>,
+    /// CPU limit in billionths; absent where there is none.
+    pub nano_cpus: Option<u64>,
     /// Ports held on the host: number and `tcp` or `udp`.
     pub ports: Vec<(u16, String)>,
-}
-
-impl ServiceSpec {
-    /// Runs to its end and stays down; its absence among running containers is not a fault.
-    #[must_use]
-    pub fn one_shot(&self) -> bool {
-        self.restart == "no"
-    }
+    /// Runs to its end and stays down; its end is no fault.
+    pub one_shot: bool,
 }
 
 /// What a release is, for people and for comparison; also kept as `release.json` on each host.
@@ -86,10 +84,29 @@ pub struct HostRelease {
 pub struct Release {
     /// Which one.
     pub label: ReleaseLabel,
-    /// Per host: what it keeps and runs.
-    pub hosts: BTreeMap<HostName, HostRelease>,
-    /// Per host: the files to upload, without `release.json`.
-    pub files: BTreeMap<HostName, Vec<ReleaseFile>>,
+    /// One part for every slot and host of the app.
+    pub parts: Vec<Part>,
+}
+
+/// What a release is on one host, in one slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The host.
+    pub host: HostName,
+    /// What it keeps and runs.
+    pub spec: HostRelease,
+    /// The files to upload, without `release.json`.
+    pub files: Vec<ReleaseFile>,
+}
+
+impl Release {
+    /// The part for a slot on a host.
+    #[must_use]
+    pub fn on(&self, slot: &SlotName, host: &HostName) -> Option<&Part> {
+        self.parts
+            .iter()
+            .find(|p| p.spec.slot == *slot && p.host == *host)
+    }
 }
 
 /// Identity of a release: the first 16 hex digits of SHA-256 over everything that is the same
@@ -100,7 +117,7 @@ pub fn identity(
     app: &AppName,
     version: &Version,
     digests: &BTreeMap<String, Digest>,
-    files: &BTreeMap<HostName, Vec<ReleaseFile>>,
+    files: &[(SlotName, HostName, Vec<ReleaseFile>)],
 ) -> ReleaseId {
     let mut hash = Sha256::new();
     // Every part goes in with its length, so that no two lists of parts look the same.
@@ -115,7 +132,8 @@ pub fn identity(
         part(image.as_bytes());
         part(digest.as_str().as_bytes());
     }
-    for (host, list) in files {
+    for (slot, host, list) in files {
+        part(slot.as_str().as_bytes());
         part(host.as_str().as_bytes());
         for file in list {
             part(file.path.as_bytes());
@@ -136,15 +154,16 @@ pub fn identity(
 mod tests {
     use super::*;
 
-    fn files(bytes: &str) -> BTreeMap<HostName, Vec<ReleaseFile>> {
-        BTreeMap::from([(
+    fn files(bytes: &str) -> Vec<(SlotName, HostName, Vec<ReleaseFile>)> {
+        vec![(
+            SlotName::new("blue").unwrap(),
             HostName::new("web1").unwrap(),
             vec![ReleaseFile {
                 path: "docker-compose.yml".into(),
                 mode: 0o640,
                 bytes: bytes.into(),
             }],
-        )])
+        )]
     }
 
     #[test]

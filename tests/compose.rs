@@ -182,7 +182,12 @@ fn compare(name: &str, base: &str, both: &str) -> Result<(), String> {
             restart(one),
             wanted.restart.map(|r| r.to_string()),
         )?;
-        same(&place, "memory", memory(one).unwrap_or(0), wanted.memory.unwrap_or(0))?;
+        same(
+            &place,
+            "memory",
+            memory(one).unwrap_or(0),
+            wanted.memory.unwrap_or(0),
+        )?;
         same(&place, "cpus", cpus(one), wanted.cpus.map(Cpus::nano))?;
         same(&place, "pids", pids(one), wanted.pids.map(u64::from))?;
         let grace = wanted.stop_grace.map(|d| d.as_millis());

@@ -246,6 +246,17 @@ pub fn reserved(word: &str) -> bool {
     word == "deploy" || LATER.contains(&word) || commands().iter().any(|c| c == word)
 }
 
+/// Every word that no environment may have as its name.
+#[must_use]
+pub fn all_reserved() -> Vec<String> {
+    let later = LATER.iter().map(|w| (*w).to_owned());
+    commands()
+        .into_iter()
+        .chain(later)
+        .chain(["deploy".to_owned()])
+        .collect()
+}
+
 fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),

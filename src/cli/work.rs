@@ -4,9 +4,17 @@
 //! Each function gets checked names and returns the exit code; runs speak through
 //! [`Context::feed`].
 
+use std::sync::Arc;
+
 use super::context::Context;
+use super::drive::{self, Drive};
 use super::failure::Failure;
+use super::session::{self, Session};
+use crate::engine::site::Site;
+use crate::fleet::Fleet;
 use crate::name::{AppName, EnvName, ExitCode, HostName, SlotName, Version};
+use crate::plan::{Plan, PlanKind, Refusal, blue_green, restart as again, switch as turn};
+use crate::report::status::{self as report, StatusView, look};
 
 /// A release of an app in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,56 +54,177 @@ pub struct LogsOf {
     pub follow: bool,
 }
 
-fn missing(what: &str) -> Failure {
-    Failure::failed(format!("{what} is not built yet"))
-}
-
 /// The apps of an environment, from its inventory.
 ///
 /// # Errors
 /// All that is wrong in the inventory.
-pub async fn apps(_ctx: &Context, _env: &EnvName) -> Result<Vec<AppName>, Failure> {
-    Err(missing("reading inventories"))
+pub async fn apps(ctx: &Context, env: &EnvName) -> Result<Vec<AppName>, Failure> {
+    Ok(session::inventory(ctx, env)?.apps.keys().cloned().collect())
 }
 
 /// `deploy ENV APP@VERSION`.
 ///
 /// # Errors
 /// What kept the run from beginning.
-pub async fn deploy(_ctx: &Context, _wish: Wish) -> Result<ExitCode, Failure> {
-    Err(missing("deploy"))
+pub async fn deploy(ctx: &Context, wish: Wish) -> Result<ExitCode, Failure> {
+    bring(ctx, wish, PlanKind::Deploy, Then::Run).await
 }
 
 /// `deploy stage ENV APP@VERSION`.
 ///
 /// # Errors
 /// What kept the run from beginning.
-pub async fn stage(_ctx: &Context, _wish: Wish) -> Result<ExitCode, Failure> {
-    Err(missing("stage"))
+pub async fn stage(ctx: &Context, wish: Wish) -> Result<ExitCode, Failure> {
+    bring(ctx, wish, PlanKind::Stage, Then::Run).await
+}
+
+/// `deploy plan ENV APP@VERSION`; `tell`: end with 3 where there is something to change.
+///
+/// # Errors
+/// What kept the plan from being made.
+pub async fn plan(ctx: &Context, wish: Wish, tell: bool) -> Result<ExitCode, Failure> {
+    bring(ctx, wish, PlanKind::Deploy, Then::Show { tell }).await
+}
+
+/// What is done with the plan of a release.
+enum Then {
+    /// Perform it.
+    Run,
+    /// Print it.
+    Show {
+        /// End with 3 where it changes something.
+        tell: bool,
+    },
+}
+
+/// Renders, asks the registry and the fleet at the same time, plans, then goes on as wished.
+async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<ExitCode, Failure> {
+    let Wish { env, app, version } = wish;
+    let inventory = session::inventory(ctx, &env)?;
+    let app = session::app(&inventory, &app)?;
+    let draft = session::draft(ctx, &inventory, app, &version)?;
+    let session = Session::start(ctx)?;
+    with(session, async |session: &mut Session| {
+        let looked = async {
+            let site = session.open(&inventory, app).await;
+            let fleet = site.look(&session.voice).await;
+            (Arc::new(site), fleet)
+        };
+        let digests = session::digests(ctx, &inventory, draft.images());
+        let (digests, (site, fleet)) = tokio::join!(digests, looked);
+        let release = draft.pin(&digests?, |id| drive::revision(&fleet, id))?;
+        let meta = drive::meta(ctx);
+        let generation = meta.run.to_string();
+        let planner =
+            |fleet: &Fleet| blue_green::deploy(&site.setup, &release, fleet, kind, &generation);
+        let plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r))?;
+        if let Then::Show { tell } = then {
+            ctx.out.result(plan.to_string().trim_end());
+            let differs = tell && !plan.is_empty();
+            return Ok(if differs {
+                ExitCode::Differs
+            } else {
+                ExitCode::Success
+            });
+        }
+        let drive = Drive {
+            ctx,
+            inventory: &inventory,
+            site: &site,
+            fleet: &fleet,
+            planner: &planner,
+            release: Some(&release),
+            meta: &meta,
+        };
+        drive.go(session, &plan).await
+    })
+    .await
 }
 
 /// `deploy switch ENV APP`.
 ///
 /// # Errors
 /// What kept the run from beginning.
-pub async fn switch(_ctx: &Context, _place: Place, _to: SwitchTo) -> Result<ExitCode, Failure> {
-    Err(missing("switch"))
+pub async fn switch(ctx: &Context, place: Place, to: SwitchTo) -> Result<ExitCode, Failure> {
+    let wish = turn::Wish {
+        to: to.slot,
+        force: to.force,
+    };
+    turn_to(
+        ctx,
+        place,
+        PlanKind::Switch,
+        &move |site, fleet, generation| turn::switch(&site.setup, fleet, &wish, generation),
+    )
+    .await
 }
 
 /// `deploy rollback ENV APP`.
 ///
 /// # Errors
 /// What kept the run from beginning.
-pub async fn rollback(_ctx: &Context, _place: Place) -> Result<ExitCode, Failure> {
-    Err(missing("rollback"))
+pub async fn rollback(ctx: &Context, place: Place) -> Result<ExitCode, Failure> {
+    turn_to(
+        ctx,
+        place,
+        PlanKind::Rollback,
+        &|site, fleet, generation| turn::rollback(&site.setup, fleet, generation),
+    )
+    .await
 }
 
 /// `deploy restart ENV APP`.
 ///
 /// # Errors
 /// What kept the run from beginning.
-pub async fn restart(_ctx: &Context, _place: Place) -> Result<ExitCode, Failure> {
-    Err(missing("restart"))
+pub async fn restart(ctx: &Context, place: Place) -> Result<ExitCode, Failure> {
+    turn_to(ctx, place, PlanKind::Restart, &|site, fleet, generation| {
+        again::restart(&site.setup, fleet, generation)
+    })
+    .await
+}
+
+type Turn<'a> = dyn Fn(&Site, &Fleet, &str) -> Result<Plan, Refusal> + Send + Sync + 'a;
+
+/// Looks, plans what needs no release from outside, and runs it.
+async fn turn_to(
+    ctx: &Context,
+    place: Place,
+    kind: PlanKind,
+    turn: &Turn<'_>,
+) -> Result<ExitCode, Failure> {
+    let inventory = session::inventory(ctx, &place.env)?;
+    let app = session::app(&inventory, &place.app)?;
+    let session = Session::start(ctx)?;
+    with(session, async |session: &mut Session| {
+        let site = Arc::new(session.open(&inventory, app).await);
+        let fleet = site.look(&session.voice).await;
+        let meta = drive::meta(ctx);
+        let generation = meta.run.to_string();
+        let planner = |fleet: &Fleet| turn(&site, fleet, &generation);
+        let plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r))?;
+        let drive = Drive {
+            ctx,
+            inventory: &inventory,
+            site: &site,
+            fleet: &fleet,
+            planner: &planner,
+            release: None,
+            meta: &meta,
+        };
+        drive.go(session, &plan).await
+    })
+    .await
+}
+
+/// Runs with a session and closes it, however it ended.
+async fn with(
+    mut session: Session,
+    run: impl AsyncFnOnce(&mut Session) -> Result<ExitCode, Failure>,
+) -> Result<ExitCode, Failure> {
+    let ended = run(&mut session).await;
+    session.close().await;
+    ended
 }
 
 /// `deploy status [ENV [APP]]`: every environment and app that is not narrowed down.
@@ -103,31 +232,78 @@ pub async fn restart(_ctx: &Context, _place: Place) -> Result<ExitCode, Failure>
 /// # Errors
 /// What kept the look from beginning; hosts that do not answer are part of the result.
 pub async fn status(
-    _ctx: &Context,
-    _envs: Vec<EnvName>,
-    _app: Option<AppName>,
+    ctx: &Context,
+    envs: Vec<EnvName>,
+    only: Option<AppName>,
 ) -> Result<ExitCode, Failure> {
-    Err(missing("status"))
-}
-
-/// `deploy plan ENV APP@VERSION`; `tell`: end with 3 where there is something to change.
-///
-/// # Errors
-/// What kept the plan from being made.
-pub async fn plan(_ctx: &Context, _wish: Wish, _tell: bool) -> Result<ExitCode, Failure> {
-    Err(missing("plan"))
+    let mut code = ExitCode::Success;
+    for env in envs {
+        let inventory = session::inventory(ctx, &env)?;
+        let session = Session::start(ctx)?;
+        let ended = with(session, async |session: &mut Session| {
+            let mut apps = Vec::new();
+            for app in inventory
+                .apps
+                .values()
+                .filter(|a| only.as_ref().is_none_or(|o| a.name == *o))
+            {
+                let site = session.open(&inventory, app).await;
+                let fleet = site.look(&session.voice).await;
+                apps.push(look::app(&site.setup, &fleet));
+            }
+            let at = crate::event::jiff_text::Stamp(ctx.clock.wall());
+            let view = StatusView {
+                at,
+                env: env.clone(),
+                apps,
+            };
+            let text = if ctx.options.json {
+                report::json(&view)
+                    .map_err(|e| Failure::failed("status has no JSON form").because(e))?
+            } else {
+                report::text(&view, &ctx.zone)
+            };
+            session.feed.pause().await;
+            ctx.out.result(&text);
+            Ok(view.exit_code())
+        });
+        code = code.worse(ended.await?);
+    }
+    Ok(code)
 }
 
 /// `deploy render ENV APP@VERSION`: the files of these hosts, of all where none is named.
 ///
 /// # Errors
 /// All that is wrong in inventory and templates.
-pub async fn render(
-    _ctx: &Context,
-    _wish: Wish,
-    _hosts: Vec<HostName>,
-) -> Result<ExitCode, Failure> {
-    Err(missing("render"))
+pub async fn render(ctx: &Context, wish: Wish, hosts: Vec<HostName>) -> Result<ExitCode, Failure> {
+    let Wish { env, app, version } = wish;
+    let inventory = session::inventory(ctx, &env)?;
+    let app = session::app(&inventory, &app)?;
+    let draft = session::draft(ctx, &inventory, app, &version)?;
+    let all: Vec<_> = draft.files().collect();
+    if let Some(unknown) = hosts
+        .iter()
+        .find(|h| !all.iter().any(|(_, host, _)| host == h))
+    {
+        let known = all.iter().map(|(_, host, _)| host.as_str());
+        return Err(
+            Failure::usage(format!("{} has no host {unknown}", app.name))
+                .did_you_mean(unknown.as_str(), known),
+        );
+    }
+    for (slot, host, rendered) in all {
+        if !hosts.is_empty() && !hosts.contains(host) {
+            continue;
+        }
+        for file in &rendered.files {
+            ctx.out
+                .result(&format!("# {host} {slot} {} {:o}", file.path, file.mode));
+            ctx.out
+                .result(String::from_utf8_lossy(&file.bytes).trim_end());
+        }
+    }
+    Ok(ExitCode::Success)
 }
 
 /// `deploy logs ENV APP`.
@@ -135,5 +311,5 @@ pub async fn render(
 /// # Errors
 /// What kept the logs from being read.
 pub async fn logs(_ctx: &Context, _place: Place, _of: LogsOf) -> Result<ExitCode, Failure> {
-    Err(missing("logs"))
+    Err(Failure::failed("logs are not built yet"))
 }

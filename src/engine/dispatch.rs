@@ -404,7 +404,6 @@ fn work(action: &Action) -> Option<(HostName, Stage, Work)> {
             Work::Replace {
                 slot: slot.clone(),
                 release: release.clone(),
-                fresh: false,
             },
         ),
         Action::Restart {
@@ -417,7 +416,6 @@ fn work(action: &Action) -> Option<(HostName, Stage, Work)> {
             Work::Replace {
                 slot: slot.clone(),
                 release: release.clone(),
-                fresh: true,
             },
         ),
         Action::Prepare(change) => (

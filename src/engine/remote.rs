@@ -28,8 +28,6 @@ pub enum Work {
         slot: SlotName,
         /// Release.
         release: ReleaseId,
-        /// New containers even where nothing changed.
-        fresh: bool,
     },
     /// Have the load balancer check the new configuration.
     Prepare(Move),

@@ -67,8 +67,8 @@ pub struct Problem {
 /// One app host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HostView {
-    /// Random id of the machine, from the host record.
-    pub machine: MachineId,
+    /// Random id of the machine, from the host record; absent before the first claim on it.
+    pub machine: Option<MachineId>,
     /// Version of Docker Engine; unknown where the daemon did not answer.
     pub engine: Known<String>,
     /// Version of `docker compose`; unknown where it is missing.
@@ -230,8 +230,8 @@ pub struct PublishedPort {
 pub struct BalancerView {
     /// The balancer that the host belongs to.
     pub balancer: BalancerName,
-    /// Random id of the machine, from the host record.
-    pub machine: MachineId,
+    /// Random id of the machine, from the host record; absent before the first claim on it.
+    pub machine: Option<MachineId>,
     /// What its files say; `None` inside where nothing of the app is there yet.
     pub persisted: Known<Option<Traffic>>,
     /// What it does, read over a fresh connection.

@@ -98,12 +98,13 @@ fn slot_differences(
 ) -> Vec<(HostName, Vec<String>)> {
     let mut out = Vec::new();
     for host in setup.hosts(slot) {
-        let (Some(view), Some(want)) = (fleet.hosts.get(host), release.hosts.get(host)) else {
+        let (Some(view), Some(want)) = (fleet.hosts.get(host), release.on(slot, host)) else {
             out.push((host.clone(), vec!["not part of the release".to_owned()]));
             continue;
         };
         let (env, app) = (&setup.env, &setup.app);
-        let found = judge::differences(view, env, app, slot, &release.label.id, &want.services);
+        let found =
+            judge::differences(view, env, app, slot, &release.label.id, &want.spec.services);
         if !found.is_empty() {
             out.push((host.clone(), found));
         }
@@ -367,9 +368,9 @@ fn refuse_clashes(
 ) -> Result<(), Refusal> {
     let mut reasons = Vec::new();
     for host in setup.hosts(slot) {
-        if let (Some(view), Some(want)) = (fleet.hosts.get(host), release.hosts.get(host)) {
+        if let (Some(view), Some(want)) = (fleet.hosts.get(host), release.on(slot, host)) {
             reasons.extend(judge::port_clashes(
-                host, view, &setup.env, &setup.app, want,
+                host, view, &setup.env, &setup.app, &want.spec,
             ));
         }
     }

@@ -74,7 +74,7 @@ fn container_differences(
         }];
     }
     let mut out = Vec::new();
-    let done = spec.one_shot() && c.state == "exited" && c.exit_code == 0;
+    let done = spec.one_shot && c.state == "exited" && c.exit_code == 0;
     if c.state != "running" && !done {
         out.push(format!(
             "{service} is {} (exit code {})",
@@ -83,13 +83,14 @@ fn container_differences(
     } else if !done && !c.fit() {
         out.push(format!("{service} is {:?}", c.health).to_lowercase());
     }
-    if c.restart != spec.restart {
+    if let Some(wanted) = spec.restart.as_ref().filter(|w| **w != c.restart) {
         out.push(format!(
-            "{service} restart policy is {}, wanted {}",
-            c.restart, spec.restart
+            "{service} restart policy is {}, wanted {wanted}",
+            c.restart
         ));
     }
-    if c.memory != spec.memory {
+    // A limit that nobody asked for is a difference as well: it was set by hand.
+    if c.memory != spec.memory.unwrap_or(0) {
         let limit = |n: u64| {
             if n == 0 {
                 "none".to_owned()
@@ -100,14 +101,14 @@ fn container_differences(
         out.push(format!(
             "{service} memory limit is {}, wanted {}",
             limit(c.memory),
-            limit(spec.memory)
+            limit(spec.memory.unwrap_or(0))
         ));
     }
-    if c.nano_cpus != spec.nano_cpus {
+    if c.nano_cpus != spec.nano_cpus.unwrap_or(0) {
         out.push(format!(
             "{service} cpu limit is {}, wanted {}",
             cpus(c.nano_cpus),
-            cpus(spec.nano_cpus)
+            cpus(spec.nano_cpus.unwrap_or(0))
         ));
     }
     out

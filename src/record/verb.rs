@@ -286,6 +286,19 @@ pub fn release(scope: &Scope, fence: &Fence, outcome: OutcomeKind, entry: &Histo
     ])
 }
 
+/// Gives the host back without a word in its history: the run never began.
+#[must_use]
+pub fn unclaim(scope: &Scope, fence: &Fence) -> Script {
+    scope.script("unclaim", &[LIB, RELEASE]).args([
+        fence.as_str(),
+        OutcomeKind::Refused.word(),
+        "-",
+        &KEEP_RUNS.to_string(),
+        &KEEP_HISTORY.to_string(),
+        "-",
+    ])
+}
+
 /// Asks who holds the claim and the lock, without facts.
 #[must_use]
 pub fn peek(scope: &Scope) -> Script {

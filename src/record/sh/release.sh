@@ -1,5 +1,6 @@
 # release FENCE OUTCOME ENTRY KEEP-RUNS KEEP-LINES SERVED: how the run ended, then the claim goes.
-# SERVED: the release that served and passed its bake, or `-`.
+# SERVED: the release that served and passed its bake, or `-`. ENTRY `-`: the run never began; the
+# claim goes without a word in the history.
 # What goes wrong before `mv claim last` is told and does not stop it: it needs no space.
 fence=$1 outcome=$2 entry=$3 keep_runs=$4 keep_lines=$5 served=$6
 { cd "$dir"; } 2>/dev/null || end ok again
@@ -27,7 +28,9 @@ promote() {
   { printf '1 %s .\n' "$keep" >promoted.new; } 2>/dev/null && sync promoted.new &&
     mv -f promoted.new promoted
 }
-if tell && promote && note "end $fence $c_run $outcome up=$up" &&
+if [ "$entry" = - ]; then
+  note "unclaim $fence $c_run up=$up"
+elif tell && promote && note "end $fence $c_run $outcome up=$up" &&
   { printf '1 %s .\n' "$outcome" >"runs/$c_run/outcome"; } 2>/dev/null &&
   sync history.new journal "runs/$c_run/outcome" && mv -f history.new history; then :; else
   told=untold

@@ -60,9 +60,10 @@ fn spec() -> ServiceSpec {
     ServiceSpec {
         image: "app:1".to_owned(),
         digest: None,
-        restart: "always".to_owned(),
-        memory: 512 << 20,
-        nano_cpus: 0,
+        restart: Some("always".to_owned()),
+        memory: Some(512 << 20),
+        nano_cpus: None,
+        one_shot: false,
         ports: Vec::new(),
     }
 }
@@ -108,7 +109,7 @@ fn host(setup: &Setup, in_slot: &str, which: (&str, u64, &str)) -> HostView {
         run: "r-1".parse().unwrap(),
     };
     HostView {
-        machine: "m1".parse().unwrap(),
+        machine: "m1".parse().ok(),
         engine: Known::Is("29.0.0".to_owned()),
         compose: Known::Is("2.40.0".to_owned()),
         memory: 1 << 33,
@@ -130,7 +131,7 @@ fn balancer(setup: &Setup, to: &str) -> BalancerView {
     let traffic = setup.all_to(&slot(to), "g1");
     BalancerView {
         balancer: "edge".parse().unwrap(),
-        machine: "m9".parse().unwrap(),
+        machine: "m9".parse().ok(),
         persisted: Known::Is(Some(traffic.clone())),
         running: Known::Is(Some(traffic)),
         version: "nginx 1.28".to_owned(),

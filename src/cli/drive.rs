@@ -1,0 +1,281 @@
+//! From a plan to its end: show, ask, run, sum up.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::confirm;
+use super::context::Context;
+use super::failure::Failure;
+use super::session::Session;
+use super::signals::Stop;
+use super::summary;
+use crate::engine::run::{self, Ended, Meta, Planner};
+use crate::engine::site::Site;
+use crate::event::{Group, Kind, Role};
+use crate::fleet::{Fleet, Problem, Severity};
+use crate::inventory::Inventory;
+use crate::name::{ExitCode, HostName, OutcomeKind, RunId};
+use crate::plan::{Plan, Refusal, judge};
+use crate::record::verb;
+use crate::release::Release;
+use crate::text::Redactor;
+
+/// A random number of 64 bits from the operating system.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// A name for a new run and the rest of what it is called.
+#[must_use]
+pub fn meta(ctx: &Context) -> Meta {
+    let run = format!("r-{:08x}", random() & 0xffff_ffff);
+    Meta {
+        run: RunId::new(run).expect("hex digits are a run id"),
+        fence: verb::fence(1, random()),
+        who: ctx.outside.actor.clone(),
+        why: ctx.options.message.clone().unwrap_or_default(),
+        ticket: ctx.options.ticket.clone().unwrap_or_default(),
+        started: ctx.clock.wall().as_second(),
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// A refusal as a failure: all reasons, each with what to do.
+#[must_use]
+pub fn refused(what: &str, refusal: Refusal) -> Failure {
+    let text: Vec<&str> = refusal.reasons.iter().map(|(w, _)| w.as_str()).collect();
+    let text = match text.as_slice() {
+        [one] => format!("{what} is refused: {one}"),
+        all => format!("{what} is refused:\n  {}", all.join("\n  ")),
+    };
+    let mut failure = if refusal.unknown {
+        Failure::unreachable(text)
+    } else {
+        Failure::refused(text)
+    };
+    for (_, hint) in refusal.reasons.into_iter().filter(|(_, h)| !h.is_empty()) {
+        if !failure.hints().contains(&hint) {
+            failure = failure.hint(hint);
+        }
+    }
+    failure
+}
+
+/// Everything that a run is driven with.
+pub struct Drive<'a> {
+    /// Surroundings.
+    pub ctx: &'a Context,
+    /// The environment's inventory.
+    pub inventory: &'a Inventory,
+    /// The machines.
+    pub site: &'a Arc<Site>,
+    /// What was seen.
+    pub fleet: &'a Fleet,
+    /// Makes the plan.
+    pub planner: &'a Planner<'a>,
+    /// The release, where one is brought.
+    pub release: Option<&'a Release>,
+    /// The run.
+    pub meta: &'a Meta,
+}
+
+impl Drive<'_> {
+    /// Shows the plan, asks where the environment is protected, performs it, and sums up.
+    ///
+    /// # Errors
+    /// What kept the run from beginning.
+    pub async fn go(&self, session: &mut Session, plan: &Plan) -> Result<ExitCode, Failure> {
+        let voice = session.voice.of_run(&self.meta.run);
+        voice.say(self.started(plan));
+        voice.say(Kind::Plan {
+            text: plan.to_string(),
+        });
+        self.warn(session);
+        let begun = self.ctx.clock.wall();
+        if plan.is_empty() {
+            let ended = Ended {
+                outcome: crate::name::Outcome {
+                    kind: plan.end,
+                    why: plan.notes.join("; "),
+                    hosts: Vec::new(),
+                },
+                log: crate::engine::dispatch::Log::default(),
+                fleet: self.fleet.clone(),
+                untold: Vec::new(),
+            };
+            return Ok(self.sum_up(session, plan, &ended, begun, None).await);
+        }
+        self.confirm(session, plan).await?;
+        let (tell, told) = mpsc::unbounded_channel();
+        let (mut stops, mut last) = (mpsc::unbounded_channel().1, None);
+        std::mem::swap(&mut stops, &mut session.stops);
+        let running = run::run(
+            self.site,
+            plan,
+            self.planner,
+            self.release,
+            self.fleet,
+            self.meta,
+            Redactor::default(),
+            &voice,
+            told,
+        );
+        tokio::pin!(running);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut running => break ended,
+                Some(stop) = stops.recv() => {
+                    last = Some(stop);
+                    let _ = tell.send(());
+                }
+            }
+        };
+        Ok(self.sum_up(session, plan, &ended, begun, last).await)
+    }
+
+    async fn confirm(&self, session: &Session, plan: &Plan) -> Result<(), Failure> {
+        if let Some(rule) = &self.inventory.protection.ticket {
+            ticket(self.ctx, self.inventory, rule)?;
+        }
+        if self.inventory.protection.confirm {
+            session.feed.pause().await;
+            let what = format!("{} of {} in {}", plan.kind.word(), plan.app, plan.env);
+            confirm::confirm(self.ctx, &plan.env, &what).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells what is odd on hosts; what is odd on several is told once.
+    fn warn(&self, session: &Session) {
+        let hosts = self.fleet.hosts.iter().map(|(h, v)| (h, &v.problems));
+        let balancers = self.fleet.balancers.iter().map(|(h, v)| (h, &v.problems));
+        let mut told: Vec<(&Problem, Vec<&str>)> = Vec::new();
+        for (host, problems) in hosts.chain(balancers) {
+            for p in problems.iter().filter(|p| p.severity == Severity::Warning) {
+                match told.iter_mut().find(|(known, _)| *known == p) {
+                    Some((_, names)) => names.push(host.as_str()),
+                    None => told.push((p, vec![host.as_str()])),
+                }
+            }
+        }
+        for (problem, names) in told {
+            let text = format!("{}: {}", names.join(" "), problem.what);
+            session.voice.note(text, problem.hint.clone());
+        }
+    }
+
+    fn started(&self, plan: &Plan) -> Kind {
+        let setup = &self.site.setup;
+        let mut groups = Vec::new();
+        for slot in &setup.slots {
+            let role = if *slot == plan.target {
+                Role::Candidate
+            } else {
+                Role::Active
+            };
+            let hosts = setup.hosts(slot).cloned().collect();
+            groups.push(Group {
+                name: slot.to_string(),
+                role,
+                hosts,
+            });
+        }
+        for lb in &setup.balancers {
+            let name = lb.balancer.to_string();
+            match groups
+                .iter_mut()
+                .find(|g| g.role == Role::Balancer && g.name == name)
+            {
+                Some(group) => group.hosts.push(lb.host.clone()),
+                None => groups.push(Group {
+                    name,
+                    role: Role::Balancer,
+                    hosts: vec![lb.host.clone()],
+                }),
+            }
+        }
+        let hosts: Vec<HostName> = groups.iter().flat_map(|g| g.hosts.clone()).collect();
+        Kind::Started {
+            env: plan.env.clone(),
+            app: plan.app.clone(),
+            what: plan.kind.word(),
+            hosts,
+            groups,
+        }
+    }
+
+    async fn sum_up(
+        &self,
+        session: &Session,
+        plan: &Plan,
+        ended: &Ended,
+        begun: jiff::Timestamp,
+        stop: Option<Stop>,
+    ) -> ExitCode {
+        // A look at the end says what serves now; what was planned is no proof.
+        let after = if plan.is_empty() || ended.log.took.is_empty() {
+            None
+        } else {
+            Some(self.site.look(&session.voice).await)
+        };
+        let fleet = after.as_ref().unwrap_or(&ended.fleet);
+        let summary = summary::of(self, plan, ended, fleet, begun);
+        session
+            .voice
+            .of_run(&self.meta.run)
+            .say(summary.finished(&self.ctx.zone));
+        match (ended.outcome.kind, stop) {
+            (OutcomeKind::Cancelled, Some(stop)) => stop.exit_code(),
+            (kind, _) => kind.into(),
+        }
+    }
+}
+
+fn ticket(
+    ctx: &Context,
+    inventory: &Inventory,
+    rule: &crate::inventory::TicketRule,
+) -> Result<(), Failure> {
+    let hint = format!("add --ticket; its form is {}", rule.pattern());
+    match &ctx.options.ticket {
+        Some(ticket) if rule.accepts(ticket) => Ok(()),
+        Some(ticket) => {
+            Err(Failure::refused(format!("{ticket} is no ticket for {}", inventory.env)).hint(hint))
+        }
+        None => Err(Failure::refused(format!("{} wants a ticket", inventory.env)).hint(hint)),
+    }
+}
+
+/// The next revision: that of the release where a host has it already, else one more than the
+/// highest that any host knows.
+#[must_use]
+pub fn revision(fleet: &Fleet, id: &crate::name::ReleaseId) -> u64 {
+    let views = || fleet.hosts.values();
+    let kept = views()
+        .flat_map(|v| &v.record.kept)
+        .find(|r| r.label.id == *id);
+    if let Some(kept) = kept {
+        return kept.label.revision;
+    }
+    let shown = views().flat_map(|v| &v.containers);
+    let shown = shown.filter(|c| c.label("deploy.release") == Some(id.as_str()));
+    if let Some(n) = shown
+        .filter_map(|c| c.label("deploy.revision")?.parse().ok())
+        .next()
+    {
+        return n;
+    }
+    let recorded = views().map(|v| v.record.revision);
+    let releases = views().flat_map(|v| v.record.kept.iter().map(|r| r.label.revision));
+    recorded.chain(releases).max().unwrap_or(0) + 1
+}
+
+/// What serves a slot's traffic now, for messages.
+#[must_use]
+pub fn serving(site: &Site, fleet: &Fleet) -> Option<crate::name::SlotName> {
+    let before = judge::traffic_now(&site.setup, fleet).ok()?;
+    judge::active(&site.setup, before.as_ref()).ok()?
+}

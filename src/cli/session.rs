@@ -1,0 +1,261 @@
+//! A session: configuration read, machines connected, faces listening. What every command that
+//! touches hosts begins with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::args;
+use super::context::Context;
+use super::failure::Failure;
+use super::signals::{self, Stop};
+use crate::balancer;
+use crate::compose::ImageRef;
+use crate::engine::site::Site;
+use crate::engine::voice::Voice;
+use crate::host::{Connector, Settings, control_base};
+use crate::inventory::{App, Config, Inventory};
+use crate::name::{AppName, Digest, EnvName, ImageName, Version};
+use crate::registry::{Credentials, Registry, RegistryError, RegistrySettings};
+use crate::release::Draft;
+use crate::report::Feed;
+use crate::template::TemplateSet;
+use crate::text::{Diagnostic, Findings};
+
+/// The inventory of an environment, whole and checked; its warnings are shown.
+///
+/// # Errors
+/// All that is wrong in it.
+pub fn inventory(ctx: &Context, env: &EnvName) -> Result<Inventory, Failure> {
+    let words = args::all_reserved();
+    let config = Config::new(config_dir(ctx), words.iter().map(String::as_str));
+    let sets: Vec<String> = ctx
+        .options
+        .settings
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    let inventory = config.load(env, &sets)?;
+    drivers(&inventory)?;
+    for warning in &inventory.warnings {
+        ctx.out.say(&warning.to_string());
+    }
+    Ok(inventory)
+}
+
+fn config_dir(ctx: &Context) -> std::path::PathBuf {
+    let dir = &ctx.options.config_dir;
+    dir.strip_prefix(".").map_or_else(
+        |_| dir.clone(),
+        |d| {
+            if d.as_os_str().is_empty() {
+                ".".into()
+            } else {
+                d.to_path_buf()
+            }
+        },
+    )
+}
+
+/// Checks what only the drivers know: their names and their own keys.
+fn drivers(inventory: &Inventory) -> Result<(), Findings> {
+    let mut found = Findings::default();
+    for lb in inventory.balancers.values() {
+        let name = &lb.driver;
+        let Some(driver) = balancer::driver(&name.value) else {
+            let known = balancer::NAMES;
+            found.push(
+                Diagnostic::error(format!("there is no load balancer driver `{}`", name.value))
+                    .at(&name.span)
+                    .did_you_mean(&name.value, known.iter().copied())
+                    .hint(format!("drivers: {}", known.join(", "))),
+            );
+            continue;
+        };
+        for (what, key) in driver.check(&lb.settings.to_json()) {
+            let span = lb.settings.get(&key).map_or(&lb.span, |node| &node.span);
+            found.push(Diagnostic::error(what).at(span));
+        }
+    }
+    if found.has_errors() {
+        Err(found)
+    } else {
+        Ok(())
+    }
+}
+
+/// The app of that name; the name was checked against the inventory before.
+///
+/// # Errors
+/// A usage failure where it is not there.
+pub fn app<'a>(inventory: &'a Inventory, name: &AppName) -> Result<&'a App, Failure> {
+    let missing = || Failure::usage(format!("{} has no app {name}", inventory.env));
+    inventory.app(name.as_str()).ok_or_else(missing)
+}
+
+/// Renders an app for every slot and host.
+///
+/// # Errors
+/// All that is wrong in the templates and the rendered documents.
+pub fn draft(
+    ctx: &Context,
+    inventory: &Inventory,
+    app: &App,
+    version: &Version,
+) -> Result<Draft, Failure> {
+    let templates = TemplateSet::load(&config_dir(ctx).join("templates"))?;
+    let draft = Draft::render(inventory, app, version, &templates)?;
+    for warning in draft.warnings.sorted() {
+        ctx.out.say(&warning.to_string());
+    }
+    Ok(draft)
+}
+
+/// Asks the registries what every tag means, all at once.
+///
+/// # Errors
+/// A configuration failure where a tag is not there, unreachable where a registry does not answer.
+pub async fn digests(
+    ctx: &Context,
+    inventory: &Inventory,
+    images: BTreeSet<ImageRef>,
+) -> Result<BTreeMap<ImageRef, Digest>, Failure> {
+    let registry = Arc::new(registry(ctx, inventory).await?);
+    let mut set = tokio::task::JoinSet::new();
+    for image in images {
+        let name = ImageName::new(image.repository.as_str())?;
+        let tag = Version::new(image.tag.as_deref().unwrap_or("latest"))?;
+        let registry = Arc::clone(&registry);
+        set.spawn(async move {
+            let found = registry.resolve(&name, &tag).await;
+            (image, found)
+        });
+    }
+    let mut out = BTreeMap::new();
+    let mut failures = Vec::new();
+    while let Some(joined) = set.join_next().await {
+        match joined {
+            Ok((image, Ok(resolved))) => {
+                out.insert(image, resolved.digest);
+            }
+            Ok((image, Err(error))) => failures.push((image, error)),
+            Err(error) => return Err(Failure::failed("asking the registry failed").because(error)),
+        }
+    }
+    match failures.into_iter().next() {
+        None => Ok(out),
+        Some((image, error)) => Err(absent(&image, error)),
+    }
+}
+
+async fn registry(ctx: &Context, inventory: &Inventory) -> Result<Registry, Failure> {
+    let mut settings = BTreeMap::new();
+    for (name, written) in &inventory.registries {
+        let ca_pem = match &written.ca {
+            None => None,
+            Some(path) => {
+                let file = config_dir(ctx).join(&path.value);
+                let read = tokio::fs::read(&file).await.map_err(|e| {
+                    Findings::from(
+                        Diagnostic::error(format!("{} cannot be read: {e}", file.display()))
+                            .at(&path.span),
+                    )
+                })?;
+                Some(read)
+            }
+        };
+        let address = written.address.as_ref().map(|a| a.value.clone());
+        let insecure = written.insecure;
+        settings.insert(
+            name.clone(),
+            RegistrySettings {
+                insecure,
+                address,
+                ca_pem,
+            },
+        );
+    }
+    let logins = match docker_config(ctx) {
+        Some(path) => Credentials::read(&path).await.map_err(|why| {
+            Failure::configuration(format!("{} cannot be used: {why}", path.display()))
+        })?,
+        None => Credentials::default(),
+    };
+    Ok(Registry::new(settings, logins))
+}
+
+/// Where `docker login` keeps what it was told.
+fn docker_config(ctx: &Context) -> Option<std::path::PathBuf> {
+    let dir = ctx
+        .outside
+        .var("DOCKER_CONFIG")
+        .map(std::path::PathBuf::from);
+    let dir = dir.or_else(|| ctx.outside.home().map(|h| h.join(".docker")))?;
+    Some(dir.join("config.json"))
+}
+
+fn absent(image: &ImageRef, error: RegistryError) -> Failure {
+    let what = format!("{image} cannot be deployed");
+    let hint = error.hint();
+    let failure = if error.is_unknown() {
+        Failure::unreachable(what)
+    } else {
+        Failure::configuration(what)
+    };
+    let failure = failure.because(error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// Connections and faces of a command.
+pub struct Session {
+    /// Where a person watches.
+    pub feed: Feed,
+    /// The engine's voice.
+    pub voice: Voice,
+    /// Wishes to stop.
+    pub stops: mpsc::UnboundedReceiver<Stop>,
+    connector: Arc<Connector>,
+}
+
+impl Session {
+    /// Starts faces and signals; connects to nothing yet.
+    ///
+    /// # Errors
+    /// What keeps signals from being heard or ssh from being used.
+    pub fn start(ctx: &Context) -> Result<Self, Failure> {
+        let feed = ctx.feed();
+        let voice = Voice::new(feed.sender(), ctx.clock.clone());
+        let stops = signals::listen(feed.notices())?;
+        let base = control_base(ctx.outside.runtime_dir().as_deref());
+        let mut settings = Settings::new(base);
+        settings.ssh_config = ctx.outside.ssh_config();
+        Ok(Self {
+            feed,
+            voice,
+            stops,
+            connector: Arc::new(Connector::new(settings)),
+        })
+    }
+
+    /// Connects to the machines of an app.
+    pub async fn open(&self, inventory: &Inventory, app: &App) -> Site {
+        Site::open(inventory, app, &self.connector, &self.voice).await
+    }
+
+    /// Shows what is left to show and closes the connections.
+    pub async fn close(self) {
+        let Self {
+            feed,
+            connector,
+            voice,
+            ..
+        } = self;
+        drop(voice);
+        drop(connector);
+        feed.close().await;
+    }
+}

@@ -1,0 +1,222 @@
+//! From the end of a run to the block that is shown and pasted into tickets.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::drive::{Drive, serving};
+use crate::engine::run::Ended;
+use crate::engine::site::Site;
+use crate::event::Stage;
+use crate::event::jiff_text::Stamp;
+use crate::fleet::Fleet;
+use crate::name::{HostName, OutcomeKind, SlotName};
+use crate::plan::{Plan, PlanKind, judge, switch};
+use crate::report::closing::{
+    Drained, HostEnd, Preview, Side, StageTime, Summary, Switched, Trouble, WayBack,
+};
+
+/// Sums up a run; `fleet` is what was seen after it.
+#[must_use]
+pub fn of(
+    drive: &Drive<'_>,
+    plan: &Plan,
+    ended: &Ended,
+    fleet: &Fleet,
+    begun: jiff::Timestamp,
+) -> Summary {
+    let now = drive.ctx.clock.wall();
+    let mut s = Summary::new(
+        plan.env.clone(),
+        plan.app.clone(),
+        plan.kind.word(),
+        ended.outcome.clone(),
+        (Stamp(begun), Stamp(now)),
+        drive.meta.who.clone(),
+    );
+    s.release = drive
+        .release
+        .map(|r| r.label.clone())
+        .or_else(|| plan.to.clone());
+    s.ticket.clone_from(&drive.ctx.options.ticket);
+    s.message.clone_from(&drive.ctx.options.message);
+    s.run = (!plan.is_empty()).then(|| drive.meta.run.clone());
+    sides(&mut s, drive.site, fleet);
+    s.switched = ended
+        .log
+        .switched
+        .iter()
+        .filter_map(|(host, at)| switched(host, *at))
+        .collect();
+    s.drained = ended.log.drained.map(|took| Drained {
+        took,
+        cut: ended.log.left,
+    });
+    s.stages = stages(ended);
+    troubles(&mut s, ended);
+    if ended.outcome.kind == OutcomeKind::Mixed {
+        ends(&mut s, drive.site, fleet);
+    }
+    if ended.outcome.kind == OutcomeKind::Staged {
+        s.previews = previews(drive.site, &plan.target);
+        s.hints.push(format!(
+            "deploy switch {} {} sends the traffic there",
+            plan.env, plan.app
+        ));
+    }
+    s.back = way_back(drive.site, fleet, plan, ended.outcome.kind);
+    s
+}
+
+fn sides(s: &mut Summary, site: &Site, fleet: &Fleet) {
+    let setup = &site.setup;
+    let side = |slot: &SlotName, state: &str| Side {
+        slot: slot.clone(),
+        hosts: setup.hosts(slot).cloned().collect(),
+        release: judge::slot_release(setup, fleet, slot),
+        state: state.to_owned(),
+    };
+    let Some(active) = serving(site, fleet) else {
+        return;
+    };
+    s.active = Some(side(&active, ""));
+    s.standby = setup.other(&active).map(|slot| {
+        let empty = setup.hosts(slot).all(|h| {
+            fleet.hosts.get(h).is_some_and(|v| {
+                judge::containers(v, &setup.env, &setup.app, slot)
+                    .next()
+                    .is_none()
+            })
+        });
+        let state = if empty {
+            "empty"
+        } else if judge::unfit(setup, fleet, slot).is_empty() {
+            "hot"
+        } else {
+            "not fit"
+        };
+        side(slot, state)
+    });
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "seconds since the epoch fit"
+)]
+fn switched(host: &HostName, at: f64) -> Option<Switched> {
+    let at = jiff::Timestamp::from_microsecond((at * 1e6) as i64).ok()?;
+    Some(Switched {
+        host: host.clone(),
+        at: Stamp(at),
+    })
+}
+
+fn stages(ended: &Ended) -> Vec<StageTime> {
+    let mut all: BTreeMap<Stage, Vec<(Duration, &HostName)>> = BTreeMap::new();
+    for (host, stage, took) in &ended.log.took {
+        all.entry(*stage).or_default().push((*took, host));
+    }
+    let longest = |(stage, times): (Stage, Vec<(Duration, &HostName)>)| {
+        let (took, host) = times.iter().max()?;
+        let slowest = (times.len() > 1).then(|| (*host).clone());
+        Some(StageTime {
+            stage,
+            took: *took,
+            slowest,
+        })
+    };
+    all.into_iter().filter_map(longest).collect()
+}
+
+fn troubles(s: &mut Summary, ended: &Ended) {
+    if let Some(f) = &ended.log.failure {
+        let host = f.host.as_ref();
+        let evidence = ended.log.evidence.iter().find(|(h, ..)| Some(h) == host);
+        let (end, log) = evidence
+            .map(|(_, end, log)| (end.clone(), log.clone()))
+            .unwrap_or_default();
+        let what = if end.is_empty() || f.why.contains(&end) {
+            f.why.clone()
+        } else {
+            format!("{} ({end})", f.why)
+        };
+        s.troubles.push(Trouble {
+            host: f.host.clone(),
+            stage: Some(f.stage),
+            what,
+            log,
+        });
+        // The trouble says it all; the head need not repeat it.
+        s.outcome.why.clear();
+    }
+    for what in ended.log.untidy.iter().chain(&ended.untold) {
+        s.troubles.push(Trouble {
+            host: None,
+            stage: None,
+            what: what.clone(),
+            log: Vec::new(),
+        });
+    }
+}
+
+fn ends(s: &mut Summary, site: &Site, fleet: &Fleet) {
+    for lb in &site.setup.balancers {
+        let view = fleet.balancers.get(&lb.host);
+        let state = match view.and_then(|v| v.running.get()) {
+            Some(traffic) => format!("sends to {}", judge::says(traffic.as_ref())),
+            None => "did not say where it sends to".to_owned(),
+        };
+        s.ends.push(HostEnd {
+            host: lb.host.clone(),
+            group: lb.balancer.to_string(),
+            state,
+        });
+    }
+    for slot in &site.setup.slots {
+        for host in site.setup.hosts(slot) {
+            let running = fleet
+                .hosts
+                .get(host)
+                .map(|v| judge::running(v, &site.setup.env, &site.setup.app, slot));
+            let state = match running {
+                Some(Some(release)) => format!("runs {release}"),
+                Some(None) => "runs nothing of one release".to_owned(),
+                None => "did not answer".to_owned(),
+            };
+            s.ends.push(HostEnd {
+                host: host.clone(),
+                group: slot.to_string(),
+                state,
+            });
+        }
+    }
+    let (env, app) = (&site.setup.env, &site.setup.app);
+    s.hints.push(format!(
+        "deploy switch {env} {app} --to SLOT sets every load balancer"
+    ));
+}
+
+/// Where a staged release can be looked at, past the load balancers.
+fn previews(site: &Site, slot: &SlotName) -> Vec<Preview> {
+    let members = site.setup.groups.get(slot).into_iter().flatten();
+    members
+        .map(|m| Preview {
+            host: m.host.clone(),
+            url: format!("http://{}:{}/", m.address, m.port),
+        })
+        .collect()
+}
+
+fn way_back(site: &Site, fleet: &Fleet, plan: &Plan, kind: OutcomeKind) -> WayBack {
+    let serves = matches!(kind, OutcomeKind::Succeeded | OutcomeKind::NoChange);
+    if !serves || plan.kind == PlanKind::Stage {
+        return WayBack::Unsaid;
+    }
+    // The run itself still holds the claims when this is asked; planning looks past them.
+    match switch::rollback(&site.setup, fleet, "preview") {
+        Ok(_) => WayBack::Ready,
+        Err(refusal) => {
+            let why: Vec<String> = refusal.reasons.into_iter().map(|(what, _)| what).collect();
+            WayBack::NotReady(why.join("\n"))
+        }
+    }
+}

@@ -1,0 +1,354 @@
+//! The typed verbs on real machines: each becomes a body, the record wraps it, the connection runs it.
+
+mod answer;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use self::answer::Follower;
+use super::remote::{Answer, ClaimEnd, Remote, Seen, Trouble, Watch, Work};
+use super::site::{Machine, Site, chain};
+use crate::fleet::Fleet;
+use crate::fleet::view::project;
+use crate::host::docker;
+use crate::host::script::{Body, Script};
+use crate::name::{Fence, HostName, OutcomeKind, ReleaseId, SlotName};
+use crate::record::verb;
+use crate::record::{
+    self, ClaimId, ClaimReply, HistoryEntry, ReleaseReply, RenewReply, StepReply, Upload,
+};
+use crate::release::HostRelease;
+use crate::text::Redactor;
+
+/// The machines of a run, under its claim.
+pub struct Real {
+    site: Arc<Site>,
+    id: ClaimId,
+    uploads: BTreeMap<HostName, Upload>,
+    /// What every release that the run may bring up wants, by host, slot and release.
+    specs: BTreeMap<(HostName, SlotName, ReleaseId), HostRelease>,
+    /// What was seen under the claim.
+    fresh: Mutex<Fleet>,
+    /// A person's lock refuses the claim.
+    heed_hold: bool,
+    redactor: Redactor,
+}
+
+impl Real {
+    /// The machines of `site` for the run of `id`.
+    #[must_use]
+    pub fn new(
+        site: Arc<Site>,
+        id: ClaimId,
+        uploads: BTreeMap<HostName, Upload>,
+        specs: BTreeMap<(HostName, SlotName, ReleaseId), HostRelease>,
+        heed_hold: bool,
+        redactor: Redactor,
+    ) -> Self {
+        let fresh = Mutex::new(Fleet {
+            silent: site.silent.clone(),
+            ..Fleet::default()
+        });
+        Self {
+            site,
+            id,
+            uploads,
+            specs,
+            fresh,
+            heed_hold,
+            redactor,
+        }
+    }
+
+    /// What the claims saw.
+    #[must_use]
+    pub fn fresh(&self) -> Fleet {
+        self.fresh
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Writes how the run ended and gives the host back.
+    ///
+    /// # Errors
+    /// What kept it from being written.
+    pub async fn release(
+        &self,
+        host: &HostName,
+        outcome: OutcomeKind,
+        entry: &HistoryEntry,
+    ) -> Result<(), Trouble> {
+        let machine = self.machine(host)?;
+        let script = verb::release(&machine.scope, &self.id.fence, outcome, entry);
+        let reply = run(machine, script).await?;
+        match record::parse::release(&reply).map_err(refused)? {
+            ReleaseReply::Released { .. } => Ok(()),
+            ReleaseReply::Lost(holder) => Err(lost(holder)),
+            ReleaseReply::Busy => Err(Trouble::Refused("its lock is held".to_owned())),
+        }
+    }
+
+    fn machine(&self, host: &HostName) -> Result<&Machine, Trouble> {
+        let why = || {
+            self.site
+                .silent
+                .get(host)
+                .cloned()
+                .unwrap_or_else(|| "not connected".into())
+        };
+        self.site
+            .machines
+            .get(host)
+            .ok_or_else(|| Trouble::Silent(why()))
+    }
+
+    fn spec(&self, host: &HostName, slot: &SlotName, release: &ReleaseId) -> Option<&HostRelease> {
+        self.specs
+            .get(&(host.clone(), slot.clone(), release.clone()))
+    }
+
+    /// The body for a piece of work.
+    fn body(&self, host: &HostName, machine: &Machine, work: &Work) -> Result<Body, Trouble> {
+        let setup = &self.site.setup;
+        let project = |slot: &SlotName| project(&setup.env, &setup.app, slot);
+        let balancer = || {
+            let found = machine.balancer.as_ref();
+            found.ok_or_else(|| Trouble::Refused(format!("{host} is no load balancer of the app")))
+        };
+        Ok(match work {
+            Work::Pull { slot, release } => {
+                let spec = self
+                    .spec(host, slot, release)
+                    .ok_or_else(|| unknown(release))?;
+                docker::images::pull(&images(spec))
+            }
+            Work::Replace { slot, release } => {
+                docker::containers::replace(&project(slot), &dir(release, slot), slot, release)
+            }
+            Work::Revert { slot, to } => {
+                let dir = to.as_ref().map(|release| (dir(release, slot), release));
+                let to = dir.as_ref().map(|(dir, release)| (dir.as_str(), *release));
+                docker::containers::revert(&project(slot), slot, to)
+            }
+            Work::Evidence { slot } => docker::evidence::body(&project(slot)),
+            Work::Prepare(m) => match &m.after {
+                Some(after) => {
+                    let (driver, target) = balancer()?;
+                    driver.prepare(target, m.before.as_ref(), after)
+                }
+                None => return Err(Trouble::Refused("nothing to prepare".to_owned())),
+            },
+            Work::Shift(m) => {
+                let (driver, target) = balancer()?;
+                match &m.after {
+                    Some(after) => driver.commit(target, m.before.as_ref(), after),
+                    None => driver.remove(target),
+                }
+            }
+            Work::Drain { now, within } => {
+                let (driver, target) = balancer()?;
+                driver.drain(target, now, *within)
+            }
+        })
+    }
+
+    async fn step(
+        &self,
+        host: &HostName,
+        seq: u64,
+        work: &Work,
+        progress: &UnboundedSender<(u64, u64, String)>,
+    ) -> Result<Answer, Trouble> {
+        let machine = self.machine(host)?;
+        let body = self.body(host, machine, work)?;
+        // Draining only reads: it needs no lock, and the next change need not wait for it.
+        if matches!(work, Work::Drain { .. }) {
+            return self.drain(machine, body, progress).await;
+        }
+        let script = verb::step(&machine.scope, &self.id, seq, &body);
+        let mut lines = Vec::new();
+        let mut follower = Follower::default();
+        let heard = machine.host.stream(script, |line: &str| {
+            if let Some(at) = follower.line(work, line) {
+                let _ = progress.send(at);
+            }
+            lines.push(line.to_owned());
+        });
+        let mut reply = heard.await.map_err(|e| Trouble::Silent(chain(&e)))?;
+        reply.lines = lines;
+        match record::parse::step(&reply).map_err(refused)? {
+            StepReply::Done { rc, output, .. } => {
+                let images = self.images(host, work);
+                Ok(follower.read(machine, work, &images, rc, &output, &self.redactor))
+            }
+            StepReply::Lost(holder) => Err(lost(holder)),
+            StepReply::Unknown { .. } => Err(Trouble::Silent(
+                "it was begun and nobody knows how it ended".to_owned(),
+            )),
+            StepReply::Stale { seq } => {
+                Err(Trouble::Refused(format!("step {seq} was begun already")))
+            }
+            StepReply::Busy => Err(Trouble::Refused("another script holds its lock".to_owned())),
+        }
+    }
+
+    fn images(&self, host: &HostName, work: &Work) -> Vec<String> {
+        match work {
+            Work::Pull { slot, release } => self
+                .spec(host, slot, release)
+                .map(images)
+                .unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    async fn drain(
+        &self,
+        machine: &Machine,
+        body: Body,
+        progress: &UnboundedSender<(u64, u64, String)>,
+    ) -> Result<Answer, Trouble> {
+        let driver = machine.balancer.as_ref().map(|(d, _)| *d);
+        let mut left = None;
+        let mut known = false;
+        let heard = machine.host.stream(plain(body), |line: &str| {
+            if let Some(view) = driver.and_then(|d| d.drained(line)) {
+                left = if view.idle { Some(0) } else { view.open };
+                known = true;
+                let text = view.open.map_or_else(String::new, |n| format!("{n} open"));
+                let _ = progress.send((0, 0, text));
+            }
+        });
+        heard.await.map_err(|e| Trouble::Silent(chain(&e)))?;
+        if !known {
+            return Err(Trouble::Silent("it did not say what is open".to_owned()));
+        }
+        Ok(Answer::Drained { left })
+    }
+}
+
+/// The images of a release on a host, each once.
+fn images(spec: &HostRelease) -> Vec<String> {
+    let all: BTreeSet<&String> = spec.services.values().map(|s| &s.image).collect();
+    all.into_iter().filter(|i| !i.is_empty()).cloned().collect()
+}
+
+/// Where a release's files lie, relative to the app's record.
+fn dir(release: &ReleaseId, slot: &SlotName) -> String {
+    format!("releases/{release}/{slot}")
+}
+
+/// A body that only reads runs by itself, without lock and fence; its end is told as a step's is.
+fn plain(body: Body) -> Script {
+    Script {
+        name: body.name,
+        text: ["(\n", &body.text, "\n)\nend ok rc=$?\n"].concat().into(),
+        args: body.args,
+        data: body.data,
+        limit: body.limit,
+        quiet: None,
+        tied: body.tied,
+        root: body.root,
+    }
+}
+
+async fn run(machine: &Machine, script: Script) -> Result<crate::host::script::Reply, Trouble> {
+    machine
+        .host
+        .run(script)
+        .await
+        .map_err(|e| Trouble::Silent(chain(&e)))
+}
+
+fn refused(error: record::RecordError) -> Trouble {
+    Trouble::Refused(chain(&error))
+}
+
+fn unknown(release: &ReleaseId) -> Trouble {
+    Trouble::Refused(format!("release {release} is not known"))
+}
+
+fn lost(holder: Option<record::Holder>) -> Trouble {
+    let by = holder.map_or_else(
+        || "somebody who has given it back since".to_owned(),
+        |h| format!("run {} of {}", h.run, h.who),
+    );
+    Trouble::Lost { by }
+}
+
+impl Remote for Real {
+    async fn claim(&self, host: &HostName) -> Result<ClaimEnd, Trouble> {
+        let machine = self.machine(host)?;
+        let none = Upload::default();
+        let upload = self.uploads.get(host).unwrap_or(&none);
+        let script = verb::claim(
+            &machine.scope,
+            &self.id,
+            self.heed_hold,
+            upload,
+            &machine.facts(),
+        )
+        .map_err(|e| Trouble::Refused(e.to_string()))?;
+        let reply = run(machine, script).await?;
+        match record::parse::claim(&reply).map_err(refused)? {
+            ClaimReply::Taken { look, .. } => {
+                let seen = machine.read(&look).await.map_err(Trouble::Silent)?;
+                let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.into_fleet(host, &mut fresh);
+                Ok(ClaimEnd::Taken)
+            }
+            ClaimReply::Held(h) => Ok(ClaimEnd::Held {
+                begun: h.seq > 0,
+                run: h.run,
+                who: h.who,
+                left: h.left.unwrap_or(0),
+            }),
+            ClaimReply::Hold(h) => Ok(ClaimEnd::Hold(format!("{} (by {})", h.text, h.who))),
+            ClaimReply::Busy => Err(Trouble::Refused("another script holds its lock".to_owned())),
+        }
+    }
+
+    async fn unclaim(&self, host: &HostName) -> Result<(), Trouble> {
+        let machine = self.machine(host)?;
+        let script = verb::unclaim(&machine.scope, &self.id.fence);
+        let reply = run(machine, script).await?;
+        match record::parse::release(&reply).map_err(refused)? {
+            ReleaseReply::Released { .. } => Ok(()),
+            ReleaseReply::Lost(holder) => Err(lost(holder)),
+            ReleaseReply::Busy => Err(Trouble::Refused("its lock is held".to_owned())),
+        }
+    }
+
+    async fn act(
+        &self,
+        host: &HostName,
+        seq: u64,
+        work: Work,
+        progress: UnboundedSender<(u64, u64, String)>,
+    ) -> Result<Answer, Trouble> {
+        self.step(host, seq, &work, &progress).await
+    }
+
+    async fn watch(&self, host: &HostName, what: Watch, seen: UnboundedSender<(HostName, Seen)>) {
+        watch::watch(self, host, &what, &seen).await;
+    }
+
+    async fn renew(&self, host: &HostName) -> Result<(), Trouble> {
+        let machine = self.machine(host)?;
+        let reply = run(machine, verb::renew(&machine.scope, self.fence())).await?;
+        match record::parse::renew(&reply).map_err(refused)? {
+            RenewReply::Renewed => Ok(()),
+            RenewReply::Lost(holder) => Err(lost(holder)),
+        }
+    }
+}
+
+impl Real {
+    fn fence(&self) -> &Fence {
+        &self.id.fence
+    }
+}

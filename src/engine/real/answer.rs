@@ -1,0 +1,134 @@
+//! What the lines of a step mean: progress while it runs, its answer at the end.
+
+use crate::engine::remote::{Answer, Work};
+use crate::engine::site::Machine;
+use crate::host::docker::containers::{self, Reverted};
+use crate::host::docker::evidence;
+use crate::host::docker::images::{PullReader, Pulled};
+use crate::text::Redactor;
+
+/// Follows the lines of a step while it runs.
+#[derive(Debug, Default)]
+pub struct Follower {
+    pull: PullReader,
+}
+
+impl Follower {
+    /// Progress that a line tells: done, total, a few words.
+    pub fn line(&mut self, work: &Work, line: &str) -> Option<(u64, u64, String)> {
+        match work {
+            Work::Pull { .. } => {
+                let (done, total) = self.pull.line(line)?;
+                Some((done, total, "layers".to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What the step came to.
+    #[must_use]
+    pub fn read(
+        &self,
+        machine: &Machine,
+        work: &Work,
+        images: &[String],
+        rc: i32,
+        lines: &[String],
+        redactor: &Redactor,
+    ) -> Answer {
+        let lines: Vec<String> = lines.iter().map(|l| redactor.clean(l)).collect();
+        match work {
+            Work::Pull { .. } => self.pulled(images, rc, redactor),
+            Work::Replace { .. } if rc == 0 => Answer::Done(String::new()),
+            Work::Replace { .. } => {
+                let said = containers::reasons(&lines);
+                failed("compose could not bring it up", rc, said)
+            }
+            Work::Revert { .. } => reverted(rc, &lines),
+            Work::Evidence { .. } => evidence_of(&lines),
+            Work::Prepare(_) | Work::Shift(_) => balancer(machine, work, rc, lines),
+            Work::Drain { .. } => Answer::Done(String::new()),
+        }
+    }
+
+    fn pulled(&self, images: &[String], rc: i32, redactor: &Redactor) -> Answer {
+        let ends = self.pull.ends(images);
+        let bad = ends.iter().find_map(|(image, end)| match end {
+            Pulled::Failed(why) => Some((image, redactor.clean(why))),
+            Pulled::Unknown => Some((image, "nothing was said of its end".to_owned())),
+            Pulled::Present | Pulled::Fetched => None,
+        });
+        match bad {
+            Some((image, why)) => Answer::Failed {
+                why: format!("{image} could not be pulled: {why}"),
+                lines: self.pull.rest().iter().map(|l| redactor.clean(l)).collect(),
+            },
+            None if rc != 0 => failed("the pull failed", rc, self.pull.rest().to_vec()),
+            None if ends.iter().all(|(_, e)| *e == Pulled::Present) => {
+                Answer::Done("already here".to_owned())
+            }
+            None => Answer::Done(String::new()),
+        }
+    }
+}
+
+fn failed(what: &str, rc: i32, lines: Vec<String>) -> Answer {
+    let why = match (rc, lines.last()) {
+        // `timeout` ends with these when it had to end the body.
+        (124 | 137, _) => format!("{what}: it took too long and was ended"),
+        (_, Some(last)) => format!("{what}: {}", last.trim()),
+        (_, None) => format!("{what} (exit code {rc})"),
+    };
+    Answer::Failed { why, lines }
+}
+
+fn reverted(rc: i32, lines: &[String]) -> Answer {
+    match containers::reverted(lines) {
+        Reverted::To(release) if rc == 0 => Answer::Done(format!("release {release} is up again")),
+        Reverted::Emptied if rc == 0 => Answer::Done("the slot is empty again".to_owned()),
+        Reverted::Lost(release) => failed(
+            &format!("release {release} did not come up again"),
+            rc,
+            lines.to_vec(),
+        ),
+        _ => failed("the candidate may still be there", rc, lines.to_vec()),
+    }
+}
+
+/// Evidence is a help for people: what could not be kept is no failure of the run.
+fn evidence_of(lines: &[String]) -> Answer {
+    let kept = evidence::read(lines);
+    let ends: Vec<String> = kept
+        .containers
+        .iter()
+        .filter_map(evidence::Kept::end)
+        .collect();
+    let log = kept
+        .containers
+        .iter()
+        .flat_map(|c| c.log_tail.iter().cloned())
+        .collect();
+    Answer::Evidence {
+        end: ends.join("; "),
+        log,
+    }
+}
+
+fn balancer(machine: &Machine, work: &Work, rc: i32, lines: Vec<String>) -> Answer {
+    let Some((driver, target)) = &machine.balancer else {
+        return failed("it is no load balancer of the app", rc, lines);
+    };
+    if let Work::Shift(change) = work
+        && change.after.is_none()
+    {
+        return if rc == 0 {
+            Answer::Done("the app's entry is removed".to_owned())
+        } else {
+            failed("the app's entry could not be removed", rc, lines)
+        };
+    }
+    match driver.verdict(target, &lines) {
+        Ok(verdict) => Answer::Balancer(verdict),
+        Err(error) => failed(&error.to_string(), rc, lines),
+    }
+}

@@ -1,0 +1,391 @@
+//! The machines of one app: connected, looked at.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::voice::Voice;
+use crate::balancer::{self, Driver, Target};
+use crate::event::{Kind, Stage};
+use crate::fleet::{BalancerView, Fleet, HostView, Problem, Severity};
+use crate::host::{Address, Connector, Host, Target as Reach, docker};
+use crate::inventory::{App, Balancer, Connection, HostEntry, Inventory};
+use crate::name::HostName;
+use crate::plan::Setup;
+use crate::record::{self, Look, Scope, StateDir};
+
+/// Longest time for a look at one host: it answers within it or counts as silent.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// One machine and what it is to the app.
+#[derive(Clone)]
+pub struct Machine {
+    /// The connection.
+    pub host: Host,
+    /// Where it was reached, for the manifest.
+    pub address: String,
+    /// Where its record is, and how it is spoken to.
+    pub scope: Scope,
+    /// Runs the app.
+    pub app: bool,
+    /// The app's entry on it, where it is a load balancer.
+    pub balancer: Option<(&'static dyn Driver, Target)>,
+}
+
+/// All machines of one app of one environment.
+pub struct Site {
+    /// What planning knows of the app.
+    pub setup: Setup,
+    /// Machines that were reached.
+    pub machines: BTreeMap<HostName, Machine>,
+    /// Those that were not, and why.
+    pub silent: BTreeMap<HostName, String>,
+}
+
+/// How one machine is to be reached and what it is.
+struct Wanted {
+    address: Address,
+    scope: Scope,
+    app: bool,
+    balancer: Option<(&'static dyn Driver, Target)>,
+}
+
+impl Site {
+    /// Connects to every app host and load balancer, all at once.
+    pub async fn open(
+        inventory: &Inventory,
+        app: &App,
+        connector: &Arc<Connector>,
+        voice: &Voice,
+    ) -> Self {
+        let mut set = JoinSet::new();
+        for wanted in wanted(inventory, app) {
+            let (connector, voice) = (Arc::clone(connector), voice.clone());
+            set.spawn(async move {
+                let name = wanted.address.name.clone();
+                let since = begin(&voice, &name, Stage::Connect);
+                let reached = connector.connect(&wanted.address).await;
+                match &reached {
+                    Ok(_) => done(&voice, &name, Stage::Connect, since),
+                    Err(why) => failed(&voice, &name, Stage::Connect, &chain(why)),
+                }
+                (name, wanted, reached)
+            });
+        }
+        let mut site = Self {
+            setup: setup(inventory, app),
+            machines: BTreeMap::new(),
+            silent: BTreeMap::new(),
+        };
+        while let Some(joined) = set.join_next().await {
+            let Ok((name, wanted, reached)) = joined else {
+                continue;
+            };
+            match reached {
+                Ok(host) => {
+                    let Wanted {
+                        address,
+                        scope,
+                        app,
+                        balancer,
+                    } = wanted;
+                    let address = address.shown();
+                    let machine = Machine {
+                        host,
+                        address,
+                        scope,
+                        app,
+                        balancer,
+                    };
+                    site.machines.insert(name, machine);
+                }
+                Err(error) => {
+                    let hint = error
+                        .hint
+                        .clone()
+                        .map(|h| format!(" (hint: {h})"))
+                        .unwrap_or_default();
+                    site.silent.insert(name, format!("{}{hint}", chain(&error)));
+                }
+            }
+        }
+        site
+    }
+
+    /// Looks at every machine at once.
+    pub async fn look(&self, voice: &Voice) -> Fleet {
+        let mut set = JoinSet::new();
+        for (name, machine) in &self.machines {
+            let (name, machine, voice) = (name.clone(), machine.clone(), voice.clone());
+            set.spawn(async move {
+                let since = begin(&voice, &name, Stage::Look);
+                let seen = machine.look().await;
+                match &seen {
+                    Ok(_) => done(&voice, &name, Stage::Look, since),
+                    Err(why) => failed(&voice, &name, Stage::Look, why),
+                }
+                (name, seen)
+            });
+        }
+        let mut fleet = Fleet {
+            silent: self.silent.clone(),
+            ..Fleet::default()
+        };
+        while let Some(joined) = set.join_next().await {
+            let Ok((name, seen)) = joined else { continue };
+            match seen {
+                Ok(seen) => seen.into_fleet(&name, &mut fleet),
+                Err(why) => {
+                    fleet.silent.insert(name, why);
+                }
+            }
+        }
+        fleet
+    }
+}
+
+/// What one machine showed.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    host: Option<HostView>,
+    balancer: Option<BalancerView>,
+}
+
+impl Seen {
+    /// Puts it into the fleet.
+    pub fn into_fleet(self, name: &HostName, fleet: &mut Fleet) {
+        if let Some(view) = self.host {
+            fleet.hosts.insert(name.clone(), view);
+        }
+        if let Some(view) = self.balancer {
+            fleet.balancers.insert(name.clone(), view);
+        }
+    }
+}
+
+impl Machine {
+    /// The body whose lines a look or a claim brings back: facts of an app host, or else the state
+    /// of a load balancer.
+    #[must_use]
+    pub fn facts(&self) -> crate::host::script::Body {
+        match &self.balancer {
+            Some((driver, target)) if !self.app => driver.look(target),
+            _ => docker::facts::body(),
+        }
+    }
+
+    /// Looks at the machine.
+    ///
+    /// # Errors
+    /// Why it is not known what is there.
+    pub async fn look(&self) -> Result<Seen, String> {
+        let script = record::verb::look(&self.scope, &self.facts()).limit(LOOK);
+        let reply = self.host.run(script).await.map_err(|e| chain(&e))?;
+        let look = record::parse::look(&reply).map_err(|e| chain(&e))?;
+        self.read(&look).await
+    }
+
+    /// Reads what a look or a claim brought back. A machine that is app host and load balancer at
+    /// once is asked a second time for the latter.
+    ///
+    /// # Errors
+    /// Why it is not known what is there.
+    pub async fn read(&self, look: &Look) -> Result<Seen, String> {
+        let mut problems = record_problems(look, &self.scope);
+        let mut seen = Seen {
+            host: None,
+            balancer: None,
+        };
+        if self.app {
+            let mut view = host_view(look, docker::facts::read(&look.facts));
+            view.problems.append(&mut problems);
+            seen.host = Some(view);
+        }
+        if let Some((driver, target)) = &self.balancer {
+            let own;
+            let lines = if self.app {
+                let script = record::verb::look(&self.scope, &driver.look(target)).limit(LOOK);
+                let reply = self.host.run(script).await.map_err(|e| chain(&e))?;
+                own = record::parse::look(&reply).map_err(|e| chain(&e))?;
+                &own.facts
+            } else {
+                &look.facts
+            };
+            let read = driver.read(target, lines).map_err(|e| chain(&e))?;
+            let mut view = read.view(target, look.machine.clone(), look.view());
+            view.problems.append(&mut problems);
+            seen.balancer = Some(view);
+        }
+        Ok(seen)
+    }
+}
+
+fn host_view(look: &Look, facts: docker::facts::DockerFacts) -> HostView {
+    HostView {
+        machine: look.machine.clone(),
+        engine: facts.engine,
+        compose: facts.compose,
+        memory: facts.memory,
+        disk_free: facts.disk_free,
+        inodes_free: facts.inodes_free,
+        clock: look.wall,
+        containers: facts.containers,
+        record: look.view(),
+        problems: facts.problems,
+    }
+}
+
+fn record_problems(look: &Look, scope: &Scope) -> Vec<Problem> {
+    let error = |what: String, hint: String| Problem {
+        severity: Severity::Error,
+        what,
+        hint,
+    };
+    let mut out = Vec::new();
+    match look.state {
+        StateDir::Ready | StateDir::Creatable => {}
+        StateDir::Absent => out.push(error(
+            format!("{} is missing and cannot be made by this user", scope.root),
+            format!("as root: install -d -m 2770 -g docker {}", scope.root),
+        )),
+        StateDir::Denied => out.push(error(
+            format!("{} cannot be written by this user", scope.root),
+            format!("as root: chgrp docker {0} && chmod 2770 {0}", scope.root),
+        )),
+    }
+    for what in &look.damaged {
+        out.push(error(
+            format!("the host record is damaged: {what}"),
+            "nothing is decided on a damaged record; look at the file and repair or remove it"
+                .into(),
+        ));
+    }
+    out
+}
+
+fn wanted(inventory: &Inventory, app: &App) -> Vec<Wanted> {
+    let mut all: BTreeMap<HostName, Wanted> = BTreeMap::new();
+    let make = |host: &HostEntry| Wanted {
+        address: address(host),
+        scope: Scope::new(inventory.env.clone(), app.name.clone(), host.become_root),
+        app: false,
+        balancer: None,
+    };
+    for member in app.members() {
+        let host = &inventory.hosts[&member.host];
+        all.entry(host.name.clone())
+            .or_insert_with(|| make(host))
+            .app = true;
+    }
+    for (lb, host) in inventory.balancer_hosts(app) {
+        let entry = all.entry(host.name.clone()).or_insert_with(|| make(host));
+        if let (Some(driver), Some(target)) = (
+            balancer::driver(&lb.driver.value),
+            target(inventory, app, lb, host),
+        ) {
+            entry.balancer = Some((driver, target));
+        }
+    }
+    all.into_values().collect()
+}
+
+fn address(host: &HostEntry) -> Address {
+    let target = match host.connection {
+        Connection::Local => Reach::Local,
+        Connection::Ssh => Reach::Ssh {
+            host: host.address.clone(),
+            user: host.user.clone(),
+            port: host.port,
+            options: host
+                .options
+                .iter()
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
+        },
+    };
+    Address {
+        name: host.name.clone(),
+        target,
+    }
+}
+
+/// The app's entry on a load-balancer host.
+#[must_use]
+pub fn target(inventory: &Inventory, app: &App, lb: &Balancer, host: &HostEntry) -> Option<Target> {
+    let balance = app.balance.get(&lb.name)?;
+    let mut settings = lb.settings.to_json();
+    if let (Some(all), Some(own)) = (
+        settings.as_object_mut(),
+        balance.settings.to_json().as_object(),
+    ) {
+        let own = own
+            .iter()
+            .filter(|(k, _)| !matches!(k.as_str(), "backend" | "host"));
+        all.extend(own.map(|(k, v)| (k.clone(), v.clone())));
+    }
+    Some(Target {
+        env: inventory.env.clone(),
+        app: app.name.clone(),
+        balancer: lb.name.clone(),
+        host: host.name.clone(),
+        probe: lb
+            .probe_url(host)
+            .unwrap_or_else(|| format!("http://{}:80", host.serve)),
+        backend: balance.backend.value.clone(),
+        host_header: balance.host.as_ref().map(|h| h.value.clone()),
+        root: host.become_root,
+        settings,
+    })
+}
+
+/// What planning needs of the app, with what its load balancers can do.
+#[must_use]
+pub fn setup(inventory: &Inventory, app: &App) -> Setup {
+    Setup::of(inventory, app, |lb| {
+        balancer::driver(&lb.driver.value)
+            .is_some_and(|d| d.capabilities(&lb.settings.to_json()).drain)
+    })
+}
+
+/// An error with its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut out = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        if !out.contains(&text) {
+            out.push_str(": ");
+            out.push_str(&text);
+        }
+        source = cause.source();
+    }
+    out
+}
+
+fn begin(voice: &Voice, host: &HostName, stage: Stage) -> Duration {
+    voice.say(Kind::Begin {
+        host: host.clone(),
+        stage,
+    });
+    voice.clock().elapsed()
+}
+
+fn done(voice: &Voice, host: &HostName, stage: Stage, since: Duration) {
+    let took = voice.clock().elapsed().saturating_sub(since);
+    voice.say(Kind::Done {
+        host: host.clone(),
+        stage,
+        took,
+        text: String::new(),
+    });
+}
+
+fn failed(voice: &Voice, host: &HostName, stage: Stage, why: &str) {
+    voice.say(Kind::Failed {
+        host: host.clone(),
+        stage,
+        why: why.to_owned(),
+    });
+}

@@ -1,0 +1,334 @@
+//! From inventory and templates to a release: rendered once, pinned once the digests are known.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{HostRelease, Part, Release, ReleaseFile, ReleaseLabel, ServiceSpec, identity};
+use crate::compose::{self, Document, ImageRef, OVERRIDE_FILE, Policy, ServicePolicy, Wanted};
+use crate::inventory::{App, HostApp, Inventory, Level};
+use crate::name::{Digest, HostName, ServiceName, SlotName, Version};
+use crate::template::{HostScope, Images, Rendered, Scope, TemplateSet};
+use crate::text::{Findings, Span};
+
+/// A release whose images are not pinned yet.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    env: crate::name::EnvName,
+    app: crate::name::AppName,
+    version: Version,
+    /// The app's own images, with tag.
+    images: BTreeSet<String>,
+    parts: Vec<DraftPart>,
+    /// What is worth knowing though it is no error.
+    pub warnings: Findings,
+}
+
+#[derive(Debug, Clone)]
+struct DraftPart {
+    host: HostName,
+    slot: SlotName,
+    rendered: Rendered,
+    document: Document,
+    policy: Policy,
+}
+
+impl Draft {
+    /// Renders the app for every slot and host, and checks every document.
+    ///
+    /// # Errors
+    /// All findings of all hosts at once; equal ones once.
+    pub fn render(
+        inventory: &Inventory,
+        app: &App,
+        version: &Version,
+        templates: &TemplateSet,
+    ) -> Result<Self, Findings> {
+        let mut found = Findings::default();
+        let mut parts = Vec::new();
+        for member in app.members() {
+            match render_part(inventory, app, version, templates, member) {
+                Ok((part, warnings)) => {
+                    parts.push(part);
+                    found.extend(warnings);
+                }
+                Err(errors) => found.extend(errors),
+            }
+        }
+        let images = app
+            .images
+            .values()
+            .map(|i| format!("{}:{version}", i.value))
+            .collect();
+        if found.has_errors() {
+            return Err(found);
+        }
+        Ok(Self {
+            env: inventory.env.clone(),
+            app: app.name.clone(),
+            version: version.clone(),
+            images,
+            parts,
+            warnings: found,
+        })
+    }
+
+    /// Images that need a digest, as `repository:tag`.
+    #[must_use]
+    pub fn images(&self) -> BTreeSet<ImageRef> {
+        let all = self.parts.iter().flat_map(|p| p.document.images());
+        all.map(|i| i.image)
+            .filter(|i| i.digest.is_none())
+            .collect()
+    }
+
+    /// The rendered files of every slot and host, as they will be shipped, without the overriding
+    /// file.
+    pub fn files(&self) -> impl Iterator<Item = (&SlotName, &HostName, &Rendered)> {
+        self.parts.iter().map(|p| (&p.slot, &p.host, &p.rendered))
+    }
+
+    /// Pins every image and adds the overriding file. `revision` gives the number for people once
+    /// the identity is known.
+    ///
+    /// # Errors
+    /// All findings: policy against template, an image without digest.
+    pub fn pin(
+        &self,
+        digests: &BTreeMap<ImageRef, Digest>,
+        revision: impl FnOnce(&super::ReleaseId) -> u64,
+    ) -> Result<Release, Findings> {
+        // First without the labels that name the release: they must not be part of its identity.
+        let bare = self.overlays(digests, &BTreeMap::new())?;
+        let own: BTreeMap<String, Digest> = digests
+            .iter()
+            .map(|(i, d)| (i.to_string(), d.clone()))
+            .collect();
+        let files: Vec<_> = self
+            .parts
+            .iter()
+            .zip(&bare)
+            .map(|(p, overlay)| (p.slot.clone(), p.host.clone(), p.files(&overlay.bytes)))
+            .collect();
+        let id = identity(&self.env, &self.app, &self.version, &own, &files);
+        let label = ReleaseLabel {
+            revision: revision(&id),
+            id,
+            version: self.version.clone(),
+            digest: self.own_digest(digests),
+        };
+        let overlays = self.overlays(digests, &labels(&label))?;
+        let parts = self.parts.iter().zip(overlays);
+        let parts = parts.map(|(p, overlay)| p.part(&label, &overlay)).collect();
+        Ok(Release { label, parts })
+    }
+
+    /// The digest of the app's first own image.
+    fn own_digest(&self, digests: &BTreeMap<ImageRef, Digest>) -> Option<Digest> {
+        let own = digests
+            .iter()
+            .find(|(image, _)| self.images.contains(&image.to_string()));
+        own.or(digests.iter().next())
+            .map(|(_, digest)| digest.clone())
+    }
+
+    fn overlays(
+        &self,
+        digests: &BTreeMap<ImageRef, Digest>,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<Vec<compose::Overlay>, Findings> {
+        let mut found = Findings::default();
+        let mut out = Vec::new();
+        for part in &self.parts {
+            let mut policy = part.policy.clone();
+            policy.labels.extend(labels.clone());
+            let images = part.document.images();
+            let of = |i: compose::ServiceImage| Some((i.service, digests.get(&i.image)?.clone()));
+            let pinned: BTreeMap<ServiceName, Digest> = images.into_iter().filter_map(of).collect();
+            match compose::override_file(&part.document, &policy, &pinned) {
+                Ok(overlay) => out.push(overlay),
+                Err(errors) => found.extend(errors),
+            }
+        }
+        if found.has_errors() {
+            Err(found)
+        } else {
+            Ok(out)
+        }
+    }
+}
+
+fn labels(label: &ReleaseLabel) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::from([
+        ("deploy.release".to_owned(), label.id.to_string()),
+        ("deploy.revision".to_owned(), label.revision.to_string()),
+    ]);
+    if let Some(digest) = &label.digest {
+        out.insert("deploy.digest".to_owned(), digest.to_string());
+    }
+    out
+}
+
+impl DraftPart {
+    fn files(&self, overlay: &[u8]) -> Vec<ReleaseFile> {
+        let own = self.rendered.files.iter().map(|f| ReleaseFile {
+            path: f.path.clone(),
+            mode: f.mode,
+            bytes: f.bytes.clone(),
+        });
+        let added = ReleaseFile {
+            path: OVERRIDE_FILE.to_owned(),
+            mode: 0o644,
+            bytes: overlay.to_vec(),
+        };
+        own.chain([added]).collect()
+    }
+
+    fn part(&self, label: &ReleaseLabel, overlay: &compose::Overlay) -> Part {
+        let ports = self.document.host_ports();
+        let services = overlay.effective.iter().map(|(name, e)| {
+            let held = ports.iter().filter(|(s, _)| s == name);
+            let spec = ServiceSpec {
+                image: e
+                    .image
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+                digest: e.digest.clone(),
+                restart: e.restart.map(|r| r.to_string()),
+                memory: e.memory,
+                nano_cpus: e.cpus.map(compose::Cpus::nano),
+                ports: held
+                    .flat_map(|(_, p)| (p.first..=p.last).map(|n| (n, p.protocol.clone())))
+                    .collect(),
+                one_shot: e.one_shot,
+            };
+            (name.clone(), spec)
+        });
+        Part {
+            host: self.host.clone(),
+            spec: HostRelease {
+                label: label.clone(),
+                slot: self.slot.clone(),
+                services: services.collect(),
+            },
+            files: self.files(&overlay.bytes),
+        }
+    }
+}
+
+fn render_part(
+    inventory: &Inventory,
+    app: &App,
+    version: &Version,
+    templates: &TemplateSet,
+    member: &HostApp,
+) -> Result<(DraftPart, Findings), Findings> {
+    let scope = scope(inventory, app, version, member);
+    let (rendered, mut warnings) = templates.render(&app.name, &scope)?;
+    let path = format!(
+        "{} for {} in {} of {}",
+        rendered.template, app.name, member.slot, member.host
+    );
+    let (document, more) = Document::parse(&path, rendered.compose(), rendered.paths())?;
+    warnings.extend(more);
+    let part = DraftPart {
+        host: member.host.clone(),
+        slot: member.slot.clone(),
+        policy: policy(inventory, app, version, member, &document),
+        rendered,
+        document,
+    };
+    Ok((part, warnings))
+}
+
+fn scope(inventory: &Inventory, app: &App, version: &Version, member: &HostApp) -> Scope {
+    let host = &inventory.hosts[&member.host];
+    let tagged = |image: &str| format!("{image}:{version}");
+    let image = match app.images.get("") {
+        Some(one) => Images::One(tagged(&one.value)),
+        None => Images::Many(
+            app.images
+                .iter()
+                .map(|(k, i)| (k.clone(), tagged(&i.value)))
+                .collect(),
+        ),
+    };
+    Scope {
+        env: inventory.env.clone(),
+        app: app.name.clone(),
+        version: version.clone(),
+        image,
+        host: HostScope {
+            name: host.name.clone(),
+            address: host.address.clone(),
+            serve: Some(host.serve.clone()),
+            labels: host.labels.clone(),
+            vars: host.vars.clone(),
+        },
+        group: crate::name::GroupName::new(member.slot.as_str()).ok(),
+        slot: Some(member.slot.clone()),
+        port: member.port,
+        vars: member.vars.clone(),
+    }
+}
+
+fn policy(
+    inventory: &Inventory,
+    app: &App,
+    version: &Version,
+    member: &HostApp,
+    document: &Document,
+) -> Policy {
+    let labels = BTreeMap::from([
+        ("deploy.env".to_owned(), inventory.env.to_string()),
+        ("deploy.app".to_owned(), app.name.to_string()),
+        ("deploy.slot".to_owned(), member.slot.to_string()),
+        ("deploy.version".to_owned(), version.to_string()),
+    ]);
+    let named = member.services.keys().cloned();
+    let names: BTreeSet<ServiceName> = document
+        .services()
+        .map(|s| s.name().clone())
+        .chain(named)
+        .collect();
+    Policy {
+        all: service_policy(member, ""),
+        services: names
+            .into_iter()
+            .map(|n| (n.clone(), service_policy(member, n.as_str())))
+            .collect(),
+        labels,
+    }
+}
+
+/// What the inventory wants of one service; where it says nothing the template may.
+fn service_policy(member: &HostApp, name: &str) -> ServicePolicy {
+    let settings = member.service(name);
+    let origin = |key: &str| {
+        let own = member.origins.get(&format!("services.{name}.{key}"));
+        own.or_else(|| member.origins.get(key)).map(|p| &p.from)
+    };
+    let span = |key: &str| -> Option<Span> { origin(key).map(|o| o.span.clone()) };
+    let mut policy = ServicePolicy::default();
+    let restart = settings.restart.unwrap_or(member.restart).to_string();
+    if let Some(value) = compose::Restart::parse(&restart) {
+        // What is said for all apps is a default: a template may know better, e.g. of a one-shot.
+        let asked = origin("restart").filter(|o| o.level >= Level::App);
+        policy.restart = Wanted {
+            value,
+            span: asked.map(|o| o.span.clone()),
+        };
+    }
+    policy.limits.memory = settings.limits.memory.map(|m| Wanted {
+        value: m.0,
+        span: span("limits.memory"),
+    });
+    policy.limits.cpus = settings
+        .limits
+        .cpus
+        .and_then(|c| compose::Cpus::parse(&c.to_string()))
+        .map(|value| Wanted {
+            value,
+            span: span("limits.cpus"),
+        });
+    policy
+}
