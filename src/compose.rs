@@ -1,19 +1,18 @@
 //! The compose document: read with positions, checked, and completed by a second, overriding file.
 //!
 //! The rendered bytes are the document of record and are shipped as they are. [`Document`] only
-//! reads them; [`override_file`] builds what `deploy` adds. [`differences`] tells whether a
-//! container is as wanted.
+//! reads them; [`override_file`] builds what `deploy` adds, and says as [`Effective`] what both files
+//! together give.
 //!
 //! Parts: `service` views of one service, `check` the list of checks, `keys` what may be written
 //! where, `units` sizes and shares of CPUs, `image` references, `policy` what is wanted,
-//! `overlay` the overriding file, `observed` the comparison with `docker inspect`.
+//! `overlay` the overriding file.
 //! To add a check: a function in `check`, a line in its list. To add to the overriding file: a field
 //! in [`Policy`], a step in `overlay`, a field in [`Effective`] where it can be read back.
 
 mod check;
 mod image;
 mod keys;
-mod observed;
 mod overlay;
 mod policy;
 mod ports;
@@ -30,7 +29,6 @@ use crate::text::yaml::{self, Node};
 use crate::text::{Diagnostic, Findings, SourceFile, Span};
 
 pub use image::{ImageError, ImageRef};
-pub use observed::{Observed, differences};
 pub use overlay::{Effective, OVERRIDE_FILE, Overlay, override_file};
 pub use policy::{Limits, LogRotation, Policy, Restart, ServicePolicy, Wanted};
 pub use ports::HostPort;

@@ -10,7 +10,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use deploy::compose::{
-    Cpus, Document, Limits, OVERRIDE_FILE, Overlay, Policy, ServicePolicy, Wanted, override_file,
+    Cpus, Document, Effective, Limits, OVERRIDE_FILE, Overlay, Policy, ServicePolicy, Wanted,
+    override_file,
 };
 use deploy::name::{Digest, ServiceName};
 
@@ -113,11 +114,28 @@ done
 cd / && rm -rf "$1"
 "#;
 
+/// Is there a host to ask? Says so where there is none.
+fn fleet() -> bool {
+    let running = docker(&["inspect", "-f", "{{.State.Running}}", FLEET_HOST]);
+    let up = running.as_deref().map(str::trim) == Some("true");
+    if !up {
+        eprintln!("SKIPPED: no fleet host {FLEET_HOST}; raise one with script/fleet");
+    }
+    up
+}
+
+/// Copies a directory to the host; answers where it is there.
+fn copy(dir: &Path, name: &str) -> String {
+    let there = format!("/tmp/{name}-{}", std::process::id());
+    let from = format!("{}/.", dir.display());
+    docker(&["exec", FLEET_HOST, "mkdir", &there]).expect("a directory on the host");
+    docker(&["cp", "-q", &from, &format!("{FLEET_HOST}:{there}")]).expect("a copy on the host");
+    there
+}
+
 #[test]
 fn compose_itself_agrees_and_merges_the_overriding_file() {
-    let running = docker(&["inspect", "-f", "{{.State.Running}}", FLEET_HOST]);
-    if running.as_deref().map(str::trim) != Some("true") {
-        eprintln!("SKIPPED: no fleet host {FLEET_HOST}; raise one with script/fleet");
+    if !fleet() {
         return;
     }
     let dir = tempfile::tempdir().expect("a temporary directory");
@@ -129,10 +147,7 @@ fn compose_itself_agrees_and_merges_the_overriding_file() {
         write(&place.join("docker-compose.yml"), &bytes);
         write(&place.join(OVERRIDE_FILE), &over);
     }
-    let there = format!("/tmp/compose-corpus-{}", std::process::id());
-    let from = format!("{}/.", dir.path().display());
-    docker(&["exec", FLEET_HOST, "mkdir", &there]).expect("a directory on the host");
-    docker(&["cp", "-q", &from, &format!("{FLEET_HOST}:{there}")]).expect("a copy on the host");
+    let there = copy(dir.path(), "compose-corpus");
     let said = docker(&["exec", FLEET_HOST, "sh", "-c", ASK, "sh", &there]).expect("an answer");
     let version = docker(&[
         "exec", FLEET_HOST, "docker", "compose", "version", "--short",
@@ -310,4 +325,121 @@ fn prune(map: &mut serde_json::Map<String, serde_json::Value>) {
         }
     }
     map.retain(|_, v| !v.is_null() && v.as_object().is_none_or(|o| !o.is_empty()));
+}
+
+/// A service in every form in which restart policy and limits can be said.
+const FORMS: &str = r#"
+services:
+  plain: { image: "IMAGE" }
+  short: { image: "IMAGE", mem_reservation: 16m }
+  long: { image: "IMAGE", deploy: { resources: { limits: { pids: 50 } } } }
+  own: { image: "IMAGE", mem_limit: 33m, cpus: 0.3, pids_limit: 60, restart: unless-stopped, stop_grace_period: 3s }
+  failing: { image: "IMAGE", restart: "on-failure:4" }
+  policy: { image: "IMAGE", restart: always, deploy: { restart_policy: { condition: on-failure, max_attempts: 5 } } }
+  any: { image: "IMAGE", deploy: { restart_policy: { condition: any } } }
+  once: { image: "IMAGE", restart: "no" }
+  never: { image: "IMAGE", deploy: { restart_policy: { condition: none } } }
+  logged: { image: "IMAGE", logging: { driver: none } }
+  base: { image: "IMAGE", mem_limit: 44m, restart: unless-stopped }
+  child: { extends: { service: base }, cpus: 0.2 }
+"#;
+
+/// Creates the containers without starting them, and shows what `docker inspect` says of each.
+const CREATE: &str = r#"
+cd "$1" || exit
+files="-f docker-compose.yml -f deploy.yml"
+docker compose -p "$2" $files create --pull missing >&2
+ids=$(docker ps -aq --filter "label=com.docker.compose.project=$2")
+docker inspect $ids
+docker compose -p "$2" $files down >/dev/null 2>&1
+rm -rf "$1"
+"#;
+
+#[test]
+fn docker_inspect_shows_the_effective_values() {
+    const IMAGE: &str = "registry:5000/acme/app:1.0.1-22-7e56158";
+    if !fleet() {
+        return;
+    }
+    let ask = ["exec", FLEET_HOST, "docker"];
+    let run = |more: &[&str]| docker(&[&ask[..], more].concat());
+    run(&["pull", "-q", IMAGE]).expect("the sample app in the fleet's registry");
+    let found = run(&["image", "inspect", "-f", "{{index .RepoDigests 0}}", IMAGE]);
+    let found = found.expect("an image that was pulled");
+    let digest = found.trim().split_once('@').expect("a digest").1;
+    let digest = Digest::new(digest).expect("a digest");
+
+    let text = FORMS.replace("IMAGE", IMAGE);
+    let parsed = Document::parse("forms", text.as_bytes(), []);
+    let (document, _) = parsed.unwrap_or_else(|e| panic!("{e}"));
+    let images = document.images().into_iter();
+    let digests = images.map(|i| (i.service, digest.clone())).collect();
+    let built = override_file(&document, &policy(&document), &digests);
+    let built = built.unwrap_or_else(|e| panic!("{e}"));
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    write(&dir.path().join("docker-compose.yml"), text.as_bytes());
+    write(&dir.path().join(OVERRIDE_FILE), &built.bytes);
+
+    let there = copy(dir.path(), "compose-forms");
+    let project = format!("forms-{}", std::process::id());
+    let said = docker(&[
+        "exec", FLEET_HOST, "sh", "-c", CREATE, "sh", &there, &project,
+    ]);
+    let said = said.expect("an answer of docker inspect");
+    let seen: Vec<serde_json::Value> = serde_json::from_str(&said).expect("a list");
+    assert_eq!(seen.len(), built.effective.len(), "{said}");
+    for one in seen {
+        let labels = &one["Config"]["Labels"];
+        let service = labels["com.docker.compose.service"]
+            .as_str()
+            .expect("a service");
+        let wanted = &built.effective[service];
+        assert_eq!(inspected(&one), effective(wanted), "{service}");
+        assert_eq!(labels["deploy.odd"], "1_000 $HOME 2026-01-01", "{service}");
+        let log = &one["HostConfig"]["LogConfig"];
+        if service == "logged" {
+            assert_eq!(log["Type"], "none");
+        } else {
+            assert_eq!(log["Config"]["max-size"], "10m", "{service}");
+        }
+    }
+}
+
+/// Restart policy, memory, CPUs, processes, time to stop, image.
+type Inspected = (String, u64, u64, u64, Option<u64>, String);
+
+fn inspected(one: &serde_json::Value) -> Inspected {
+    let host = &one["HostConfig"];
+    let restart = &host["RestartPolicy"];
+    let name = restart["Name"].as_str().unwrap_or_default();
+    let restart = match restart["MaximumRetryCount"].as_u64() {
+        None | Some(0) => name.to_owned(),
+        Some(n) => format!("{name}:{n}"),
+    };
+    let number = |key: &str| host[key].as_u64().unwrap_or(0);
+    let image = one["Config"]["Image"].as_str().unwrap_or_default();
+    let stop = one["Config"]["StopTimeout"].as_u64();
+    (
+        restart,
+        number("Memory"),
+        number("NanoCpus"),
+        number("PidsLimit"),
+        stop,
+        image.to_owned(),
+    )
+}
+
+fn effective(wanted: &Effective) -> Inspected {
+    (
+        wanted.restart.map(|r| r.to_string()).unwrap_or_default(),
+        wanted.memory.unwrap_or(0),
+        wanted.cpus.map_or(0, Cpus::nano),
+        wanted.pids.map_or(0, u64::from),
+        wanted.stop_grace.map(|d| d.as_secs()),
+        wanted
+            .image
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    )
 }

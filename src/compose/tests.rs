@@ -308,39 +308,6 @@ fn health_is_read_in_all_its_forms() {
     assert!(matches!(health("e"), Health::Checked { .. }));
 }
 
-#[test]
-fn a_container_is_compared_with_what_is_wanted() {
-    let overlay = overlay_of("services: { app: { image: 'r/app:1' } }", &with_limits()).unwrap();
-    let wanted = &overlay.effective[&ServiceName::new("app").unwrap()];
-    let good = Observed {
-        restart: Observed::restart_of("always", 0),
-        memory: 512 << 20,
-        nano_cpus: 1_000_000_000,
-        image_id: "sha256:1234".to_owned(),
-        repo_digests: vec![format!("r/app@{}", digest("9f"))],
-        labels: BTreeMap::from([("deploy.env".to_owned(), "staging".to_owned())]),
-    };
-    assert_eq!(differences(wanted, &good), Vec::<String>::new());
-    let bad = Observed {
-        restart: Observed::restart_of("on-failure", 3),
-        memory: 0,
-        nano_cpus: 500_000_000,
-        image_id: digest("aa").to_string(),
-        repo_digests: Vec::new(),
-        labels: BTreeMap::new(),
-    };
-    assert_eq!(
-        differences(wanted, &bad),
-        [
-            "restart policy is on-failure:3, wanted always",
-            "memory limit is none, wanted 512.0 MiB",
-            "limit of CPUs is 0.5, wanted 1",
-            "image is sha256:aaaa…, wanted sha256:9f9f…",
-            "label deploy.env is missing, wanted \"staging\"",
-        ]
-    );
-}
-
 proptest! {
     #[test]
     fn any_text_is_an_answer_not_a_panic(text in "[ -~\\n\u{e9}]{0,80}") {
