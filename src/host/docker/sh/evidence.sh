@@ -7,7 +7,7 @@
 #   free <bytes>      memory that is available
 #   space <blocks> <size>   free space where the engine keeps its data
 #   kept <path>       where it was kept
-dk_fields='c [{{json .Id}},{{json .Name}},{{json (index .Config.Labels "com.docker.compose.service")}},{{json .State.Status}},{{json .State.ExitCode}},{{json .State.OOMKilled}},{{json .RestartCount}},{{json .State.Error}},{{json .State.StartedAt}},{{json .State.FinishedAt}},{{if .State.Health}}{{json .State.Health.Status}},{{json .State.Health.Log}}{{else}}"none",null{{end}},{{json .Config.Image}},{{json .HostConfig.Memory}}]'
+dk_fields='c [{{json .Id}},{{json .Name}},{{json (index .Config.Labels "com.docker.compose.service")}},{{json .State.Status}},{{json .State.ExitCode}},{{json .State.OOMKilled}},{{json .RestartCount}},{{json .State.Error}},{{json .State.StartedAt}},{{json .State.FinishedAt}},{{with index .State "Health"}}{{json .Status}},{{json (index . "Log")}}{{else}}"none",null{{end}},{{json .Config.Image}},{{json .HostConfig.Memory}}]'
 dk_dir=$STATE/runs/$RUN/evidence
 # For the group that may use Docker, which could read the logs anyway, and nobody else.
 umask 027

@@ -3,8 +3,9 @@
 dk_engine='root {{.DockerRootDir}}
 engine [{{json .ServerVersion}},{{json .MemTotal}},{{json .NCPU}},{{json .DockerRootDir}},{{json .ServerErrors}},[{{with .ClientInfo}}{{range .Plugins}}{{if eq .Name "compose"}}{{json .Version}},{{end}}{{end}}{{end}}""]]'
 # Fields are JSON, so that no name or label can break a line. Of labels only ours and compose's:
-# others may hold anything.
-dk_container='c [{{json .Id}},{{json .Name}},{{json .Config.Image}},{{json .Image}},{{json .State.Status}},{{if .State.Health}}{{json .State.Health.Status}}{{else}}"none"{{end}},{{json .RestartCount}},{{json .State.ExitCode}},{{json .State.OOMKilled}},{{json .State.StartedAt}},{{json .Created}},{{json .HostConfig.RestartPolicy.Name}},{{json .HostConfig.Memory}},{{json .HostConfig.NanoCpus}},{{json .HostConfig.NetworkMode}},{{json .NetworkSettings.Ports}},{"":""{{range $k, $v := .Config.Labels}}{{if or (eq (truncate $k 7) "deploy.") (eq (truncate $k 19) "com.docker.compose.")}},{{json $k}}:{{json $v}}{{end}}{{end}}}]'
+# others may hold anything. `index` for what the engine leaves out: a container without a health
+# check, or that was never started, has no Health, and a plain field would end the whole template.
+dk_container='c [{{json .Id}},{{json .Name}},{{json .Config.Image}},{{json .Image}},{{json .State.Status}},{{with index .State "Health"}}{{json .Status}}{{else}}"none"{{end}},{{json .RestartCount}},{{json .State.ExitCode}},{{json .State.OOMKilled}},{{json .State.StartedAt}},{{json .Created}},{{json .HostConfig.RestartPolicy.Name}},{{json .HostConfig.Memory}},{{json .HostConfig.NanoCpus}},{{json .HostConfig.NetworkMode}},{{json (index .NetworkSettings "Ports")}},{"":""{{range $k, $v := .Config.Labels}}{{if or (eq (truncate $k 7) "deploy.") (eq (truncate $k 19) "com.docker.compose.")}},{{json $k}}:{{json $v}}{{end}}{{end}}}]'
 
 # space WORD PATH: free blocks, their size, free inodes, all inodes.
 dk_space() {

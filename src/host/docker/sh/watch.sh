@@ -10,7 +10,7 @@
 #   .                                       still here, once a second
 #
 # A line is written in one piece, so that those of different loops do not mix.
-dk_fields='c [{{json .Name}},{{json (index .Config.Labels "com.docker.compose.service")}},{{json (index .Config.Labels "com.docker.compose.oneoff")}},{{json .State.Status}},{{if .State.Health}}{{json .State.Health.Status}}{{else}}"none"{{end}},{{json .RestartCount}},{{json .State.ExitCode}},{{json .State.OOMKilled}},{{json (index .Config.Labels "deploy.release")}},{{json .HostConfig.RestartPolicy.Name}}]'
+dk_fields='c [{{json .Name}},{{json (index .Config.Labels "com.docker.compose.service")}},{{json (index .Config.Labels "com.docker.compose.oneoff")}},{{json .State.Status}},{{with index .State "Health"}}{{json .Status}}{{else}}"none"{{end}},{{json .RestartCount}},{{json .State.ExitCode}},{{json .State.OOMKilled}},{{json (index .Config.Labels "deploy.release")}},{{json .HostConfig.RestartPolicy.Name}}]'
 
 dk_look() {
 	for dk_try in 1 2; do
