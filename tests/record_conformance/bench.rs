@@ -198,6 +198,14 @@ impl Bench {
     pub fn crashed(&self) -> bool {
         let happened = self.path().join("crashed");
         std::fs::remove_file(self.path().join("crash")).ok();
+        for tool in STOPS {
+            let (real, at) = (self.path().join("real").join(tool), self.bin().join(tool));
+            // The stub that watches the disk stands below and stays.
+            let watched = *tool == "sync" && self.path().join("durable").exists();
+            if real.exists() && !watched {
+                std::fs::rename(real, at).unwrap();
+            }
+        }
         std::fs::remove_file(happened).is_ok()
     }
 
@@ -290,7 +298,18 @@ kill -9 0
 /// `sync` that does nothing but to note what it would have made durable.
 const SYNC: &str = r#"#!/bin/dash
 top=${0%/bin/*}
-[ "$top" != "$0" ] || top=${0%/real/*}
+hit=
+if read -r want when 2>/dev/null <"$top/crash"; then
+  read -r count <"$top/count"
+  count=$((count + 1))
+  echo "$count" >"$top/count"
+  [ "$count" != "$want" ] || hit=$when
+fi
+die() {
+  : >"$top/crashed"
+  kill -9 0
+}
+[ "$hit" != before ] || die
 key() { k=$(/usr/bin/stat -c '%i-%W.%w' "$1" | tr ' :+' '___'); }
 for f; do
   [ -e "$f" ] || exit 1
@@ -302,6 +321,7 @@ for f; do
     cat "$f" >"$top/durable/data.$k"
   fi
 done
+[ "$hit" != after ] || die
 "#;
 
 fn link(to: &Path, at: &Path) {

@@ -239,18 +239,19 @@ fn step_again(
     let reply = bench.ask(script(bench, &step(id, seq)));
     let reply = parse::step(&reply).map_err(|e| e.to_string())?;
     use deploy::record::StepReply as R;
-    let right = match (&reply, claim.seq == seq, claim.phase) {
+    let right = matches!(
+        (&reply, claim.seq == seq, claim.phase),
         (
             R::Done {
-                again: true, rc: 0, ..
+                again: true,
+                rc: 0,
+                ..
             },
             true,
-            Phase::Done(0),
-        )
-        | (R::Unknown { .. }, true, Phase::Begun)
-        | (R::Done { again: false, .. }, false, _) => true,
-        _ => false,
-    };
+            Phase::Done(0)
+        ) | (R::Unknown { .. }, true, Phase::Begun)
+            | (R::Done { again: false, .. }, false, _)
+    );
     if !right || marks(bench, seq) > 1 {
         return Err(format!(
             "{claim:?} again {reply:?}, {} runs",
@@ -296,10 +297,10 @@ fn finish(bench: &Bench, model: &mut Host, boot: &mut (u64, u64)) -> Result<(), 
     for verb in last {
         verb.perform(bench, boot);
         verb.expect(model, 1);
-        let (seen, wanted) = (claims(&look(bench)), claims(&model.look(&[])));
-        if seen != wanted {
-            return Err(format!("{verb:?}: {seen}, wanted {wanted}"));
-        }
+    }
+    let (seen, wanted) = (claims(&look(bench)), claims(&model.look(&[])));
+    if seen != wanted {
+        return Err(format!("in the end: {seen}, wanted {wanted}"));
     }
     whole(bench)
 }
@@ -325,7 +326,9 @@ fn every_point(shell: Shell, cut: bool) {
     let disk = if cut { Disk::Watched } else { Disk::Fast };
     let (mut points, mut bad) = (0, Vec::new());
     for verb in verbs() {
-        for after in [false, true] {
+        // Before a command is nearly after the one before it: the long run does both for all.
+        let sides: &[bool] = if long() { &[false, true] } else { &[cut] };
+        for &after in sides {
             for n in 1.. {
                 let bench = Bench::new(shell, disk);
                 points += 1;

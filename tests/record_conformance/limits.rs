@@ -227,6 +227,15 @@ fn old_runs_and_history_are_bounded() {
     }
     std::fs::write(bench.state().join("history"), lines).unwrap();
     std::fs::write(bench.state().join("journal"), "1 x\n".repeat(120_000)).unwrap();
+    for (dir, age) in [("in.1-y.5", "now"), ("in.1-z.6", "2 hours ago")] {
+        let dir = bench.state().join(dir);
+        std::fs::create_dir(&dir).unwrap();
+        let touch = std::process::Command::new("touch")
+            .args(["-d", age])
+            .arg(&dir)
+            .status();
+        assert!(touch.unwrap().success());
+    }
     let last = entry(&run.run, OutcomeKind::Failed);
     bench.ask(verb::release(
         &bench.scope,
@@ -234,6 +243,8 @@ fn old_runs_and_history_are_bounded() {
         OutcomeKind::Failed,
         &last,
     ));
+    assert!(bench.state().join("in.1-y.5").exists(), "may be under way");
+    assert!(!bench.state().join("in.1-z.6").exists());
     let runs = std::fs::read_dir(bench.state().join("runs"))
         .unwrap()
         .count();

@@ -11,7 +11,9 @@
 //! More of the same with `DEPLOY_LONG=1`. A shell that is not installed is skipped and says so.
 #![expect(
     clippy::disallowed_methods,
-    reason = "these tests make files, read the environment and measure time"
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "these tests make files, start programs, measure time and tell what they counted"
 )]
 
 mod bench;

@@ -29,13 +29,14 @@ refuse() {
   end "$@"
 }
 receive() {
-  mkdir -p "$stage/release" && take_data "$size" >"$stage/manifest" || return 1
+  mkdir -p "$stage/release/$slot" && take_data "$size" >"$stage/manifest" || return 1
   while [ "$files" -gt 0 ]; do
-    case $3 in */*) mkdir -p "$stage/release/${3%/*}" || return 1 ;; esac
-    take_data "$2" >"$stage/release/$3" || return 1
-    [ "$1" = 660 ] || chmod "$1" "$stage/release/$3" || return 1
+    to=$stage/release/$slot/$3
+    case $3 in */*) mkdir -p "${to%/*}" || return 1 ;; esac
+    take_data "$2" >"$to" || return 1
+    [ "$1" = 660 ] || chmod "$1" "$to" || return 1
     files=$((files - 1))
-    set -- "$@" "$stage/release/$3"
+    set -- "$@" "$to"
     shift 3
   done
   shift "$rest"
@@ -44,7 +45,7 @@ receive() {
 skip=$((files * 3)) rest=$(($# - files * 3))
 if [ "$size" -gt 0 ] || [ "$files" -gt 0 ]; then
   receive "$@" 2>/dev/null || refuse error upload
-  find "$stage" -exec sync {} + || refuse error upload
+  find "$stage/manifest" "$stage/release" -exec sync {} + || refuse error upload
 fi
 shift "$skip"
 
@@ -66,9 +67,14 @@ fi
 [ -d "runs/$run" ] || mkdir "runs/$run" 2>/dev/null || refuse error write
 if [ -d "$stage" ]; then
   mv -f "$stage/manifest" "runs/$run/manifest" || refuse error write
-  if [ "$release" != - ] && [ ! -d "releases/$release/$slot" ]; then
-    mkdir -p "releases/$release" && mv "$stage/release" "releases/$release/$slot" &&
-      sync "releases/$release" || refuse error write
+  # One host may carry several slots: each is a folder of its own within the release.
+  if [ "$release" = - ] || [ -d "releases/$release/$slot" ]; then
+    :
+  elif [ -d "releases/$release" ]; then
+    mv "$stage/release/$slot" "releases/$release/$slot" && sync "releases/$release" ||
+      refuse error write
+  else
+    mv "$stage/release" "releases/$release" || refuse error write
   fi
   rm -rf "$stage"
 fi

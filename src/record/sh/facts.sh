@@ -52,7 +52,8 @@ show_kept() {
 # Can the record live here? `fs` is what `stat -f` calls the file system.
 show_state() {
   if [ -d "$root" ]; then
-    printf 'fs %s\n' "$(stat -f -c %T "$root")"
+    # A claim has asked that already.
+    printf 'fs %s\n' "${fs:-$(stat -f -c %T "$root")}"
     if [ -w "$root" ] && [ -x "$root" ]; then echo 'state ready'; else echo 'state denied'; fi
   elif [ -w "${root%/*}" ]; then
     echo 'state creatable'

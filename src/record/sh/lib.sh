@@ -7,7 +7,7 @@ umask 007
 LC_ALL=C
 export LC_ALL
 clock=/proc
-root=$1 env=$2 app=$3
+root=$1 env=$2 app=$3 fs=
 shift 3
 dir=$root/$env/$app
 

@@ -37,6 +37,10 @@ elif tell && promote && note "end $fence $c_run $outcome up=$up" &&
 fi
 mv -f claim last && sync . || end error write
 rm -rf lease.* "in.$fence".* claim.new history.new promoted.new "runs/$c_run/now" "runs/$c_run"/in.*
+# Uploads of claims that were killed; younger ones may still be under way.
+for f in in.*; do
+  [ ! -d "$f" ] || find "$f" -maxdepth 0 -mmin +60 -exec rm -rf {} +
+done
 # Bounded: whole runs, oldest first, and the older part of the journal.
 set -- runs/*
 if [ $# -gt "$keep_runs" ]; then
