@@ -1,12 +1,11 @@
 //! Logs of many containers as one stream: ordered by the engine's time stamps, each line with its
 //! host in front.
 //!
-//! [`Merger`] is pure: it takes bytes as they come (`docker logs --timestamps`), cuts them into
-//! lines and gives out what is certain to be next, or has waited long enough. [`show`] runs one
-//! over a channel. What a container says cannot move the cursor, and a line that never ends is
-//! cut.
+//! [`Merger`] is pure: it takes lines as they come and gives out what is certain to be next, or
+//! has waited long enough. [`show`] runs one over a channel that each host's reader speaks to.
+//! What a container says cannot move the cursor.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,17 +20,17 @@ use crate::event::jiff_text::Stamp;
 use crate::name::HostName;
 use crate::time::Clock;
 
-/// Longest line; a longer one is shown in pieces.
-const LONGEST: usize = 64 * 1024;
 /// How often lines that have waited are given out.
 const TICK: Duration = Duration::from_millis(100);
+/// Widest column of labels.
+const WIDEST: usize = 32;
 
 /// Where a stream comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Source {
     /// The host.
     pub host: HostName,
-    /// The container as people call it, e.g. its service; empty where the host has only one.
+    /// The container as people call it, e.g. its service; empty where that says nothing.
     pub container: String,
 }
 
@@ -45,26 +44,38 @@ impl Source {
     }
 }
 
+/// What a host's reader says. Streams are numbered by the reader, each host for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// A stream begins.
+    Open {
+        /// Its number.
+        stream: usize,
+        /// What it is called; see [`Source::container`].
+        container: String,
+    },
+    /// A line of a stream.
+    Line {
+        /// Number of the stream.
+        stream: usize,
+        /// The engine's time stamp, where the line has one.
+        at: Option<Timestamp>,
+        /// The line without time stamp and end.
+        text: String,
+    },
+    /// The host has nothing more to say; not empty: why, e.g. that the connection was cut.
+    Over(String),
+}
+
 /// One line that is to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogLine {
-    /// Index of its source.
-    pub source: usize,
+    /// Number of its stream within the merger.
+    pub stream: usize,
     /// The engine's time stamp; the one before it where the line has none.
     pub at: Option<Timestamp>,
     /// The line without time stamp and end.
     pub text: String,
-}
-
-/// Part of a stream.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
-    /// Some bytes, cut anywhere.
-    Bytes(Vec<u8>),
-    /// Nothing more comes.
-    End,
-    /// Something that `deploy` says about the stream, e.g. that the connection was cut.
-    Remark(String),
 }
 
 struct Waiting {
@@ -76,61 +87,63 @@ struct Waiting {
 
 #[derive(Default)]
 struct Stream {
-    rest: Vec<u8>,
     lines: VecDeque<Waiting>,
     last: Option<Timestamp>,
-    ended: bool,
 }
 
 /// Merges streams by time.
 pub struct Merger {
     streams: Vec<Stream>,
+    hosts: usize,
     window: Duration,
 }
 
 impl Merger {
-    /// A merger of `sources` streams. A line waits at most `window` for earlier ones of others.
+    /// A merger for `hosts` readers. A line waits at most `window` for earlier ones of others.
     #[must_use]
-    pub fn new(sources: usize, window: Duration) -> Self {
+    pub fn new(hosts: usize, window: Duration) -> Self {
         Self {
-            streams: (0..sources).map(|_| Stream::default()).collect(),
+            streams: Vec::new(),
+            hosts,
             window,
         }
     }
 
-    /// Takes a piece of a stream; `now` is monotonic. A source that is not known is ignored.
-    pub fn take(&mut self, source: usize, piece: &Piece, now: Duration) {
-        let Some(stream) = self.streams.get_mut(source) else {
+    /// Takes in a new stream; its number.
+    pub fn open(&mut self) -> usize {
+        self.streams.push(Stream::default());
+        self.streams.len() - 1
+    }
+
+    /// Takes a line of a stream in; `now` is monotonic. A stream that is not known is ignored.
+    pub fn line(&mut self, stream: usize, at: Option<Timestamp>, text: String, now: Duration) {
+        let Some(own) = self.streams.get_mut(stream) else {
             return;
         };
-        match piece {
-            Piece::Bytes(bytes) => stream.bytes(source, bytes, now),
-            Piece::End => {
-                stream.flush(source, now);
-                stream.ended = true;
-            }
-            Piece::Remark(text) => {
-                stream.flush(source, now);
-                let at = stream.last;
-                stream.push(source, at, format!("-- {text}"), now);
-            }
-        }
+        let at = at.or(own.last);
+        // Lines of one container stay in the order in which it said them, whatever the clock does.
+        own.last = own.last.max(at);
+        own.lines.push_back(Waiting {
+            line: LogLine { stream, at, text },
+            key: own.last,
+            since: now,
+        });
+    }
+
+    /// One host more has nothing to say.
+    pub fn over(&mut self) {
+        self.hosts = self.hosts.saturating_sub(1);
     }
 
     /// The lines that can be shown now, in order.
     pub fn ready(&mut self, now: Duration) -> Vec<LogLine> {
-        let mut out = Vec::new();
-        while let Some(next) = self.next(now) {
-            out.push(next);
-        }
-        out
+        std::iter::from_fn(|| self.next(now)).collect()
     }
 
-    /// True when all streams have ended and all was given out.
+    /// True when all hosts are over and all was given out.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        let done = |s: &Stream| s.ended && s.lines.is_empty();
-        self.streams.iter().all(done)
+        self.hosts == 0 && self.streams.iter().all(|s| s.lines.is_empty())
     }
 
     fn next(&mut self, now: Duration) -> Option<LogLine> {
@@ -141,54 +154,13 @@ impl Merger {
             .enumerate()
             .filter_map(|(i, s)| Some((i, first(s)?)))
             .min_by_key(|(i, (key, _))| (*key, *i))?;
-        // A stream without a line may still bring an earlier one.
-        let certain = self.streams.iter().all(|s| s.ended || !s.lines.is_empty());
+        // A host that is not over may still bring an earlier line, also of a new stream.
+        let certain = self.hosts == 0;
         let waited = now.saturating_sub(since) >= self.window;
         if !certain && !waited {
             return None;
         }
         self.streams[index].lines.pop_front().map(|w| w.line)
-    }
-}
-
-impl Stream {
-    fn bytes(&mut self, source: usize, bytes: &[u8], now: Duration) {
-        for piece in bytes.split_inclusive(|b| *b == b'\n') {
-            self.rest.extend_from_slice(piece);
-            if self.rest.ends_with(b"\n") || self.rest.len() >= LONGEST {
-                self.flush(source, now);
-            }
-        }
-    }
-
-    /// What is there becomes a line.
-    fn flush(&mut self, source: usize, now: Duration) {
-        if self.rest.is_empty() {
-            return;
-        }
-        let raw = String::from_utf8_lossy(&self.rest).into_owned();
-        self.rest.clear();
-        let raw = raw.trim_end_matches(['\n', '\r']);
-        let (at, text) = match raw.split_once(' ').unwrap_or((raw, "")) {
-            (stamp, text) if stamp.len() >= 20 && stamp.ends_with('Z') => {
-                match stamp.parse::<Timestamp>() {
-                    Ok(at) => (Some(at), text),
-                    Err(_) => (self.last, raw),
-                }
-            }
-            _ => (self.last, raw),
-        };
-        self.push(source, at, text.to_owned(), now);
-    }
-
-    fn push(&mut self, source: usize, at: Option<Timestamp>, text: String, now: Duration) {
-        // Lines of one container stay in the order in which it said them, whatever the clock does.
-        self.last = self.last.max(at);
-        self.lines.push_back(Waiting {
-            line: LogLine { source, at, text },
-            key: self.last,
-            since: now,
-        });
     }
 }
 
@@ -214,31 +186,37 @@ struct Json<'a> {
 
 /// Turns lines into text.
 #[derive(Debug)]
-pub struct Lines<'a> {
-    sources: &'a [Source],
+struct Lines<'a> {
+    hosts: &'a [HostName],
+    sources: Vec<Source>,
     style: Style,
     width: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// For lines of these sources.
-    #[must_use]
-    pub fn new(sources: &'a [Source], style: Style) -> Self {
-        let widths = sources.iter().map(|s| s.label().chars().count());
+    /// Hosts are told apart by colour in this order.
+    fn new(hosts: &'a [HostName], style: Style) -> Self {
+        let widest = hosts.iter().map(|h| h.as_str().len()).max();
         Self {
-            sources,
+            hosts,
+            sources: Vec::new(),
             style,
-            width: widths.max().unwrap_or(0).min(32),
+            width: widest.unwrap_or(0).min(WIDEST),
         }
     }
 
+    /// The source of the next stream.
+    fn open(&mut self, source: Source) {
+        let width = console::measure_text_width(&source.label());
+        self.width = self.width.max(width).min(WIDEST);
+        self.sources.push(source);
+    }
+
     /// `web1/worker | text`, or a JSON object.
-    #[must_use]
-    pub fn text(&self, line: &LogLine) -> String {
-        let Some(source) = self.sources.get(line.source) else {
+    fn text(&self, line: &LogLine) -> String {
+        let Some(source) = self.sources.get(line.stream) else {
             return String::new();
         };
-        let text = words::tame(&console::strip_ansi_codes(&line.text));
         if self.style.json {
             let object = Json {
                 v: 1,
@@ -250,49 +228,78 @@ impl<'a> Lines<'a> {
             };
             return serde_json::to_string(&object).unwrap_or_default();
         }
+        let text = words::tame(&console::strip_ansi_codes(&line.text));
         let label = pad(&source.label(), self.width);
-        let paint = Paint::Apart(self.hue(source));
+        let hue = self.hosts.iter().position(|h| *h == source.host);
+        let paint = Paint::Apart(hue.unwrap_or(0));
         let label = paint.on(&format!("{label} |"), self.style.colour);
         format!("{label} {text}").trim_end().to_owned()
     }
-
-    /// Containers of one host share its colour.
-    fn hue(&self, source: &Source) -> usize {
-        let mut hosts: Vec<&HostName> = self.sources.iter().map(|s| &s.host).collect();
-        hosts.dedup();
-        hosts.iter().position(|h| **h == source.host).unwrap_or(0)
-    }
 }
 
-/// Shows what arrives until all streams have ended, all senders are gone, or the reader of stdout
-/// is; the channel is closed then.
+/// Shows what the readers of `hosts` say (each message with the index of its host) until all are
+/// over, all senders are gone, or the reader of stdout is; the channel is closed then.
 pub async fn show(
-    mut pieces: mpsc::Receiver<(usize, Piece)>,
-    sources: &[Source],
+    mut said: mpsc::Receiver<(usize, Said)>,
+    hosts: &[HostName],
     window: Duration,
     style: Style,
     clock: &Clock,
     out: &Out,
 ) {
-    let mut merger = Merger::new(sources.len(), window);
-    let lines = Lines::new(sources, style);
+    let mut merger = Merger::new(hosts.len(), window);
+    let mut lines = Lines::new(hosts, style);
+    let mut known = BTreeMap::new();
     let mut tick = tokio::time::interval(TICK);
-    let mut open = true;
-    while open && !merger.is_done() && !out.gone() {
+    while !merger.is_done() && !out.gone() {
         tokio::select! {
-            piece = pieces.recv() => match piece {
-                Some((source, piece)) => merger.take(source, &piece, clock.elapsed()),
-                None => open = false,
+            message = said.recv() => match message {
+                Some((host, said)) => {
+                    hear(&mut merger, &mut lines, &mut known, host, said, clock, out);
+                }
+                None => break,
             },
             _ = tick.tick() => {}
         }
         print(&lines, &merger.ready(clock.elapsed()), out);
     }
-    // Streams whose sender is gone have ended, said or not.
-    for source in 0..sources.len() {
-        merger.take(source, &Piece::End, clock.elapsed());
-    }
+    // Readers that are gone are over, said or not.
+    hosts.iter().for_each(|_| merger.over());
     print(&lines, &merger.ready(clock.elapsed()), out);
+}
+
+fn hear(
+    merger: &mut Merger,
+    lines: &mut Lines<'_>,
+    known: &mut BTreeMap<(usize, usize), usize>,
+    host: usize,
+    said: Said,
+    clock: &Clock,
+    out: &Out,
+) {
+    let Some(name) = lines.hosts.get(host).cloned() else {
+        return;
+    };
+    match said {
+        Said::Open { stream, container } => {
+            known.insert((host, stream), merger.open());
+            lines.open(Source {
+                host: name,
+                container,
+            });
+        }
+        Said::Line { stream, at, text } => {
+            if let Some(stream) = known.get(&(host, stream)) {
+                merger.line(*stream, at, text, clock.elapsed());
+            }
+        }
+        Said::Over(why) => {
+            merger.over();
+            if !why.is_empty() {
+                out.say(&format!("-- {name}: {}", words::tame(&why)));
+            }
+        }
+    }
 }
 
 fn print(lines: &Lines<'_>, ready: &[LogLine], out: &Out) {
