@@ -3,21 +3,34 @@
 //! - `step`        a step, its action, its undo, why it is there
 //! - `setup`       what planning needs to know from the configuration
 //! - `judge`       does a host run a release as wanted, and if not, why
+//! - `traffic`     where the load balancers send to, and whether they agree
+//! - `entry`       what must hold before any plan; who may begin at all
 //! - `blue_green`  deploy and stage
+//! - `keep`        the wanted release serves already: repair, or change nothing
 //! - `switch`      switch and rollback
 //! - `restart`     host by host within the active slot
+//! - `rolling`     the steps for that: out of traffic, up again, gated, back
 //! - `text`        the plan as lines: dry run, review, stale-plan guard and unit test
 //!
 //! To add a strategy: one file with one function from setup, wanted release and fleet to a
 //! [`Plan`], its text tests beside it, and its simulation in `engine`.
 
 pub mod blue_green;
+pub mod entry;
+mod keep;
 pub mod judge;
+mod rolling;
 pub mod restart;
 pub mod setup;
 pub mod step;
 pub mod switch;
 mod text;
+mod traffic;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
+mod tests;
 
 pub use setup::{GateKind, GateSpec, GateView, LbHost, Setup};
 pub use step::{Action, Cause, Move, Plan, PlanKind, Refusal, Step, Undo};

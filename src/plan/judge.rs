@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::view::project;
-use crate::fleet::{Container, Fleet, HostView, Traffic};
+use crate::fleet::{Container, Fleet, HostView, Known};
 use crate::name::{AppName, EnvName, HostName, OutcomeKind, ReleaseId, ServiceName, SlotName};
 use crate::release::{HostRelease, ReleaseLabel, ServiceSpec};
 use crate::text;
 
-use super::{Refusal, Setup};
+use super::Setup;
+pub use super::traffic::says;
 
 /// Containers of a slot on a host.
 pub fn containers<'a>(
@@ -167,6 +168,15 @@ pub fn slot_release(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Option<Rel
         .then_some(first)
 }
 
+/// What runs in a slot, for people: of the first host that says it.
+#[must_use]
+pub fn shown_release(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Option<ReleaseLabel> {
+    setup
+        .hosts(slot)
+        .filter_map(|h| fleet.hosts.get(h))
+        .find_map(|v| running(v, &setup.env, &setup.app, slot))
+}
+
 /// What the host record says was last brought up in a slot of this host.
 #[must_use]
 pub fn recorded<'a>(host: &'a HostView, slot: &SlotName) -> Option<&'a HostRelease> {
@@ -184,7 +194,14 @@ pub fn unfit(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Vec<String> {
     let mut ids = BTreeSet::new();
     for host in setup.hosts(slot) {
         match fleet.hosts.get(host) {
-            None => out.push(format!("{host} does not answer")),
+            None => {
+                let why = fleet.silent.get(host).map_or("it was not asked", String::as_str);
+                out.push(format!("{host} does not answer: {why}"));
+            }
+            Some(HostView {
+                engine: Known::Unknown(why),
+                ..
+            }) => out.push(format!("{host}: Docker does not answer: {why}")),
             Some(view) => match recorded(view, slot) {
                 None => out.push(format!("{host} has no release of {} in {slot}", setup.app)),
                 Some(r) => {
@@ -202,184 +219,7 @@ pub fn unfit(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Vec<String> {
     out
 }
 
-/// What all load balancers do now.
-///
-/// # Errors
-/// A [`Refusal`] with a line per load balancer where they disagree, cannot be read, or where what
-/// is written differs from what runs.
-pub fn traffic_now(setup: &Setup, fleet: &Fleet) -> Result<Option<Traffic>, Refusal> {
-    let mut refusal = Refusal {
-        reasons: Vec::new(),
-        unknown: false,
-    };
-    let mut seen: Vec<(&HostName, Option<&Traffic>)> = Vec::new();
-    for lb in &setup.balancers {
-        let Some(view) = fleet.balancers.get(&lb.host) else {
-            let why = fleet
-                .silent
-                .get(&lb.host)
-                .map_or("no answer", String::as_str);
-            refusal.unknown = true;
-            refusal.reasons.push((
-                format!("load balancer {} could not be read: {why}", lb.host),
-                "a slot that it may still point at counts as active; nothing is changed".into(),
-            ));
-            continue;
-        };
-        match (view.persisted.get(), view.running.get()) {
-            (Some(p), Some(r)) if same(p.as_ref(), r.as_ref()) => seen.push((&lb.host, r.as_ref())),
-            (Some(p), Some(r)) => refusal.reasons.push((
-                format!(
-                    "load balancer {} is written to send to {} but sends to {}",
-                    lb.host,
-                    says(p.as_ref()),
-                    says(r.as_ref())
-                ),
-                format!(
-                    "look what was changed by hand; `deploy switch {} {} --to SLOT` sets all load balancers",
-                    setup.env, setup.app
-                ),
-            )),
-            _ => {
-                let why = unknown_why(view);
-                refusal.reasons.push((
-                    format!("load balancer {} does not say where it sends to: {why}", lb.host),
-                    "make it answer on its probe address, then try again".into(),
-                ));
-            }
-        }
-    }
-    if let Some((first, rest)) = seen.split_first()
-        && rest.iter().any(|(_, t)| !same(first.1, *t))
-    {
-        let each: Vec<String> = seen
-            .iter()
-            .map(|(h, t)| format!("{h} sends to {}", says(*t)))
-            .collect();
-        refusal.reasons.push((
-            format!("load balancers disagree: {}", each.join(", ")),
-            format!(
-                "find out who edited one; `deploy switch {} {} --to SLOT` sets all of them",
-                setup.env, setup.app
-            ),
-        ));
-    }
-    if refusal.reasons.is_empty() {
-        Ok(seen.first().and_then(|(_, t)| t.cloned()))
-    } else {
-        Err(refusal)
-    }
-}
-
-fn unknown_why(view: &crate::fleet::BalancerView) -> String {
-    use crate::fleet::Known;
-    match (&view.running, &view.persisted) {
-        (Known::Unknown(why), _) | (_, Known::Unknown(why)) => why.clone(),
-        _ => String::new(),
-    }
-}
-
-fn same(a: Option<&Traffic>, b: Option<&Traffic>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => a.same_as(b),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// Where a traffic value sends to, in a few words.
-#[must_use]
-pub fn says(traffic: Option<&Traffic>) -> String {
-    let Some(t) = traffic else {
-        return "nothing of this app".to_owned();
-    };
-    if let Some(slot) = t.sole() {
-        let out: Vec<String> = t
-            .groups
-            .get(slot)
-            .into_iter()
-            .flatten()
-            .filter(|m| m.state != crate::fleet::MemberState::Ready)
-            .map(|m| m.host.to_string())
-            .collect();
-        return if out.is_empty() {
-            slot.to_string()
-        } else {
-            format!("{slot} without {}", out.join(", "))
-        };
-    }
-    let shares: Vec<String> = t
-        .split
-        .iter()
-        .filter(|(_, s)| **s > 0)
-        .map(|(n, s)| format!("{n} {}.{:02} %", s / 100, s % 100))
-        .collect();
-    shares.join(", ")
-}
-
-/// The slot with all the traffic, where there is traffic.
-///
-/// # Errors
-/// A [`Refusal`] where it is shared between slots.
-pub fn active(setup: &Setup, before: Option<&Traffic>) -> Result<Option<SlotName>, Refusal> {
-    let Some(t) = before else { return Ok(None) };
-    match t.sole() {
-        Some(slot) if setup.slots.contains(slot) => Ok(Some(slot.clone())),
-        Some(slot) => Err(Refusal::one(
-            format!("the load balancers send to slot {slot}, which the inventory does not have"),
-            "add the slot to the inventory again, or switch to one that it has",
-        )),
-        None => Err(Refusal::one(
-            format!("traffic is shared: {}", says(before)),
-            "both slots count as active; give all traffic to one of them first",
-        )),
-    }
-}
-
-/// Every host that the plan needs but that did not answer.
-///
-/// # Errors
-/// A [`Refusal`] that counts as "could not tell".
-pub fn all_answer<'a>(
-    fleet: &Fleet,
-    hosts: impl Iterator<Item = &'a HostName>,
-) -> Result<(), Refusal> {
-    let hosts: BTreeSet<&HostName> = hosts.collect();
-    let reasons: Vec<(String, String)> = hosts
-        .into_iter()
-        .filter(|h| !fleet.hosts.contains_key(*h) && !fleet.balancers.contains_key(*h))
-        .map(|h| {
-            let why = fleet
-                .silent
-                .get(h)
-                .map_or("it was not asked", String::as_str);
-            (format!("{h} does not answer: {why}"), String::new())
-        })
-        .collect();
-    if reasons.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal {
-            reasons,
-            unknown: true,
-        })
-    }
-}
-
-/// Problems of severity error that the looks found, as reasons.
-#[must_use]
-pub fn problems(fleet: &Fleet) -> Vec<(String, String)> {
-    let hosts = fleet.hosts.iter().map(|(h, v)| (h, &v.problems));
-    let balancers = fleet.balancers.iter().map(|(h, v)| (h, &v.problems));
-    hosts
-        .chain(balancers)
-        .flat_map(|(h, list)| list.iter().map(move |p| (h, p)))
-        .filter(|(_, p)| p.severity == crate::fleet::Severity::Error)
-        .map(|(h, p)| (format!("{h}: {}", p.what), p.hint.clone()))
-        .collect()
-}
-
-/// Ports that a release needs on a host but that containers of others hold.
+/// Ports that a release needs on a host but that containers of others hold: what, and what to do.
 #[must_use]
 pub fn port_clashes(
     name: &HostName,
@@ -389,28 +229,50 @@ pub fn port_clashes(
     wanted: &HostRelease,
 ) -> Vec<(String, String)> {
     let own = project(env, app, &wanted.slot);
+    let family = format!("{env}-{app}-");
     let mut out = Vec::new();
     for (service, spec) in &wanted.services {
         for (port, protocol) in &spec.ports {
+            // A paused or restarting container keeps its ports.
             let holders = host.containers.iter().filter(|c| {
-                c.state == "running"
+                matches!(c.state.as_str(), "running" | "paused" | "restarting")
                     && c.project() != Some(own.as_str())
-                    && c.ports
-                        .iter()
-                        .any(|p| p.port == *port && p.protocol == *protocol)
+                    && c.ports.iter().any(|p| p.port == *port && p.protocol == *protocol)
             });
-            out.extend(holders.map(|c| {
-                (
+            for c in holders {
+                let ours = c.project().is_some_and(|p| p.starts_with(&family))
+                    && c.label("deploy.release").is_some();
+                let hint = if ours {
+                    "it is the other slot of this app: on one host each slot needs its own port"
+                } else {
+                    "it is not ours and is left alone; stop it or choose another port"
+                };
+                out.push((
                     format!(
                         "{name}: port {port}/{protocol} of {service} is held by container {} ({}), started {}",
                         c.name, c.image, c.started
                     ),
-                    "it is not ours and is left alone; stop it or choose another port".to_owned(),
-                )
-            }));
+                    hint.to_owned(),
+                ));
+            }
         }
     }
     out
+}
+
+/// Whether every service of the slot has a container that answers, whatever else differs.
+#[must_use]
+pub fn serves(
+    host: &HostView,
+    env: &EnvName,
+    app: &AppName,
+    slot: &SlotName,
+    services: &BTreeMap<ServiceName, ServiceSpec>,
+) -> bool {
+    services.iter().all(|(service, spec)| {
+        let mut own = containers(host, env, app, slot).filter(|c| c.service() == Some(service.as_str()));
+        spec.one_shot() || own.any(Container::fit)
+    })
 }
 
 /// How a plan with nothing to do ends.

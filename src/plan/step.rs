@@ -8,6 +8,8 @@ use crate::fleet::Traffic;
 use crate::name::{AppName, EnvName, HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 use crate::release::ReleaseLabel;
 
+use super::Setup;
+
 /// What a plan is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -171,6 +173,8 @@ pub enum Undo {
     Nothing,
     /// These actions, in order. They are right for a step that was done and for one half done.
     Do(Vec<Action>),
+    /// These actions, but only where the step failed half-way: once done it stays done.
+    Half(Vec<Action>),
     /// It cannot be taken back.
     NeverBack,
 }
@@ -224,9 +228,50 @@ pub struct Plan {
     pub end: OutcomeKind,
     /// Why nothing is to be done, where nothing is; and what a person should know.
     pub notes: Vec<String>,
+    /// Releases that an undo goes back to, for the text.
+    #[serde(skip)]
+    pub known: Vec<ReleaseLabel>,
 }
 
 impl Plan {
+    /// A plan without steps: the target slot keeps, or is to get, the traffic.
+    #[must_use]
+    pub fn new(setup: &Setup, kind: PlanKind, target: &SlotName) -> Self {
+        Self {
+            kind,
+            env: setup.env.clone(),
+            app: setup.app.clone(),
+            to: None,
+            from: None,
+            target: target.clone(),
+            old: None,
+            before: None,
+            after: None,
+            steps: Vec::new(),
+            commit: None,
+            end: OutcomeKind::Succeeded,
+            notes: Vec::new(),
+            known: Vec::new(),
+        }
+    }
+
+    /// Whether a plan made from a later look would do the same. Causes and notes may differ: a
+    /// container that restarts over and over reads differently each time.
+    #[must_use]
+    pub fn does_the_same_as(&self, later: &Self) -> bool {
+        let what = |p: &Self| {
+            let steps = p.steps.iter();
+            let steps = steps.map(|s| (s.id, s.action.clone(), s.undo.clone(), s.needs.clone()));
+            let ends = (p.kind, p.target.clone(), p.old.clone(), p.commit, p.end);
+            (steps.collect::<Vec<_>>(), ends, p.before.clone(), p.after.clone())
+        };
+        let release = |p: &Self| {
+            let id = |r: &Option<ReleaseLabel>| r.as_ref().map(|r| r.id.clone());
+            (id(&p.from), id(&p.to))
+        };
+        what(self) == what(later) && release(self) == release(later)
+    }
+
     /// Nothing is to be done.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -269,5 +314,30 @@ impl Refusal {
             reasons: vec![(what.into(), hint.into())],
             unknown: false,
         }
+    }
+
+    /// Everything against it at once; `None` where there is nothing.
+    #[must_use]
+    pub fn of(reasons: Vec<(String, String)>) -> Option<Self> {
+        (!reasons.is_empty()).then_some(Self {
+            reasons,
+            unknown: false,
+        })
+    }
+
+    /// As a person reads it: each reason on a line, what to do below it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        for (what, hint) in &self.reasons {
+            out.push_str(what);
+            out.push('\n');
+            if !hint.is_empty() {
+                out.push_str("  hint: ");
+                out.push_str(hint);
+                out.push('\n');
+            }
+        }
+        out
     }
 }

@@ -1,10 +1,11 @@
 //! Switch and rollback: move traffic to what stands by. No pull, no start, no registry.
 
 use crate::fleet::{Fleet, Traffic};
-use crate::name::{OutcomeKind, SlotName, StepId};
+use crate::name::{SlotName, StepId};
 use crate::release::ReleaseLabel;
 
-use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, blue_green, judge};
+use super::entry::{self, Entry, Need};
+use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, rolling, traffic};
 
 /// What was asked of a switch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,60 +26,69 @@ pub fn switch(
     wish: &Wish,
     generation: &str,
 ) -> Result<Plan, Refusal> {
+    if let Some(slot) = wish.to.as_ref().filter(|s| !setup.slots.contains(s)) {
+        let known: Vec<&str> = setup.slots.iter().map(SlotName::as_str).collect();
+        return Err(Refusal::one(
+            format!("{} has no slot {slot}", setup.app),
+            format!("its slots are {}", known.join(" ")),
+        ));
+    }
     // A named target sets every load balancer, so it is also the way out when they disagree.
-    let before = match (&wish.to, blue_green::entry_checks(setup, fleet)) {
-        (_, Ok(before)) => before,
-        (Some(_), Err(refusal)) if !refusal.unknown => disagreeing(setup, fleet, refusal)?,
-        (_, Err(refusal)) => return Err(refusal),
+    let (entry, agree) = match entry::checks(setup, fleet, Need::None) {
+        Ok(entry) => (entry, true),
+        Err(refusal) if wish.to.is_some() => (disagreeing(setup, fleet, refusal)?, false),
+        Err(refusal) => return Err(refusal),
     };
-    let active = judge::active(setup, before.as_ref())
-        .or_else(|r| if wish.to.is_some() { Ok(None) } else { Err(r) })?;
-    let target = match (&wish.to, &active) {
-        (Some(slot), _) if setup.slots.contains(slot) => slot.clone(),
-        (Some(slot), _) => {
-            let known: Vec<&str> = setup.slots.iter().map(SlotName::as_str).collect();
-            return Err(Refusal::one(
-                format!("{} has no slot {slot}", setup.app),
-                format!("its slots are {}", known.join(", ")),
-            ));
-        }
+    let active = match traffic::active(setup, entry.before.as_ref()) {
+        Ok(active) => active,
+        Err(_) if wish.to.is_some() => None,
+        Err(refusal) => return Err(refusal),
+    };
+    let slot = match (&wish.to, &active) {
+        (Some(slot), _) => slot.clone(),
         (None, Some(active)) => setup.other(active).cloned().ok_or_else(|| {
             Refusal::one(
                 format!("{} has one slot only", setup.app),
                 "there is nothing to switch to",
             )
         })?,
-        (None, None) => {
-            return Err(Refusal::one(
-                "no slot has traffic yet",
-                format!(
-                    "name one: `deploy switch {} {} --to SLOT`",
-                    setup.env, setup.app
-                ),
-            ));
-        }
+        (None, None) => only_fit(setup, fleet)?,
     };
-    plan_to(
-        setup,
-        fleet,
-        before,
+    let target = Target {
         active,
-        &target,
-        PlanKind::Switch,
-        wish.force,
-        generation,
-    )
+        slot,
+        agree,
+        kind: PlanKind::Switch,
+        force: wish.force,
+    };
+    target.plan(setup, fleet, entry, generation)
 }
 
-/// Load balancers that disagree are led to the named slot, each from what it does now.
-fn disagreeing(setup: &Setup, fleet: &Fleet, refusal: Refusal) -> Result<Option<Traffic>, Refusal> {
-    if judge::problems(fleet).is_empty()
-        && judge::all_answer(fleet, setup.balancers.iter().map(|b| &b.host)).is_ok()
-    {
-        Ok(None)
-    } else {
-        Err(refusal)
+/// Before the first switch there is no standby: the slot that holds something fit is meant.
+fn only_fit(setup: &Setup, fleet: &Fleet) -> Result<SlotName, Refusal> {
+    let mut fit = setup.slots.iter().filter(|s| judge::unfit(setup, fleet, s).is_empty());
+    match (fit.next(), fit.next()) {
+        (Some(slot), None) => Ok(slot.clone()),
+        _ => Err(Refusal::one(
+            "no slot has traffic yet",
+            format!("name one: `deploy switch {} {} --to SLOT`", setup.env, setup.app),
+        )),
     }
+}
+
+/// Load balancers that disagree are led to the named slot, each from what it does now. One that
+/// cannot be read, or is broken, cannot be led anywhere.
+fn disagreeing(setup: &Setup, fleet: &Fleet, refusal: Refusal) -> Result<Entry, Refusal> {
+    let Err(traffic) = traffic::now(setup, fleet) else {
+        return Err(refusal);
+    };
+    if refusal.unknown || refusal.reasons.len() > traffic.reasons.len() {
+        return Err(refusal);
+    }
+    Ok(Entry {
+        before: None,
+        notes: traffic.reasons.into_iter().map(|(what, _)| what).collect(),
+    })
 }
 
 /// Plans the way back: one switch to the standby, which must hold an earlier release that served.
@@ -86,170 +96,163 @@ fn disagreeing(setup: &Setup, fleet: &Fleet, refusal: Refusal) -> Result<Option<
 /// # Errors
 /// A [`Refusal`] that says why the standby is not fit and what can be redeployed.
 pub fn rollback(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, Refusal> {
-    let before = blue_green::entry_checks(setup, fleet)?;
-    let Some(active) = judge::active(setup, before.as_ref())? else {
+    let entry = entry::checks(setup, fleet, Need::None)?;
+    let Some(active) = traffic::active(setup, entry.before.as_ref())? else {
         return Err(Refusal::one(
             "no slot has traffic yet",
             "there is nothing to go back from",
         ));
     };
-    let Some(standby) = setup.other(&active).cloned() else {
+    let Some(slot) = setup.other(&active).cloned() else {
         return Err(Refusal::one(
             format!("{} has one slot only", setup.app),
-            redeploy(setup, fleet),
+            redeploy(setup, fleet, &active),
         ));
     };
-    let held = judge::slot_release(setup, fleet, &standby);
-    if let Some(held) = &held {
-        let served = setup.hosts(&standby).all(|h| {
-            fleet
-                .hosts
-                .get(h)
-                .is_some_and(|v| v.record.promoted.contains(&held.id))
-        });
-        if !served {
-            return Err(Refusal::one(
-                format!("{standby} holds {held}, which never served: that is not a way back"),
-                format!(
-                    "to go forward to it: `deploy switch {} {}`; {}",
-                    setup.env,
-                    setup.app,
-                    redeploy(setup, fleet)
-                ),
-            ));
-        }
-    }
-    plan_to(
-        setup,
-        fleet,
-        before,
-        Some(active),
-        &standby,
-        PlanKind::Rollback,
-        false,
-        generation,
-    )
+    let target = Target {
+        active: Some(active),
+        slot,
+        agree: true,
+        kind: PlanKind::Rollback,
+        force: false,
+    };
+    target.refuse_never_served(setup, fleet)?;
+    target.plan(setup, fleet, entry, generation)
 }
 
-fn redeploy(setup: &Setup, fleet: &Fleet) -> String {
-    let mut known: Vec<ReleaseLabel> = fleet
-        .hosts
-        .values()
-        .flat_map(|v| v.record.kept.iter().map(|r| r.label.clone()))
-        .collect();
+/// What a person can type instead.
+fn redeploy(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
+    let serving = judge::shown_release(setup, fleet, active).map(|r| r.id);
+    let kept = fleet.hosts.values().flat_map(|v| v.record.kept.iter());
+    let mut known: Vec<ReleaseLabel> = kept.map(|r| r.label.clone()).collect();
+    known.retain(|r| Some(&r.id) != serving.as_ref());
     known.sort_by_key(|r| std::cmp::Reverse(r.revision));
-    known.dedup();
+    known.dedup_by(|a, b| a.id == b.id);
     let list: Vec<String> = known
         .iter()
         .map(|r| format!("`deploy {} {}@{}`", setup.env, setup.app, r.version))
         .collect();
     if list.is_empty() {
-        "deploy a version that is known to be good".to_owned()
+        format!("deploy a version that is known to be good: `deploy {} {}@VERSION`", setup.env, setup.app)
     } else {
         format!("can be deployed again: {}", list.join(", "))
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "two call sites above; each argument is a decision made there"
-)]
-fn plan_to(
-    setup: &Setup,
-    fleet: &Fleet,
-    before: Option<Traffic>,
+/// Where traffic goes, and how that was decided.
+struct Target {
     active: Option<SlotName>,
-    target: &SlotName,
+    slot: SlotName,
+    /// The load balancers agree on what they do now.
+    agree: bool,
     kind: PlanKind,
     force: bool,
-    generation: &str,
-) -> Result<Plan, Refusal> {
-    let unfit = judge::unfit(setup, fleet, target);
-    let mut plan = Plan {
-        kind,
-        env: setup.env.clone(),
-        app: setup.app.clone(),
-        to: judge::slot_release(setup, fleet, target),
-        from: active
-            .as_ref()
-            .and_then(|a| judge::slot_release(setup, fleet, a)),
-        target: target.clone(),
-        old: active
-            .clone()
-            .filter(|a| a != target)
-            .or_else(|| setup.other(target).cloned()),
-        before,
-        after: None,
-        steps: Vec::new(),
-        commit: None,
-        end: OutcomeKind::Succeeded,
-        notes: Vec::new(),
-    };
-    if active.as_ref() == Some(target) && unfit.is_empty() {
-        plan.after.clone_from(&plan.before);
-        plan.end = judge::NOTHING;
-        plan.notes
-            .push(format!("all load balancers send to {target} already"));
-        return Ok(plan);
-    }
-    if !unfit.is_empty() && !force {
-        let reasons = unfit
-            .into_iter()
-            .map(|u| (format!("{target} is not fit: {u}"), String::new()));
-        let mut reasons: Vec<(String, String)> = reasons.collect();
-        let hint = if kind == PlanKind::Rollback {
-            redeploy(setup, fleet)
-        } else {
-            "`--force -m REASON` switches all the same".to_owned()
+}
+
+impl Target {
+    fn refuse_never_served(&self, setup: &Setup, fleet: &Fleet) -> Result<(), Refusal> {
+        let Some(held) = judge::slot_release(setup, fleet, &self.slot) else {
+            return Ok(());
         };
-        if let Some(last) = reasons.last_mut() {
-            last.1 = hint;
-        }
-        return Err(Refusal {
-            reasons,
-            unknown: false,
+        let served = setup.hosts(&self.slot).all(|h| {
+            let view = fleet.hosts.get(h);
+            view.is_some_and(|v| v.record.promoted.contains(&held.id))
         });
+        if served {
+            return Ok(());
+        }
+        Err(Refusal::one(
+            format!(
+                "{} holds {held}, which never served: that is not a way back",
+                self.slot
+            ),
+            format!("to go forward to it: `deploy switch {} {}`", setup.env, setup.app),
+        ))
     }
-    let mut needs = Vec::new();
-    if unfit.is_empty() {
-        needs.push(plan.push(
-            Action::Gate {
-                slot: target.clone(),
-                hosts: setup.hosts(target).cloned().collect(),
+
+    fn plan(
+        &self,
+        setup: &Setup,
+        fleet: &Fleet,
+        entry: Entry,
+        generation: &str,
+    ) -> Result<Plan, Refusal> {
+        let unfit = judge::unfit(setup, fleet, &self.slot);
+        let mut plan = Plan::new(setup, self.kind, &self.slot);
+        plan.to = judge::shown_release(setup, fleet, &self.slot);
+        let leaves = self.active.clone().or_else(|| setup.other(&self.slot).cloned());
+        plan.from = self.active.as_ref().and_then(|a| judge::shown_release(setup, fleet, a));
+        plan.old = leaves.filter(|_| entry.before.is_some() || !self.agree);
+        plan.before = entry.before;
+        plan.notes = entry.notes;
+        if self.active.as_ref() == Some(&self.slot)
+            && unfit.is_empty()
+            && let Some(before) = &plan.before
+            && rolling::out_of_traffic(setup, before, &self.slot).is_empty()
+        {
+            plan.after.clone_from(&plan.before);
+            plan.end = judge::NOTHING;
+            plan.notes.push(format!("all load balancers send to {} already", self.slot));
+            return Ok(plan);
+        }
+        let mut needs = Vec::new();
+        if unfit.is_empty() {
+            let gate = Action::Gate {
+                slot: self.slot.clone(),
+                hosts: setup.hosts(&self.slot).cloned().collect(),
                 release: plan.to.as_ref().map(|r| r.id.clone()),
                 once: true,
-            },
-            Undo::Nothing,
-            &[],
-            "one fresh probe of every member from every view",
-        ));
-    } else {
-        plan.notes.extend(
-            unfit
-                .into_iter()
-                .map(|u| format!("forced although {target} is not fit: {u}")),
-        );
+            };
+            let why = "one fresh probe of every member from every view";
+            needs.push(plan.push(gate, Undo::Nothing, &[], why));
+        } else if self.force {
+            let forced = |u: String| format!("forced although {} is not fit: {u}", self.slot);
+            plan.notes.extend(unfit.into_iter().map(forced));
+        } else {
+            return Err(self.refuse_unfit(setup, fleet, unfit));
+        }
+        let after = setup.all_to(&self.slot, generation);
+        shift(&mut plan, setup, fleet, after, &needs);
+        Ok(plan)
     }
-    let after = setup.all_to(target, generation);
-    shift(&mut plan, setup, fleet, after, &needs);
-    Ok(plan)
+
+    fn refuse_unfit(&self, setup: &Setup, fleet: &Fleet, unfit: Vec<String>) -> Refusal {
+        let silent = setup.hosts(&self.slot).any(|h| !fleet.hosts.contains_key(h));
+        let reasons = unfit.into_iter().map(|u| (format!("{} is not fit: {u}", self.slot), String::new()));
+        let mut reasons: Vec<(String, String)> = reasons.collect();
+        let force = format!(
+            "`deploy switch {} {} --to {} --force -m REASON` switches all the same",
+            setup.env, setup.app, self.slot
+        );
+        if let Some(last) = reasons.last_mut() {
+            last.1 = match (&self.kind, &self.active) {
+                (PlanKind::Rollback, Some(active)) => {
+                    format!("{}; {force}", redeploy(setup, fleet, active))
+                }
+                _ => force,
+            };
+        }
+        Refusal {
+            reasons,
+            unknown: silent,
+        }
+    }
 }
 
 /// What each load balancer does now, and what it shall do.
 fn moves(setup: &Setup, fleet: &Fleet, after: &Traffic) -> Vec<Move> {
-    setup
-        .balancers
-        .iter()
-        .map(|lb| Move {
-            host: lb.host.clone(),
-            before: fleet
-                .balancers
-                .get(&lb.host)
-                .and_then(|v| v.running.get().cloned().flatten()),
-            after: Some(after.clone()),
-        })
-        .collect()
+    let before = |lb: &super::LbHost| {
+        let view = fleet.balancers.get(&lb.host);
+        view.and_then(|v| v.running.get().cloned().flatten())
+    };
+    let change = |lb: &super::LbHost| Move {
+        host: lb.host.clone(),
+        before: before(lb),
+        after: Some(after.clone()),
+    };
+    setup.balancers.iter().map(change).collect()
 }
+
 
 /// Adds prepare, shift, drain and bake: the one switch of a plan, its commit point.
 pub(super) fn shift(
@@ -263,12 +266,8 @@ pub(super) fn shift(
     let mut ready = needs.to_vec();
     for change in &moves {
         let action = Action::Prepare(change.clone());
-        ready.push(plan.push(
-            action,
-            Undo::Nothing,
-            &[],
-            "checked by the server before the switch",
-        ));
+        let why = "checked by the server before the switch";
+        ready.push(plan.push(action, Undo::Nothing, &[], why));
     }
     let back = moves.iter().map(Move::reversed).collect();
     let served = moves.iter().any(|m| m.before.is_some());
@@ -291,12 +290,8 @@ pub(super) fn shift(
                 now: after.clone(),
                 within: setup.drain,
             };
-            plan.push(
-                action,
-                Undo::Nothing,
-                &[commit],
-                "open requests of the old slot end",
-            );
+            let why = "open requests of the old slot end";
+            plan.push(action, Undo::Nothing, &[commit], why);
         }
     }
     if plan.kind == PlanKind::Deploy && !setup.bake.is_zero() {
@@ -304,12 +299,7 @@ pub(super) fn shift(
             slot: plan.target.clone(),
             time: setup.bake,
         };
-        plan.push(
-            action,
-            Undo::Nothing,
-            &[commit],
-            "gates stay on with traffic",
-        );
+        plan.push(action, Undo::Nothing, &[commit], "gates stay on with traffic");
     }
     plan.after = Some(after);
 }

@@ -34,17 +34,38 @@ impl fmt::Display for Plan {
             writeln!(
                 f,
                 "  {:<4}{}{mark} ({}){after}",
-                step.id, step.action, step.cause.0
+                step.id.to_string(),
+                step.action,
+                step.cause.0
             )?;
-            if let Undo::Do(actions) = &step.undo {
-                let undo: Vec<String> = actions.iter().map(ToString::to_string).collect();
-                writeln!(f, "      else {}", undo.join(", "))?;
-            }
+            let (when, actions) = match &step.undo {
+                Undo::Do(actions) => ("undo", actions),
+                Undo::Half(actions) => ("undo if half done", actions),
+                Undo::Nothing | Undo::NeverBack => continue,
+            };
+            let undo: Vec<String> = actions.iter().map(|a| self.named(a)).collect();
+            writeln!(f, "      {when}: {}", undo.join("; "))?;
         }
         for note in &self.notes {
             writeln!(f, "  note: {note}")?;
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// The action as text, a release by the words that people know.
+    fn named(&self, action: &Action) -> String {
+        if let Action::Revert {
+            host,
+            slot,
+            to: Some(to),
+        } = action
+            && let Some(label) = self.known.iter().find(|l| l.id == *to)
+        {
+            return format!("{host}: {slot} back to {label}");
+        }
+        action.to_string()
     }
 }
 

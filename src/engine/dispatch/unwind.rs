@@ -36,6 +36,9 @@ impl Dispatcher {
         for step in self.plan.steps.iter().filter(|s| begun.contains(&s.id)) {
             let left = match &step.undo {
                 Undo::Do(actions) if !kept.contains(&step.id) => actions.clone(),
+                Undo::Half(actions) if self.steps.get(&step.id) != Some(&Progress::Done) => {
+                    actions.clone()
+                }
                 _ => Vec::new(),
             };
             lines.insert(

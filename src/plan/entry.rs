@@ -1,0 +1,235 @@
+//! What must hold before any plan: those who are needed answer, nothing there is broken, the load
+//! balancers agree. And who may begin at all: claims of other runs, holds of people.
+//!
+//! To add a reason against every plan: here. What only one strategy minds belongs to its file.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fleet::{ClaimView, Fleet, Problem, RecordView, Severity, Traffic};
+use crate::name::{HostName, RunId, SlotName};
+
+use super::{PlanKind, Refusal, Setup, traffic};
+
+/// Which app hosts a plan works on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Need<'a> {
+    /// All of them, without anything broken there.
+    All,
+    /// Those of one slot, without anything broken there.
+    Slot(&'a SlotName),
+    /// None is changed: what is broken there is for the plan to judge. The hosts that a switch
+    /// leaves are not needed at all (invariant I5).
+    None,
+}
+
+/// What the checks found where nothing is against a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// What all load balancers do now.
+    pub before: Option<Traffic>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// All reasons against a plan at once.
+pub(super) fn checks(setup: &Setup, fleet: &Fleet, need: Need<'_>) -> Result<Entry, Refusal> {
+    if setup.balancers.is_empty() {
+        return Err(Refusal::one(
+            format!("{} stands behind no load balancer: nothing says which slot serves", setup.app),
+            "name one under `balance:` of the app",
+        ));
+    }
+    let needed: BTreeSet<&HostName> = match need {
+        Need::All => setup.all_hosts().collect(),
+        Need::Slot(slot) => setup.hosts(slot).collect(),
+        Need::None => BTreeSet::new(),
+    };
+    let silent = silent(fleet, &needed);
+    let mut found = Refusal {
+        unknown: !silent.is_empty(),
+        reasons: silent,
+    };
+    let mut notes = Vec::new();
+    problems(setup, fleet, &needed, &mut found.reasons, &mut notes);
+    found.reasons.extend(one_machine_twice(setup, fleet));
+    owing(setup, fleet, need, &mut found.reasons, &mut notes);
+    let now = traffic::now(setup, fleet);
+    if let Err(refusal) = &now {
+        found.unknown |= refusal.unknown;
+        found.reasons.extend(refusal.reasons.iter().cloned());
+    }
+    match now {
+        Ok(before) if found.reasons.is_empty() => Ok(Entry { before, notes }),
+        _ => Err(found),
+    }
+}
+
+fn silent(fleet: &Fleet, needed: &BTreeSet<&HostName>) -> Vec<(String, String)> {
+    let missing = needed.iter().filter(|h| !fleet.hosts.contains_key(**h));
+    missing
+        .map(|h| {
+            let why = fleet.silent.get(*h).map_or("it was not asked", String::as_str);
+            (format!("{h} does not answer: {why}"), String::new())
+        })
+        .collect()
+}
+
+/// What is broken where the plan works is against it; what is broken elsewhere is told.
+fn problems(
+    setup: &Setup,
+    fleet: &Fleet,
+    needed: &BTreeSet<&HostName>,
+    reasons: &mut Vec<(String, String)>,
+    notes: &mut Vec<String>,
+) {
+    let broken = |list: &[Problem]| -> Vec<Problem> {
+        let errors = list.iter().filter(|p| p.severity == Severity::Error);
+        errors.cloned().collect()
+    };
+    for lb in &setup.balancers {
+        let view = fleet.balancers.get(&lb.host);
+        for p in view.map(|v| broken(&v.problems)).unwrap_or_default() {
+            reasons.push((format!("{}: {}", lb.host, p.what), p.hint));
+        }
+    }
+    for host in setup.all_hosts().collect::<BTreeSet<_>>() {
+        match fleet.hosts.get(host) {
+            None if needed.contains(host) => {}
+            None => {
+                let why = fleet.silent.get(host).map_or("it was not asked", String::as_str);
+                notes.push(format!("{host} does not answer and is left as it is: {why}"));
+            }
+            Some(view) => {
+                for p in broken(&view.problems) {
+                    if needed.contains(host) {
+                        reasons.push((format!("{host}: {}", p.what), p.hint));
+                    } else {
+                        notes.push(format!("{host}: {}", p.what));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Two names of one machine would work against each other there.
+fn one_machine_twice(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
+    let apps = fleet.hosts.iter().map(|(h, v)| (h, &v.machine));
+    let balancers = fleet.balancers.iter().map(|(h, v)| (h, &v.machine));
+    let mut names: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
+    for (host, machine) in apps.chain(balancers) {
+        names.entry(machine).or_default().insert(host.as_str());
+    }
+    let twice = names.into_values().filter(|n| n.len() > 1);
+    twice
+        .map(|n| {
+            let n: Vec<&str> = n.into_iter().collect();
+            (
+                format!("{} are one machine", n.join(" and ")),
+                format!("give it one name in inventories/{}.yml", setup.env),
+            )
+        })
+        .collect()
+}
+
+/// The record of every host that answered.
+fn records(fleet: &Fleet) -> impl Iterator<Item = (&HostName, &RecordView)> {
+    let apps = fleet.hosts.iter().map(|(h, v)| (h, &v.record));
+    apps.chain(fleet.balancers.iter().map(|(h, v)| (h, &v.record)))
+}
+
+/// A load balancer that missed a change may still send to the group of that time: nothing may be
+/// stopped or changed (invariant I3). A switch changes no group, so it is only told.
+fn owing(
+    setup: &Setup,
+    fleet: &Fleet,
+    need: Need<'_>,
+    reasons: &mut Vec<(String, String)>,
+    notes: &mut Vec<String>,
+) {
+    let all: BTreeMap<&HostName, &String> =
+        records(fleet).flat_map(|(_, record)| &record.owing).collect();
+    for (host, text) in all {
+        let what = format!("{host} missed a change and owes it still: {text}");
+        if matches!(need, Need::None) || setup.all_hosts().any(|h| h == host) {
+            notes.push(what);
+        } else {
+            let hint = format!(
+                "a slot that it may still send to is left alone; `deploy catch-up {} {}` brings it up to date",
+                setup.env, setup.app
+            );
+            reasons.push((what, hint));
+        }
+    }
+}
+
+/// Whether a run of this kind may begin, asked before its claim: another run that holds a host, one
+/// that was left unfinished, a person's lock. `Ok` holds what is overridden, to be recorded.
+///
+/// A plan that is made again under the run's own claim must not ask this.
+///
+/// # Errors
+/// A [`Refusal`] that names run, person and lease, or the words of the lock.
+pub fn may_begin(setup: &Setup, fleet: &Fleet, kind: PlanKind) -> Result<Vec<String>, Refusal> {
+    let mut reasons = held(setup, fleet);
+    let mut overridden = Vec::new();
+    let mut holds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (host, record) in records(fleet) {
+        if let Some(text) = &record.hold {
+            let hosts = holds.entry(text.as_str()).or_default();
+            if !hosts.contains(&host.as_str()) {
+                hosts.push(host.as_str());
+            }
+        }
+    }
+    for (text, hosts) in holds {
+        let what = format!("locked by a person: {text} ({})", hosts.join(" "));
+        if kind == PlanKind::Rollback {
+            overridden.push(what);
+        } else {
+            let hint = format!(
+                "ask them to lift it; `deploy rollback {} {}` is never stopped by it",
+                setup.env, setup.app
+            );
+            reasons.push((what, hint));
+        }
+    }
+    Refusal::of(reasons).map_or(Ok(overridden), Err)
+}
+
+fn held(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
+    let mut runs: BTreeMap<&RunId, Vec<(&HostName, &ClaimView)>> = BTreeMap::new();
+    for (host, record) in records(fleet) {
+        if let Some(claim) = &record.claim {
+            let of_run = runs.entry(&claim.run).or_default();
+            if !of_run.iter().any(|(h, _)| *h == host) {
+                of_run.push((host, claim));
+            }
+        }
+    }
+    let mut out = Vec::new();
+    for (run, claims) in runs {
+        let left = claims.iter().map(|(_, c)| c.left).max().unwrap_or(0);
+        // A claim of a first attempt that never began a step holds nothing to recover.
+        let begun = claims.iter().any(|(_, c)| c.seq > 0 || !c.fence.as_str().starts_with("1-"));
+        let hosts: Vec<&str> = claims.iter().map(|(h, _)| h.as_str()).collect();
+        // `user@machine:pid:start`: people know the first part.
+        let who = claims[0].1.who.as_str().split(':').next().unwrap_or_default();
+        let hosts = hosts.join(" ");
+        if left > 0 {
+            out.push((
+                format!("run {run} of {who} holds {hosts}; its lease ends in {left} s unless it is renewed"),
+                format!("wait for its end: `deploy status {}`", setup.env),
+            ));
+        } else if begun {
+            out.push((
+                format!("run {run} of {who} was left unfinished on {hosts}; its lease is over"),
+                format!(
+                    "`deploy resume {} {}` finishes it or takes it back",
+                    setup.env, setup.app
+                ),
+            ));
+        }
+    }
+    out
+}

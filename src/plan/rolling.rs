@@ -1,0 +1,207 @@
+//! Work on the members of a slot that has traffic, one after the other: out of traffic, idle, up
+//! again, gated, back. Never is a member taken out before the others have been probed.
+
+use crate::fleet::{Fleet, MemberState, Traffic};
+use crate::name::{HostName, ReleaseId, SlotName, StepId};
+
+use super::{Action, Move, Plan, Refusal, Setup, Undo, judge};
+
+/// The steps so far, and the traffic after them.
+pub(super) struct Rolling<'a> {
+    pub plan: &'a mut Plan,
+    pub setup: &'a Setup,
+    pub slot: &'a SlotName,
+    /// What the load balancers do when all steps so far are done.
+    pub now: Traffic,
+    /// Steps that the next one waits for.
+    pub last: Vec<StepId>,
+    generation: &'a str,
+    shifts: u32,
+}
+
+impl<'a> Rolling<'a> {
+    pub fn new(
+        plan: &'a mut Plan,
+        setup: &'a Setup,
+        slot: &'a SlotName,
+        now: Traffic,
+        generation: &'a str,
+    ) -> Self {
+        Self {
+            plan,
+            setup,
+            slot,
+            now,
+            last: Vec::new(),
+            generation,
+            shifts: 0,
+        }
+    }
+
+    /// Probes members; `once` where they serve already.
+    pub fn gate(&mut self, hosts: Vec<HostName>, release: Option<ReleaseId>, once: bool, why: &str) {
+        if hosts.is_empty() {
+            return;
+        }
+        let gate = Action::Gate {
+            slot: self.slot.clone(),
+            hosts,
+            release,
+            once,
+        };
+        let needs = std::mem::take(&mut self.last);
+        self.last = vec![self.plan.push(gate, Undo::Nothing, &needs, why)];
+    }
+
+    /// Moves all load balancers from what they do to `to`.
+    fn shift(&mut self, mut to: Traffic, undo: fn(Vec<Action>) -> Undo, why: &str) -> StepId {
+        self.shifts += 1;
+        to.generation = format!("{}.{}", self.generation, self.shifts);
+        let change = |lb: &super::LbHost| Move {
+            host: lb.host.clone(),
+            before: Some(self.now.clone()),
+            after: Some(to.clone()),
+        };
+        let moves: Vec<Move> = self.setup.balancers.iter().map(change).collect();
+        let back = Action::Shift {
+            moves: moves.iter().map(Move::reversed).collect(),
+        };
+        let needs = std::mem::take(&mut self.last);
+        let id = self.plan.push(Action::Shift { moves }, undo(vec![back]), &needs, why);
+        self.plan.after = Some(to.clone());
+        self.now = to;
+        self.last = vec![id];
+        id
+    }
+
+    /// These members, which have been gated, get requests again.
+    pub fn back(&mut self, hosts: &[HostName], why: &str) {
+        let mut to = self.now.clone();
+        for host in hosts {
+            to = Setup::with_member(&to, self.slot, host, MemberState::Ready, "");
+        }
+        if !to.same_as(&self.now) {
+            // Once back, a member that is well stays, also when a later step fails.
+            self.shift(to, Undo::Half, why);
+        }
+    }
+
+    /// The slot gets all traffic with its members as the inventory has them.
+    pub fn settle(&mut self, why: &str) {
+        let to = self.setup.all_to(self.slot, self.generation);
+        if to.groups.get(self.slot) != self.now.groups.get(self.slot) {
+            self.shift(to, Undo::Half, why);
+        }
+    }
+
+    /// One member: out of traffic where it gets some, up again, gated, back.
+    pub fn member(&mut self, host: &HostName, release: &ReleaseId, why: &str) {
+        if ready(&self.now, self.slot).any(|h| h == host) {
+            let out = Setup::with_member(&self.now, self.slot, host, MemberState::Drain, "");
+            let taken = self.shift(out, Undo::Do, why);
+            self.drain(taken);
+        }
+        let action = Action::Restart {
+            host: host.clone(),
+            slot: self.slot.clone(),
+            release: release.clone(),
+        };
+        // What cannot be brought up again must not get traffic again: the member stays out.
+        let needs = std::mem::take(&mut self.last);
+        self.last = vec![self.plan.push(action, Undo::NeverBack, &needs, why)];
+        let why = "no traffic before the gates have passed";
+        self.gate(vec![host.clone()], Some(release.clone()), false, why);
+        self.back(std::slice::from_ref(host), "back into traffic");
+    }
+
+    fn drain(&mut self, taken: StepId) {
+        let mut idle = Vec::new();
+        for lb in &self.setup.balancers {
+            let action = Action::Drain {
+                host: lb.host.clone(),
+                now: self.now.clone(),
+                within: self.setup.drain,
+            };
+            let why = "open requests of the member end";
+            idle.push(self.plan.push(action, Undo::Nothing, &[taken], why));
+        }
+        self.last = idle;
+    }
+}
+
+/// Members that are given requests.
+pub(super) fn ready<'a>(
+    traffic: &'a Traffic,
+    slot: &SlotName,
+) -> impl Iterator<Item = &'a HostName> {
+    let members = traffic.groups.get(slot).into_iter().flatten();
+    members.filter(|m| m.state == MemberState::Ready).map(|m| &m.host)
+}
+
+/// Members of the inventory that are not given requests.
+pub(super) fn out_of_traffic(setup: &Setup, traffic: &Traffic, slot: &SlotName) -> Vec<HostName> {
+    let out = setup.hosts(slot).filter(|h| ready(traffic, slot).all(|r| r != *h));
+    out.cloned().collect()
+}
+
+/// Whether a member answers, as far as the look can tell.
+pub(super) fn answers(setup: &Setup, fleet: &Fleet, slot: &SlotName, host: &HostName) -> bool {
+    fleet.hosts.get(host).is_some_and(|view| {
+        let (env, app) = (&setup.env, &setup.app);
+        let kept = judge::recorded(view, slot);
+        kept.is_some_and(|r| judge::serves(view, env, app, slot, &r.services))
+    })
+}
+
+/// The order of work: members that are out anyway, then those that do not answer, then the rest.
+/// So there is always a member left that serves, if there is one at all.
+pub(super) fn order(
+    setup: &Setup,
+    fleet: &Fleet,
+    slot: &SlotName,
+    now: &Traffic,
+    mut hosts: Vec<HostName>,
+) -> Vec<HostName> {
+    let out = out_of_traffic(setup, now, slot);
+    hosts.sort_by_key(|h| (!out.contains(h), answers(setup, fleet, slot, h)));
+    hosts
+}
+
+/// Members that get requests and answer, without `first`: they must be well before it is taken out.
+pub(super) fn others(
+    setup: &Setup,
+    fleet: &Fleet,
+    slot: &SlotName,
+    now: &Traffic,
+    first: &HostName,
+) -> Vec<HostName> {
+    let all = setup.hosts(slot).filter(|h| *h != first);
+    let serving = all.filter(|h| ready(now, slot).any(|r| r == *h));
+    serving.filter(|h| answers(setup, fleet, slot, h)).cloned().collect()
+}
+
+/// Why single members cannot be taken out; empty where they can.
+pub(super) fn obstacles(setup: &Setup, slot: &SlotName) -> Vec<String> {
+    let cannot = setup.balancers.iter().filter(|b| !b.drain);
+    let mut out: Vec<String> = cannot
+        .map(|b| format!("load balancer {} cannot take out single members", b.host))
+        .collect();
+    if setup.hosts(slot).count() < 2 {
+        out.push(format!("{slot} has one member only"));
+    }
+    out
+}
+
+/// No traffic may be without a member: the last refusal before steps are made.
+pub(super) fn refuse_obstacles(setup: &Setup, slot: &SlotName) -> Result<(), Refusal> {
+    let hint = format!(
+        "a restart would drop requests; `deploy {} {}@VERSION` with another version goes through the other slot",
+        setup.env, setup.app
+    );
+    let mut reasons: Vec<(String, String)> =
+        obstacles(setup, slot).into_iter().map(|o| (o, String::new())).collect();
+    if let Some(last) = reasons.last_mut() {
+        last.1 = hint;
+    }
+    Refusal::of(reasons).map_or(Ok(()), Err)
+}

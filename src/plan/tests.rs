@@ -1,0 +1,7 @@
+//! Plans compared as whole texts: what an operator would read, and what the engine would do.
+
+mod deploy;
+mod keep;
+mod refused;
+mod restart;
+mod switch;

@@ -1,0 +1,223 @@
+use crate::fleet::Known;
+use crate::plan::fixture::{World, host, slot, text};
+use crate::plan::switch::{Wish, rollback, switch};
+
+fn to(name: &str, force: bool) -> Wish {
+    Wish {
+        to: Some(slot(name)),
+        force,
+    }
+}
+
+fn switched(w: &World, wish: &Wish) -> String {
+    text(&switch(&w.setup, &w.fleet, wish, "g1"))
+}
+
+fn back(w: &World) -> String {
+    text(&rollback(&w.setup, &w.fleet, "g1"))
+}
+
+#[test]
+fn what_was_staged_is_probed_once_and_gets_the_traffic() {
+    let w = World::serving().up("green", 43);
+    insta::assert_snapshot!(switched(&w, &Wish::default()), @"
+    staging app switch: #42 1.0.1-22-7e56158 → #43 1.0.2-30-abc1234, blue → green
+      s1  probe green web3 web4 (one fresh probe of every member from every view)
+      s2  lb1: prepare green (checked by the server before the switch)
+      s3  lb2: prepare green (checked by the server before the switch)
+      s4  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3
+          undo: switch lb1 lb2 to blue; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
+      s5  lb1: drain, at most 1m00s (open requests of the old slot end) after s4
+      s6  lb2: drain, at most 1m00s (open requests of the old slot end) after s4
+      ends succeeded
+    ");
+}
+
+#[test]
+fn what_was_staged_and_changed_since_is_refused() {
+    let mut w = World::serving().up("green", 43);
+    w.container_of("web3").memory = 0;
+    w.put(&host("web4"), &slot("green"), 44);
+    insta::assert_snapshot!(switched(&w, &Wish::default()), @"
+    green is not fit: web3: web memory limit is none, wanted 512.0 MiB
+    green is not fit: the hosts of green hold different releases
+      hint: `deploy switch staging app --to green --force -m REASON` switches all the same
+    ");
+}
+
+#[test]
+fn the_first_switch_goes_to_the_only_slot_that_holds_something() {
+    let w = World::empty().up("green", 42);
+    insta::assert_snapshot!(switched(&w, &Wish::default()), @"
+    staging app switch: #42 1.0.1-22-7e56158, green
+      s1  probe green web3 web4 (one fresh probe of every member from every view)
+      s2  lb1: prepare green (checked by the server before the switch)
+      s3  lb2: prepare green (checked by the server before the switch)
+      s4  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3
+          undo: switch lb1 lb2 to nothing of this app
+      ends succeeded
+    ");
+    insta::assert_snapshot!(switched(&World::empty(), &Wish::default()), @"
+    no slot has traffic yet
+      hint: name one: `deploy switch staging app --to SLOT`
+    ");
+}
+
+#[test]
+fn a_rollback_is_one_switch_to_what_served_before() {
+    insta::assert_snapshot!(back(&World::serving()), @"
+    staging app rollback: #42 1.0.1-22-7e56158 → #41 0.41.0, blue → green
+      s1  probe green web3 web4 (one fresh probe of every member from every view)
+      s2  lb1: prepare green (checked by the server before the switch)
+      s3  lb2: prepare green (checked by the server before the switch)
+      s4  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3
+          undo: switch lb1 lb2 to blue; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
+      s5  lb1: drain, at most 1m00s (open requests of the old slot end) after s4
+      s6  lb2: drain, at most 1m00s (open requests of the old slot end) after s4
+      ends succeeded
+    ");
+}
+
+#[test]
+fn a_rollback_does_not_need_the_hosts_that_it_leaves() {
+    let mut w = World::serving().silent("web1");
+    w.host("web2").problems.push(crate::fleet::Problem {
+        severity: crate::fleet::Severity::Error,
+        what: "0 B left on the disk of /var/lib/docker".into(),
+        hint: String::new(),
+    });
+    insta::assert_snapshot!(back(&w), @"
+    staging app rollback: #42 1.0.1-22-7e56158 → #41 0.41.0, blue → green
+      s1  probe green web3 web4 (one fresh probe of every member from every view)
+      s2  lb1: prepare green (checked by the server before the switch)
+      s3  lb2: prepare green (checked by the server before the switch)
+      s4  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3
+          undo: switch lb1 lb2 to blue; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
+      s5  lb1: drain, at most 1m00s (open requests of the old slot end) after s4
+      s6  lb2: drain, at most 1m00s (open requests of the old slot end) after s4
+      note: web1 does not answer and is left as it is: no route to host
+      note: web2: 0 B left on the disk of /var/lib/docker
+      ends succeeded
+    ");
+}
+
+#[test]
+fn a_rollback_to_what_never_served_is_refused() {
+    let w = World::serving().up("green", 43);
+    insta::assert_snapshot!(back(&w), @"
+    green holds #43 1.0.2-30-abc1234, which never served: that is not a way back
+      hint: to go forward to it: `deploy switch staging app`
+    ");
+}
+
+#[test]
+fn a_rollback_to_an_unfit_standby_says_why_and_what_else_there_is() {
+    let mut w = World::serving();
+    w.host("web3").containers.clear();
+    w.container_of("web4").state = "exited".into();
+    w.container_of("web4").exit_code = 137;
+    insta::assert_snapshot!(back(&w), @"
+    green is not fit: web3: no container of web
+    green is not fit: web4: web is exited (exit code 137)
+      hint: can be deployed again: `deploy staging app@0.41.0`; `deploy switch staging app --to green --force -m REASON` switches all the same
+    ");
+    let w = World::empty().up("blue", 42).promoted("blue", 42).traffic("blue");
+    insta::assert_snapshot!(back(&w), @"
+    green is not fit: web3 has no release of app in green
+    green is not fit: web4 has no release of app in green
+      hint: deploy a version that is known to be good: `deploy staging app@VERSION`; `deploy switch staging app --to green --force -m REASON` switches all the same
+    ");
+}
+
+#[test]
+fn a_rollback_to_a_silent_standby_could_not_be_told() {
+    let w = World::serving().silent("web3");
+    insta::assert_snapshot!(back(&w), @"
+    green is not fit: web3 does not answer: no route to host
+      hint: can be deployed again: `deploy staging app@0.41.0`; `deploy switch staging app --to green --force -m REASON` switches all the same
+    ");
+    assert!(rollback(&w.setup, &w.fleet, "g1").unwrap_err().unknown);
+}
+
+#[test]
+fn by_force_to_an_unfit_slot_names_what_is_unfit() {
+    let mut w = World::serving().silent("web4");
+    w.container_of("web3").state = "exited".into();
+    insta::assert_snapshot!(switched(&w, &to("green", false)), @"
+    green is not fit: web3: web is exited (exit code 0)
+    green is not fit: web4 does not answer: no route to host
+      hint: `deploy switch staging app --to green --force -m REASON` switches all the same
+    ");
+    insta::assert_snapshot!(switched(&w, &to("green", true)), @"
+    staging app switch: #42 1.0.1-22-7e56158 → #41 0.41.0, blue → green
+      s1  lb1: prepare green (checked by the server before the switch)
+      s2  lb2: prepare green (checked by the server before the switch)
+      s3  switch lb1 lb2 to green [commit point] (the switch) after s1 s2
+          undo: switch lb1 lb2 to blue; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
+      s4  lb1: drain, at most 1m00s (open requests of the old slot end) after s3
+      s5  lb2: drain, at most 1m00s (open requests of the old slot end) after s3
+      note: web4 does not answer and is left as it is: no route to host
+      note: forced although green is not fit: web3: web is exited (exit code 0)
+      note: forced although green is not fit: web4 does not answer: no route to host
+      ends succeeded
+    ");
+}
+
+#[test]
+fn to_a_named_slot_leads_load_balancers_together_that_disagree() {
+    let mut w = World::serving();
+    let green = w.setup.all_to(&slot("green"), "hand");
+    w.says("lb2", Some(green.clone()));
+    w.lb("lb1").persisted = Known::Is(Some(green.clone()));
+    let p = switch(&w.setup, &w.fleet, &to("blue", false), "g1");
+    insta::assert_snapshot!(text(&p), @"
+    staging app switch: #42 1.0.1-22-7e56158, green → blue
+      s1  probe blue web1 web2 (one fresh probe of every member from every view)
+      s2  lb1: prepare blue (checked by the server before the switch)
+      s3  lb2: prepare blue (checked by the server before the switch)
+      s4  switch lb1 lb2 to blue [commit point] (the switch) after s1 s2 s3
+          undo: switch lb1 to blue, lb2 to green; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
+      s5  lb1: drain, at most 1m00s (open requests of the old slot end) after s4
+      s6  lb2: drain, at most 1m00s (open requests of the old slot end) after s4
+      note: lb1: its files say green, but it sends to blue
+      ends succeeded
+    ");
+    let p = p.unwrap();
+    let step = p.steps.iter().find(|s| Some(s.id) == p.commit).unwrap();
+    let crate::plan::Action::Shift { moves } = &step.action else { panic!() };
+    assert_eq!(moves[0].before, Some(w.setup.all_to(&slot("blue"), "g0")));
+    assert_eq!(moves[1].before, Some(green));
+}
+
+#[test]
+fn to_where_all_traffic_is_already_changes_nothing() {
+    insta::assert_snapshot!(switched(&World::serving(), &to("blue", false)), @"
+    staging app switch: #42 1.0.1-22-7e56158, blue
+      note: all load balancers send to blue already
+      ends no_change
+    ");
+}
+
+#[test]
+fn to_the_same_slot_puts_a_member_back_that_is_out() {
+    let w = World::serving().out("blue", "web2");
+    insta::assert_snapshot!(switched(&w, &to("blue", false)), @"
+    staging app switch: #42 1.0.1-22-7e56158, blue
+      s1  probe blue web1 web2 (one fresh probe of every member from every view)
+      s2  lb1: prepare blue (checked by the server before the switch)
+      s3  lb2: prepare blue (checked by the server before the switch)
+      s4  switch lb1 lb2 to blue [commit point] (the switch) after s1 s2 s3
+          undo: switch lb1 lb2 to blue without web2; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
+      s5  lb1: drain, at most 1m00s (open requests of the old slot end) after s4
+      s6  lb2: drain, at most 1m00s (open requests of the old slot end) after s4
+      ends succeeded
+    ");
+}
+
+#[test]
+fn to_a_slot_that_is_not_there() {
+    insta::assert_snapshot!(switched(&World::serving(), &to("purple", true)), @"
+    app has no slot purple
+      hint: its slots are blue green
+    ");
+}
