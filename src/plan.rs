@@ -17,10 +17,10 @@
 
 pub mod blue_green;
 pub mod entry;
-mod keep;
 pub mod judge;
-mod rolling;
+mod keep;
 pub mod restart;
+mod rolling;
 pub mod setup;
 pub mod step;
 pub mod switch;

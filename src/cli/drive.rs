@@ -18,6 +18,7 @@ use crate::event::{Group, Kind, Role};
 use crate::fleet::{Fleet, Problem, Severity};
 use crate::inventory::Inventory;
 use crate::name::{ExitCode, HostName, OutcomeKind, RunId};
+use crate::plan::entry::may_begin;
 use crate::plan::{Plan, Refusal, judge};
 use crate::record::verb;
 use crate::release::Release;
@@ -88,7 +89,17 @@ impl Drive<'_> {
     /// # Errors
     /// What kept the run from beginning.
     pub async fn go(&self, session: &mut Session, plan: &Plan) -> Result<ExitCode, Failure> {
+        // A run that changes nothing is in nobody's way.
+        let overridden = if plan.is_empty() {
+            Vec::new()
+        } else {
+            may_begin(&self.site.setup, self.fleet, plan.kind)
+                .map_err(|r| refused(plan.kind.word(), r))?
+        };
         let voice = session.voice.of_run(&self.meta.run);
+        for what in overridden {
+            voice.note(format!("overridden: {what}"), String::new());
+        }
         voice.say(self.started(plan));
         voice.say(Kind::Plan {
             text: plan.to_string(),

@@ -225,7 +225,7 @@ fn book(site: &Site, plan: &Plan) -> GateBook {
 /// Why the plan that was shown does not hold any more; `None` while it does.
 fn moved(plan: &Plan, now: Result<Plan, Refusal>) -> Option<Outcome> {
     let why = match now {
-        Ok(again) if again == *plan => return None,
+        Ok(again) if plan.does_the_same_as(&again) => return None,
         Ok(again) => {
             let (old, new) = (plan.to_string(), again.to_string());
             let diff = similar::TextDiff::from_lines(&old, &new);

@@ -7,9 +7,7 @@ use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 use crate::release::Release;
 
 use super::entry::{self, Entry, Need};
-use super::{
-    Action, Plan, PlanKind, Refusal, Setup, Undo, judge, keep, rolling, switch, traffic,
-};
+use super::{Action, Plan, PlanKind, Refusal, Setup, Undo, judge, keep, rolling, switch, traffic};
 
 /// Plans a deploy (or, with [`PlanKind::Stage`], everything up to the gates).
 ///
@@ -40,12 +38,17 @@ pub fn deploy(
             return Ok(wish.nothing_to_stage(serving, &active, notes));
         }
         let broken = differing(setup, release, fleet, &active);
-        let whole = broken.is_empty() && rolling::out_of_traffic(setup, serving, &active).is_empty();
+        let whole =
+            broken.is_empty() && rolling::out_of_traffic(setup, serving, &active).is_empty();
         let obstacles = rolling::obstacles(setup, &active);
         if whole || obstacles.is_empty() {
             return keep::keep(setup, release, fleet, serving, &active, notes, generation);
         }
-        notes.extend(broken.into_iter().map(|(h, why)| format!("{h}: {}", why.join(", "))));
+        notes.extend(
+            broken
+                .into_iter()
+                .map(|(h, why)| format!("{h}: {}", why.join(", "))),
+        );
         notes.push(format!(
             "{}: repaired by way of the other slot",
             obstacles.join(", ")
@@ -95,7 +98,8 @@ pub(super) fn differing(
             continue;
         };
         let (env, app) = (&setup.env, &setup.app);
-        let found = judge::differences(view, env, app, slot, &release.label.id, &want.spec.services);
+        let found =
+            judge::differences(view, env, app, slot, &release.label.id, &want.spec.services);
         if !found.is_empty() {
             out.push((host.clone(), found));
         }
@@ -142,7 +146,9 @@ impl Wish<'_> {
         plan.end = judge::NOTHING;
         plan.notes = notes;
         let label = &self.release.label;
-        plan.notes.push(format!("{active} serves {label} already: there is nothing to stage"));
+        plan.notes.push(format!(
+            "{active} serves {label} already: there is nothing to stage"
+        ));
         for (host, why) in differing(self.setup, self.release, self.fleet, active) {
             plan.notes.push(format!(
                 "{host}: {}; `deploy {} {}@{}` repairs it",
@@ -174,7 +180,9 @@ impl Wish<'_> {
         plan.old = active.cloned();
         plan.notes = notes;
         self.warn_of_downgrade(&mut plan);
-        let kept = setup.hosts(standby).filter_map(|h| judge::recorded(fleet.hosts.get(h)?, standby));
+        let kept = setup
+            .hosts(standby)
+            .filter_map(|h| judge::recorded(fleet.hosts.get(h)?, standby));
         plan.known = kept.map(|k| k.label.clone()).collect();
         plan.known.dedup();
         let ups = self.stage(&mut plan, standby);
@@ -201,7 +209,10 @@ impl Wish<'_> {
         if let Some(from) = &plan.from
             && to.version.compare(&from.version) == Some(Ordering::Less)
         {
-            plan.notes.push(format!("{} is older than {}, which serves", to.version, from.version));
+            plan.notes.push(format!(
+                "{} is older than {}, which serves",
+                to.version, from.version
+            ));
         }
     }
 
@@ -212,7 +223,8 @@ impl Wish<'_> {
         let id = &self.release.label.id;
         if differing.is_empty() {
             let label = &self.release.label;
-            plan.notes.push(format!("{slot} runs {label} already: it is only gated"));
+            plan.notes
+                .push(format!("{slot} runs {label} already: it is only gated"));
         }
         let mut pulls = Vec::new();
         for (host, _) in &differing {

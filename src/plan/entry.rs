@@ -35,7 +35,10 @@ pub(super) struct Entry {
 pub(super) fn checks(setup: &Setup, fleet: &Fleet, need: Need<'_>) -> Result<Entry, Refusal> {
     if setup.balancers.is_empty() {
         return Err(Refusal::one(
-            format!("{} stands behind no load balancer: nothing says which slot serves", setup.app),
+            format!(
+                "{} stands behind no load balancer: nothing says which slot serves",
+                setup.app
+            ),
             "name one under `balance:` of the app",
         ));
     }
@@ -51,7 +54,11 @@ pub(super) fn checks(setup: &Setup, fleet: &Fleet, need: Need<'_>) -> Result<Ent
     };
     let mut notes = Vec::new();
     problems(setup, fleet, &needed, &mut found.reasons, &mut notes);
-    found.reasons.extend(one_machine_twice(setup, fleet));
+    let twice = one_machine_twice(setup, fleet);
+    match need {
+        Need::None => notes.extend(twice.into_iter().map(|(what, _)| what)),
+        Need::All | Need::Slot(_) => found.reasons.extend(twice),
+    }
     owing(setup, fleet, need, &mut found.reasons, &mut notes);
     let now = traffic::now(setup, fleet);
     if let Err(refusal) = &now {
@@ -68,7 +75,10 @@ fn silent(fleet: &Fleet, needed: &BTreeSet<&HostName>) -> Vec<(String, String)> 
     let missing = needed.iter().filter(|h| !fleet.hosts.contains_key(**h));
     missing
         .map(|h| {
-            let why = fleet.silent.get(*h).map_or("it was not asked", String::as_str);
+            let why = fleet
+                .silent
+                .get(*h)
+                .map_or("it was not asked", String::as_str);
             (format!("{h} does not answer: {why}"), String::new())
         })
         .collect()
@@ -96,8 +106,13 @@ fn problems(
         match fleet.hosts.get(host) {
             None if needed.contains(host) => {}
             None => {
-                let why = fleet.silent.get(host).map_or("it was not asked", String::as_str);
-                notes.push(format!("{host} does not answer and is left as it is: {why}"));
+                let why = fleet
+                    .silent
+                    .get(host)
+                    .map_or("it was not asked", String::as_str);
+                notes.push(format!(
+                    "{host} does not answer and is left as it is: {why}"
+                ));
             }
             Some(view) => {
                 for p in broken(&view.problems) {
@@ -118,7 +133,10 @@ fn one_machine_twice(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
     let balancers = fleet.balancers.iter().map(|(h, v)| (h, &v.machine));
     let mut names: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
     for (host, machine) in apps.chain(balancers) {
-        names.entry(machine).or_default().insert(host.as_str());
+        // A machine gets its id with the first claim on it; until then it cannot be told.
+        if let Some(machine) = machine {
+            names.entry(machine).or_default().insert(host.as_str());
+        }
     }
     let twice = names.into_values().filter(|n| n.len() > 1);
     twice
@@ -147,8 +165,9 @@ fn owing(
     reasons: &mut Vec<(String, String)>,
     notes: &mut Vec<String>,
 ) {
-    let all: BTreeMap<&HostName, &String> =
-        records(fleet).flat_map(|(_, record)| &record.owing).collect();
+    let all: BTreeMap<&HostName, &String> = records(fleet)
+        .flat_map(|(_, record)| &record.owing)
+        .collect();
     for (host, text) in all {
         let what = format!("{host} missed a change and owes it still: {text}");
         if matches!(need, Need::None) || setup.all_hosts().any(|h| h == host) {
@@ -211,10 +230,18 @@ fn held(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
     for (run, claims) in runs {
         let left = claims.iter().map(|(_, c)| c.left).max().unwrap_or(0);
         // A claim of a first attempt that never began a step holds nothing to recover.
-        let begun = claims.iter().any(|(_, c)| c.seq > 0 || !c.fence.as_str().starts_with("1-"));
+        let begun = claims
+            .iter()
+            .any(|(_, c)| c.seq > 0 || !c.fence.as_str().starts_with("1-"));
         let hosts: Vec<&str> = claims.iter().map(|(h, _)| h.as_str()).collect();
         // `user@machine:pid:start`: people know the first part.
-        let who = claims[0].1.who.as_str().split(':').next().unwrap_or_default();
+        let who = claims[0]
+            .1
+            .who
+            .as_str()
+            .split(':')
+            .next()
+            .unwrap_or_default();
         let hosts = hosts.join(" ");
         if left > 0 {
             out.push((

@@ -14,7 +14,7 @@ use crate::fleet::{
     RecordView, SlotRecord, Traffic,
 };
 use crate::name::{HostName, ReleaseId, ServiceName, SlotName, Version};
-use crate::release::{HostRelease, Release, ReleaseLabel, ServiceSpec};
+use crate::release::{HostRelease, Part, Release, ReleaseLabel, ServiceSpec};
 
 pub fn host(name: &str) -> HostName {
     name.parse().expect("a test's host name")
@@ -47,10 +47,11 @@ fn spec() -> ServiceSpec {
     ServiceSpec {
         image: "app:1".to_owned(),
         digest: None,
-        restart: "always".to_owned(),
-        memory: 512 << 20,
-        nano_cpus: 1_000_000_000,
+        restart: Some("always".to_owned()),
+        memory: Some(512 << 20),
+        nano_cpus: Some(1_000_000_000),
         ports: vec![(8080, "tcp".to_owned())],
+        one_shot: false,
     }
 }
 
@@ -69,18 +70,21 @@ pub fn kept(number: u64, slot: &SlotName) -> HostRelease {
 /// The release with that number, for every host of the fleet.
 pub fn release(setup: &Setup, number: u64) -> Release {
     let of_slot = |s: &SlotName| {
-        let part = kept(number, s);
-        setup.hosts(s).map(move |h| (h.clone(), part.clone())).collect::<Vec<_>>()
+        let part = |h: &HostName| Part {
+            host: h.clone(),
+            spec: kept(number, s),
+            files: Vec::new(),
+        };
+        setup.hosts(s).map(part).collect::<Vec<_>>()
     };
     Release {
         label: label(number),
-        hosts: setup.slots.iter().flat_map(of_slot).collect(),
-        files: BTreeMap::new(),
+        parts: setup.slots.iter().flat_map(of_slot).collect(),
     }
 }
 
-fn machine(name: &str) -> crate::name::MachineId {
-    format!("m-{name}").parse().expect("a machine id")
+fn machine(name: &str) -> Option<crate::name::MachineId> {
+    Some(format!("m-{name}").parse().expect("a machine id"))
 }
 
 pub fn gate() -> GateSpec {
@@ -126,7 +130,10 @@ fn setup(slots: &[(&str, &[&str])], balancers: &[&str]) -> Setup {
                 drain: true,
             })
             .collect(),
-        gates: slots.iter().map(|(s, names)| (slot(s), gates(names))).collect(),
+        gates: slots
+            .iter()
+            .map(|(s, names)| (slot(s), gates(names)))
+            .collect(),
         bake: Duration::from_secs(30),
         drain: Duration::from_secs(60),
     }
@@ -187,7 +194,8 @@ impl World {
         let container = self.container(s, number);
         let view = self.fleet.hosts.get_mut(h).expect("a host of the fleet");
         let project = container.project().map(str::to_owned);
-        view.containers.retain(|c| c.project() != project.as_deref());
+        view.containers
+            .retain(|c| c.project() != project.as_deref());
         view.containers.push(container);
         let record = SlotRecord {
             release: id(number),
@@ -223,11 +231,17 @@ impl World {
     }
 
     pub fn host(&mut self, name: &str) -> &mut HostView {
-        self.fleet.hosts.get_mut(&host(name)).expect("a host of the fleet")
+        self.fleet
+            .hosts
+            .get_mut(&host(name))
+            .expect("a host of the fleet")
     }
 
     pub fn lb(&mut self, name: &str) -> &mut BalancerView {
-        self.fleet.balancers.get_mut(&host(name)).expect("a load balancer")
+        self.fleet
+            .balancers
+            .get_mut(&host(name))
+            .expect("a load balancer")
     }
 
     /// The first container on the host.
@@ -250,7 +264,9 @@ impl World {
     pub fn silent(mut self, name: &str) -> Self {
         self.fleet.hosts.remove(&host(name));
         self.fleet.balancers.remove(&host(name));
-        self.fleet.silent.insert(host(name), "no route to host".to_owned());
+        self.fleet
+            .silent
+            .insert(host(name), "no route to host".to_owned());
         self
     }
 

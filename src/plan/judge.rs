@@ -9,7 +9,7 @@ use crate::release::{HostRelease, ReleaseLabel, ServiceSpec};
 use crate::text;
 
 use super::Setup;
-pub use super::traffic::says;
+pub use super::traffic::{active, now as traffic_now, says};
 
 /// Containers of a slot on a host.
 pub fn containers<'a>(
@@ -195,7 +195,10 @@ pub fn unfit(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Vec<String> {
     for host in setup.hosts(slot) {
         match fleet.hosts.get(host) {
             None => {
-                let why = fleet.silent.get(host).map_or("it was not asked", String::as_str);
+                let why = fleet
+                    .silent
+                    .get(host)
+                    .map_or("it was not asked", String::as_str);
                 out.push(format!("{host} does not answer: {why}"));
             }
             Some(HostView {
@@ -237,7 +240,9 @@ pub fn port_clashes(
             let holders = host.containers.iter().filter(|c| {
                 matches!(c.state.as_str(), "running" | "paused" | "restarting")
                     && c.project() != Some(own.as_str())
-                    && c.ports.iter().any(|p| p.port == *port && p.protocol == *protocol)
+                    && c.ports
+                        .iter()
+                        .any(|p| p.port == *port && p.protocol == *protocol)
             });
             for c in holders {
                 let ours = c.project().is_some_and(|p| p.starts_with(&family))
@@ -270,8 +275,9 @@ pub fn serves(
     services: &BTreeMap<ServiceName, ServiceSpec>,
 ) -> bool {
     services.iter().all(|(service, spec)| {
-        let mut own = containers(host, env, app, slot).filter(|c| c.service() == Some(service.as_str()));
-        spec.one_shot() || own.any(Container::fit)
+        let mut own =
+            containers(host, env, app, slot).filter(|c| c.service() == Some(service.as_str()));
+        spec.one_shot || own.any(Container::fit)
     })
 }
 

@@ -28,7 +28,9 @@ pub(super) fn keep(
     plan.notes = notes;
     let broken = blue_green::differing(setup, release, fleet, active);
     refuse_clashes(setup, release, fleet, active, &broken)?;
-    let last = repair_active(&mut plan, setup, release, fleet, serving, active, &broken, generation);
+    let last = repair_active(
+        &mut plan, setup, release, fleet, serving, active, &broken, generation,
+    );
     repair_standby(&mut plan, setup, fleet, active, &last)?;
     let back = way_back(setup, fleet, active);
     if plan.is_empty() {
@@ -72,7 +74,10 @@ fn repair_active(
         rolling.gate(others, wanted, true, "they serve alone while one is out");
     }
     for host in &hosts {
-        let why = broken.iter().find(|(h, _)| h == host).map(|(_, why)| why.join(", "));
+        let why = broken
+            .iter()
+            .find(|(h, _)| h == host)
+            .map(|(_, why)| why.join(", "));
         rolling.member(host, id, &why.unwrap_or_default());
     }
     let now = rolling.now.groups.get(active);
@@ -94,8 +99,10 @@ fn refuse_clashes(
     broken: &[(HostName, Vec<String>)],
 ) -> Result<(), Refusal> {
     let hosts: BTreeSet<&HostName> = broken.iter().map(|(h, _)| h).collect();
-    Refusal::of(blue_green::clashes(setup, release, fleet, active, |h| hosts.contains(h)))
-        .map_or(Ok(()), Err)
+    Refusal::of(blue_green::clashes(setup, release, fleet, active, |h| {
+        hosts.contains(h)
+    }))
+    .map_or(Ok(()), Err)
 }
 
 /// Brings the standby's own release up again where a part of it is missing: the way back.
@@ -132,7 +139,9 @@ fn repair_standby(
     let gated = |h: &HostName| plan.steps.iter().any(|s| s.action.hosts().contains(&h));
     if broken.iter().any(|(h, _, _)| gated(h)) {
         // The gates of a host are of one slot at a time.
-        plan.notes.push(format!("{slot} is repaired by the next deploy of this version"));
+        plan.notes.push(format!(
+            "{slot} is repaired by the next deploy of this version"
+        ));
         return Ok(());
     }
     if let Some(refusal) = Refusal::of(reasons) {
@@ -176,7 +185,9 @@ fn way_back(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
         let view = fleet.hosts.get(h);
         view.is_none_or(|v| {
             !v.record.slots.contains_key(slot)
-                && judge::containers(v, &setup.env, &setup.app, slot).next().is_none()
+                && judge::containers(v, &setup.env, &setup.app, slot)
+                    .next()
+                    .is_none()
         })
     });
     if empty {

@@ -17,12 +17,16 @@ use super::{Plan, PlanKind, Refusal, Setup, judge, traffic};
 /// out single members.
 pub fn restart(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, Refusal> {
     let anywhere = entry::checks(setup, fleet, Need::None)?;
-    let (Some(active), Some(serving)) =
-        (traffic::active(setup, anywhere.before.as_ref())?, anywhere.before)
-    else {
+    let (Some(active), Some(serving)) = (
+        traffic::active(setup, anywhere.before.as_ref())?,
+        anywhere.before,
+    ) else {
         return Err(Refusal::one(
             "no slot has traffic yet",
-            format!("`deploy {} {}@VERSION` brings the first release up", setup.env, setup.app),
+            format!(
+                "`deploy {} {}@VERSION` brings the first release up",
+                setup.env, setup.app
+            ),
         ));
     };
     let entry = entry::checks(setup, fleet, Need::Slot(&active))?;
@@ -36,7 +40,11 @@ pub fn restart(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, R
     plan.before = Some(serving.clone());
     plan.notes = entry.notes;
     let hosts = releases.keys().cloned().collect::<Vec<_>>();
-    let hosts = setup.hosts(&active).filter(|h| hosts.contains(h)).cloned().collect();
+    let hosts = setup
+        .hosts(&active)
+        .filter(|h| hosts.contains(h))
+        .cloned()
+        .collect();
     let hosts = rolling::order(setup, fleet, &active, &serving, hosts);
     let mut rolling = Rolling::new(&mut plan, setup, &active, serving, generation);
     if let Some(first) = hosts.first() {
@@ -82,8 +90,12 @@ fn recorded(
                 known.insert(host.clone(), kept.label.id.clone());
             }
             None => unknown.push((
-                format!("{host} has no recorded release of {} in {active}", setup.app),
-                "only what was brought up by `deploy` can be started again; deploy a version first".to_owned(),
+                format!(
+                    "{host} has no recorded release of {} in {active}",
+                    setup.app
+                ),
+                "only what was brought up by `deploy` can be started again; deploy a version first"
+                    .to_owned(),
             )),
         }
     }

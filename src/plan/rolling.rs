@@ -39,7 +39,13 @@ impl<'a> Rolling<'a> {
     }
 
     /// Probes members; `once` where they serve already.
-    pub fn gate(&mut self, hosts: Vec<HostName>, release: Option<ReleaseId>, once: bool, why: &str) {
+    pub fn gate(
+        &mut self,
+        hosts: Vec<HostName>,
+        release: Option<ReleaseId>,
+        once: bool,
+        why: &str,
+    ) {
         if hosts.is_empty() {
             return;
         }
@@ -67,7 +73,9 @@ impl<'a> Rolling<'a> {
             moves: moves.iter().map(Move::reversed).collect(),
         };
         let needs = std::mem::take(&mut self.last);
-        let id = self.plan.push(Action::Shift { moves }, undo(vec![back]), &needs, why);
+        let id = self
+            .plan
+            .push(Action::Shift { moves }, undo(vec![back]), &needs, why);
         self.plan.after = Some(to.clone());
         self.now = to;
         self.last = vec![id];
@@ -135,12 +143,16 @@ pub(super) fn ready<'a>(
     slot: &SlotName,
 ) -> impl Iterator<Item = &'a HostName> {
     let members = traffic.groups.get(slot).into_iter().flatten();
-    members.filter(|m| m.state == MemberState::Ready).map(|m| &m.host)
+    members
+        .filter(|m| m.state == MemberState::Ready)
+        .map(|m| &m.host)
 }
 
 /// Members of the inventory that are not given requests.
 pub(super) fn out_of_traffic(setup: &Setup, traffic: &Traffic, slot: &SlotName) -> Vec<HostName> {
-    let out = setup.hosts(slot).filter(|h| ready(traffic, slot).all(|r| r != *h));
+    let out = setup
+        .hosts(slot)
+        .filter(|h| ready(traffic, slot).all(|r| r != *h));
     out.cloned().collect()
 }
 
@@ -177,7 +189,10 @@ pub(super) fn others(
 ) -> Vec<HostName> {
     let all = setup.hosts(slot).filter(|h| *h != first);
     let serving = all.filter(|h| ready(now, slot).any(|r| r == *h));
-    serving.filter(|h| answers(setup, fleet, slot, h)).cloned().collect()
+    serving
+        .filter(|h| answers(setup, fleet, slot, h))
+        .cloned()
+        .collect()
 }
 
 /// Why single members cannot be taken out; empty where they can.
@@ -198,8 +213,10 @@ pub(super) fn refuse_obstacles(setup: &Setup, slot: &SlotName) -> Result<(), Ref
         "a restart would drop requests; `deploy {} {}@VERSION` with another version goes through the other slot",
         setup.env, setup.app
     );
-    let mut reasons: Vec<(String, String)> =
-        obstacles(setup, slot).into_iter().map(|o| (o, String::new())).collect();
+    let mut reasons: Vec<(String, String)> = obstacles(setup, slot)
+        .into_iter()
+        .map(|o| (o, String::new()))
+        .collect();
     if let Some(last) = reasons.last_mut() {
         last.1 = hint;
     }

@@ -263,7 +263,12 @@ impl Plan {
             let steps = p.steps.iter();
             let steps = steps.map(|s| (s.id, s.action.clone(), s.undo.clone(), s.needs.clone()));
             let ends = (p.kind, p.target.clone(), p.old.clone(), p.commit, p.end);
-            (steps.collect::<Vec<_>>(), ends, p.before.clone(), p.after.clone())
+            (
+                steps.collect::<Vec<_>>(),
+                ends,
+                p.before.clone(),
+                p.after.clone(),
+            )
         };
         let release = |p: &Self| {
             let id = |r: &Option<ReleaseLabel>| r.as_ref().map(|r| r.id.clone());

@@ -66,12 +66,18 @@ pub fn switch(
 
 /// Before the first switch there is no standby: the slot that holds something fit is meant.
 fn only_fit(setup: &Setup, fleet: &Fleet) -> Result<SlotName, Refusal> {
-    let mut fit = setup.slots.iter().filter(|s| judge::unfit(setup, fleet, s).is_empty());
+    let mut fit = setup
+        .slots
+        .iter()
+        .filter(|s| judge::unfit(setup, fleet, s).is_empty());
     match (fit.next(), fit.next()) {
         (Some(slot), None) => Ok(slot.clone()),
         _ => Err(Refusal::one(
             "no slot has traffic yet",
-            format!("name one: `deploy switch {} {} --to SLOT`", setup.env, setup.app),
+            format!(
+                "name one: `deploy switch {} {} --to SLOT`",
+                setup.env, setup.app
+            ),
         )),
     }
 }
@@ -133,7 +139,10 @@ fn redeploy(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
         .map(|r| format!("`deploy {} {}@{}`", setup.env, setup.app, r.version))
         .collect();
     if list.is_empty() {
-        format!("deploy a version that is known to be good: `deploy {} {}@VERSION`", setup.env, setup.app)
+        format!(
+            "deploy a version that is known to be good: `deploy {} {}@VERSION`",
+            setup.env, setup.app
+        )
     } else {
         format!("can be deployed again: {}", list.join(", "))
     }
@@ -166,7 +175,10 @@ impl Target {
                 "{} holds {held}, which never served: that is not a way back",
                 self.slot
             ),
-            format!("to go forward to it: `deploy switch {} {}`", setup.env, setup.app),
+            format!(
+                "to go forward to it: `deploy switch {} {}`",
+                setup.env, setup.app
+            ),
         ))
     }
 
@@ -180,8 +192,14 @@ impl Target {
         let unfit = judge::unfit(setup, fleet, &self.slot);
         let mut plan = Plan::new(setup, self.kind, &self.slot);
         plan.to = judge::shown_release(setup, fleet, &self.slot);
-        let leaves = self.active.clone().or_else(|| setup.other(&self.slot).cloned());
-        plan.from = self.active.as_ref().and_then(|a| judge::shown_release(setup, fleet, a));
+        let leaves = self
+            .active
+            .clone()
+            .or_else(|| setup.other(&self.slot).cloned());
+        plan.from = self
+            .active
+            .as_ref()
+            .and_then(|a| judge::shown_release(setup, fleet, a));
         plan.old = leaves.filter(|_| entry.before.is_some() || !self.agree);
         plan.before = entry.before;
         plan.notes = entry.notes;
@@ -192,7 +210,8 @@ impl Target {
         {
             plan.after.clone_from(&plan.before);
             plan.end = judge::NOTHING;
-            plan.notes.push(format!("all load balancers send to {} already", self.slot));
+            plan.notes
+                .push(format!("all load balancers send to {} already", self.slot));
             return Ok(plan);
         }
         let mut needs = Vec::new();
@@ -217,8 +236,12 @@ impl Target {
     }
 
     fn refuse_unfit(&self, setup: &Setup, fleet: &Fleet, unfit: Vec<String>) -> Refusal {
-        let silent = setup.hosts(&self.slot).any(|h| !fleet.hosts.contains_key(h));
-        let reasons = unfit.into_iter().map(|u| (format!("{} is not fit: {u}", self.slot), String::new()));
+        let silent = setup
+            .hosts(&self.slot)
+            .any(|h| !fleet.hosts.contains_key(h));
+        let reasons = unfit
+            .into_iter()
+            .map(|u| (format!("{} is not fit: {u}", self.slot), String::new()));
         let mut reasons: Vec<(String, String)> = reasons.collect();
         let force = format!(
             "`deploy switch {} {} --to {} --force -m REASON` switches all the same",
@@ -252,7 +275,6 @@ fn moves(setup: &Setup, fleet: &Fleet, after: &Traffic) -> Vec<Move> {
     };
     setup.balancers.iter().map(change).collect()
 }
-
 
 /// Adds prepare, shift, drain and bake: the one switch of a plan, its commit point.
 pub(super) fn shift(
@@ -299,7 +321,12 @@ pub(super) fn shift(
             slot: plan.target.clone(),
             time: setup.bake,
         };
-        plan.push(action, Undo::Nothing, &[commit], "gates stay on with traffic");
+        plan.push(
+            action,
+            Undo::Nothing,
+            &[commit],
+            "gates stay on with traffic",
+        );
     }
     plan.after = Some(after);
 }

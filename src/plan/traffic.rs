@@ -147,4 +147,3 @@ pub fn active(setup: &Setup, before: Option<&Traffic>) -> Result<Option<SlotName
         )),
     }
 }
-

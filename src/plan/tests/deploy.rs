@@ -97,12 +97,22 @@ fn what_never_served_is_removed_after_a_failure_what_served_comes_back() {
     w.container_of("web3").state = "exited".into();
     let undo = |w: &World| {
         let text = shown(w, 41);
-        let line = text.lines().find(|l| l.contains("undo: web3")).map(str::trim).map(str::to_owned);
+        let line = text
+            .lines()
+            .find(|l| l.contains("undo: web3"))
+            .map(str::trim)
+            .map(str::to_owned);
         line.unwrap()
     };
-    assert_eq!(undo(&w), "undo: web3: keep evidence of green; web3: green back to #41 0.41.0");
+    assert_eq!(
+        undo(&w),
+        "undo: web3: keep evidence of green; web3: green back to #41 0.41.0"
+    );
     w.host("web3").record.promoted.clear();
-    assert_eq!(undo(&w), "undo: web3: keep evidence of green; web3: remove green");
+    assert_eq!(
+        undo(&w),
+        "undo: web3: keep evidence of green; web3: remove green"
+    );
 }
 
 #[test]
@@ -163,9 +173,18 @@ fn without_bake_there_is_no_step_for_it() {
 #[test]
 fn nothing_is_ended_before_every_host_has_the_images() {
     let p = plan(&World::serving(), 43, PlanKind::Deploy).unwrap();
-    let pulls: Vec<_> = p.steps.iter().filter(|s| s.action.to_string().contains("pull")).map(|s| s.id).collect();
+    let pulls: Vec<_> = p
+        .steps
+        .iter()
+        .filter(|s| s.action.to_string().contains("pull"))
+        .map(|s| s.id)
+        .collect();
     assert_eq!(pulls.len(), 2);
-    for step in p.steps.iter().filter(|s| s.action.to_string().contains("stop and up")) {
+    for step in p
+        .steps
+        .iter()
+        .filter(|s| s.action.to_string().contains("stop and up"))
+    {
         assert_eq!(step.needs, pulls);
     }
 }

@@ -4,7 +4,13 @@ use crate::plan::fixture::{World, host, port, release, slot, text};
 use crate::plan::{Action, Plan, PlanKind, Refusal};
 
 fn plan(w: &World) -> Result<Plan, Refusal> {
-    deploy(&w.setup, &release(&w.setup, 42), &w.fleet, PlanKind::Deploy, "g1")
+    deploy(
+        &w.setup,
+        &release(&w.setup, 42),
+        &w.fleet,
+        PlanKind::Deploy,
+        "g1",
+    )
 }
 
 fn shown(w: &World) -> String {
@@ -23,7 +29,10 @@ fn the_same_version_again_changes_nothing_where_the_way_back_is_fit() {
 
 #[test]
 fn the_same_version_again_says_that_there_is_no_way_back_yet() {
-    let w = World::empty().up("blue", 42).promoted("blue", 42).traffic("blue");
+    let w = World::empty()
+        .up("blue", 42)
+        .promoted("blue", 42)
+        .traffic("blue");
     insta::assert_snapshot!(shown(&w), @"
     staging app deploy: #42 1.0.1-22-7e56158, blue
       note: blue serves #42 1.0.1-22-7e56158 on every host as wanted, all load balancers agree
@@ -120,7 +129,11 @@ fn a_member_that_is_out_and_broken_comes_back_into_traffic() {
       ends succeeded
     ");
     let after = p.unwrap().after.unwrap();
-    assert!(after.groups[&slot("blue")].iter().all(|m| m.state == MemberState::Ready));
+    assert!(
+        after.groups[&slot("blue")]
+            .iter()
+            .all(|m| m.state == MemberState::Ready)
+    );
 }
 
 #[test]
@@ -165,8 +178,16 @@ fn active_slot_and_way_back_are_repaired_one_after_the_other() {
     w.container_of("web1").restart = "no".into();
     w.container_of("web3").state = "exited".into();
     let p = plan(&w).unwrap();
-    let back = p.steps.iter().position(|s| s.cause.0 == "back into traffic").unwrap();
-    let up = p.steps.iter().find(|s| matches!(s.action, Action::Replace { .. })).unwrap();
+    let back = p
+        .steps
+        .iter()
+        .position(|s| s.cause.0 == "back into traffic")
+        .unwrap();
+    let up = p
+        .steps
+        .iter()
+        .find(|s| matches!(s.action, Action::Replace { .. }))
+        .unwrap();
     assert_eq!(up.needs, [p.steps[back].id]);
 }
 
@@ -229,19 +250,35 @@ fn a_way_back_whose_port_is_taken_is_named_before_any_change() {
 
 #[test]
 fn slots_on_one_machine_are_not_repaired_in_one_run() {
-    let mut w = World::of(&[("blue", &["web1", "web2"]), ("green", &["web1", "web2"])], &["lb1"])
-        .up("green", 41)
-        .promoted("green", 41)
-        .up("blue", 42)
-        .promoted("blue", 42)
-        .traffic("blue");
+    let mut w = World::of(
+        &[("blue", &["web1", "web2"]), ("green", &["web1", "web2"])],
+        &["lb1"],
+    )
+    .up("green", 41)
+    .promoted("green", 41)
+    .up("blue", 42)
+    .promoted("blue", 42)
+    .traffic("blue");
     for name in ["web1", "web2"] {
-        w.host(name).containers.iter_mut().for_each(|c| c.ports.clear());
+        w.host(name)
+            .containers
+            .iter_mut()
+            .for_each(|c| c.ports.clear());
     }
     for c in &mut w.host("web1").containers {
         c.memory = 0;
     }
     let p = plan(&w).unwrap();
-    assert!(!p.steps.iter().any(|s| matches!(s.action, Action::Replace { .. })));
-    assert!(p.notes.iter().any(|n| n == "green is repaired by the next deploy of this version"), "{:?}", p.notes);
+    assert!(
+        !p.steps
+            .iter()
+            .any(|s| matches!(s.action, Action::Replace { .. }))
+    );
+    assert!(
+        p.notes
+            .iter()
+            .any(|n| n == "green is repaired by the next deploy of this version"),
+        "{:?}",
+        p.notes
+    );
 }

@@ -5,13 +5,25 @@ use crate::plan::fixture::{World, claim, port, release, slot, text};
 use crate::plan::{PlanKind, switch};
 
 fn shown(w: &World) -> String {
-    let plan = deploy(&w.setup, &release(&w.setup, 43), &w.fleet, PlanKind::Deploy, "g1");
+    let plan = deploy(
+        &w.setup,
+        &release(&w.setup, 43),
+        &w.fleet,
+        PlanKind::Deploy,
+        "g1",
+    );
     assert!(plan.is_err(), "{}", plan.unwrap());
     text(&plan)
 }
 
 fn unknown(w: &World) -> bool {
-    let plan = deploy(&w.setup, &release(&w.setup, 43), &w.fleet, PlanKind::Deploy, "g1");
+    let plan = deploy(
+        &w.setup,
+        &release(&w.setup, 43),
+        &w.fleet,
+        PlanKind::Deploy,
+        "g1",
+    );
     plan.unwrap_err().unknown
 }
 
@@ -66,8 +78,15 @@ fn a_load_balancer_that_does_not_say_where_it_sends_to_could_not_be_told() {
       hint: make it answer on its probe address, then try again
     ");
     assert!(unknown(&w));
-    let named = switch::Wish { to: Some(slot("green")), force: true };
-    assert!(switch::switch(&w.setup, &w.fleet, &named, "g1").unwrap_err().unknown);
+    let named = switch::Wish {
+        to: Some(slot("green")),
+        force: true,
+    };
+    assert!(
+        switch::switch(&w.setup, &w.fleet, &named, "g1")
+            .unwrap_err()
+            .unknown
+    );
 }
 
 #[test]
@@ -180,13 +199,19 @@ fn two_names_of_one_machine() {
 #[test]
 fn a_load_balancer_that_owes_a_change_protects_the_slot_that_it_may_send_to() {
     let mut w = World::serving();
-    w.host("web1").record.owing.insert("lb3".parse().unwrap(), "last served green, since run r-1".into());
+    w.host("web1").record.owing.insert(
+        "lb3".parse().unwrap(),
+        "last served green, since run r-1".into(),
+    );
     insta::assert_snapshot!(shown(&w), @"
     lb3 missed a change and owes it still: last served green, since run r-1
       hint: a slot that it may still send to is left alone; `deploy catch-up staging app` brings it up to date
     ");
     let p = switch::rollback(&w.setup, &w.fleet, "g1").unwrap();
-    assert_eq!(p.notes, ["lb3 missed a change and owes it still: last served green, since run r-1"]);
+    assert_eq!(
+        p.notes,
+        ["lb3 missed a change and owes it still: last served green, since run r-1"]
+    );
 }
 
 #[test]
@@ -217,7 +242,16 @@ fn another_run_is_named_with_its_person_and_lease() {
       hint: wait for its end: `deploy status staging`
     ");
     // A plan can be made all the same: the look stays honest, and under its own claim a run plans again.
-    assert!(deploy(&w.setup, &release(&w.setup, 43), &w.fleet, PlanKind::Deploy, "g1").is_ok());
+    assert!(
+        deploy(
+            &w.setup,
+            &release(&w.setup, 43),
+            &w.fleet,
+            PlanKind::Deploy,
+            "g1"
+        )
+        .is_ok()
+    );
 }
 
 #[test]

@@ -35,8 +35,14 @@ fn the_member_that_does_not_answer_goes_first() {
     let mut w = World::serving();
     w.container_of("web2").state = "exited".into();
     let text = shown(&w);
-    let restarts: Vec<&str> = text.lines().filter(|l| l.contains("stop and start")).collect();
-    assert!(restarts[0].contains("web2") && restarts[1].contains("web1"), "{text}");
+    let restarts: Vec<&str> = text
+        .lines()
+        .filter(|l| l.contains("stop and start"))
+        .collect();
+    assert!(
+        restarts[0].contains("web2") && restarts[1].contains("web1"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -121,7 +121,10 @@ fn a_rollback_to_an_unfit_standby_says_why_and_what_else_there_is() {
     green is not fit: web4: web is exited (exit code 137)
       hint: can be deployed again: `deploy staging app@0.41.0`; `deploy switch staging app --to green --force -m REASON` switches all the same
     ");
-    let w = World::empty().up("blue", 42).promoted("blue", 42).traffic("blue");
+    let w = World::empty()
+        .up("blue", 42)
+        .promoted("blue", 42)
+        .traffic("blue");
     insta::assert_snapshot!(back(&w), @"
     green is not fit: web3 has no release of app in green
     green is not fit: web4 has no release of app in green
@@ -184,7 +187,9 @@ fn to_a_named_slot_leads_load_balancers_together_that_disagree() {
     ");
     let p = p.unwrap();
     let step = p.steps.iter().find(|s| Some(s.id) == p.commit).unwrap();
-    let crate::plan::Action::Shift { moves } = &step.action else { panic!() };
+    let crate::plan::Action::Shift { moves } = &step.action else {
+        panic!()
+    };
     assert_eq!(moves[0].before, Some(w.setup.all_to(&slot("blue"), "g0")));
     assert_eq!(moves[1].before, Some(green));
 }
