@@ -1,11 +1,16 @@
 //! `connection: local`: the machine that `deploy` itself runs on, without SSH.
 //!
-//! Also what tests run scripts with: [`Local`] can name another shell and other variables.
+//! Also what tests run scripts with: [`Local`] can name another shell and other variables. And the
+//! door to other programs here: credential helpers, commands that print a secret.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::call::{BoxError, Channel, Exit};
 use super::wire;
@@ -64,5 +69,87 @@ impl Local {
                 }
             }),
         })
+    }
+}
+
+/// What a program on this machine did. Its output may be secret: there is no `Debug`.
+pub struct Output {
+    /// Exit status; `None` where a signal ended it.
+    pub status: Option<i32>,
+    /// All that it printed.
+    pub stdout: Vec<u8>,
+    /// All that it complained of.
+    pub stderr: Vec<u8>,
+}
+
+/// Runs a program on this machine, without a shell and without a terminal, with `input` on its
+/// standard input. It is killed where it takes longer than `limit` or the future is dropped.
+///
+/// # Errors
+/// The program cannot be started, or did not end in time (`TimedOut`).
+#[expect(clippy::disallowed_methods, reason = "the door to local processes")]
+pub async fn output<S: AsRef<std::ffi::OsStr>>(
+    program: &str,
+    args: &[S],
+    input: &[u8],
+    limit: Duration,
+) -> io::Result<Output> {
+    let mut child = Command::new(program)
+        .args(args)
+        .process_group(0)
+        .kill_on_drop(true)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let stdin = child.stdin.take();
+    let write = async {
+        if let Some(mut stdin) = stdin {
+            // It need not read what it does not want.
+            let _ = stdin.write_all(input).await;
+        }
+    };
+    let both = async { tokio::join!(write, child.wait_with_output()).1 };
+    let done = timeout(limit, both)
+        .await
+        .map_err(|late| io::Error::new(io::ErrorKind::TimedOut, late))??;
+    Ok(Output {
+        status: done.status.code(),
+        stdout: done.stdout,
+        stderr: done.stderr,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_gets_its_words_and_input_untouched() {
+        let words = [
+            "-c",
+            "cat; printf '[%s]' \"$1\"; echo no >&2; exit 3",
+            "sh",
+            "$(x) 'y'",
+        ];
+        let big = vec![b'x'; 300_000];
+        let out = output("sh", &words, &big, Duration::from_secs(10)).await;
+        let out = out.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(out.status, Some(3));
+        assert_eq!(out.stdout.len(), 300_000 + "[$(x) 'y']".len());
+        assert!(out.stdout.ends_with(b"[$(x) 'y']"));
+        assert_eq!(out.stderr, b"no\n");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_or_is_not_there_is_an_error() {
+        let hangs = output("sleep", &["60"], b"", Duration::from_millis(100)).await;
+        assert_eq!(hangs.err().map(|e| e.kind()), Some(io::ErrorKind::TimedOut));
+        let none: [&str; 0] = [];
+        let absent = output("/nonexistent", &none, b"", Duration::from_secs(1)).await;
+        assert_eq!(
+            absent.err().map(|e| e.kind()),
+            Some(io::ErrorKind::NotFound)
+        );
     }
 }
