@@ -37,7 +37,7 @@ until_hangup() {
 	wire_job=$!
 	# What is left to do after the hangup must not die of printing to nobody; the command may.
 	trap '' PIPE
-	trap 'wire_hung=1; kill -TERM "$wire_job" 2>/dev/null' TERM
+	trap 'wire_hung=1; kill -s TERM -- "$wire_job" "-$wire_job" 2>/dev/null' TERM
 	{
 		trap - TERM
 		while read -r wire_x; do :; done
@@ -46,7 +46,7 @@ until_hangup() {
 		# Then the command, and its own group where it leads one (as `timeout` does).
 		kill -s TERM -- 0 "$wire_job" "-$wire_job"
 		sleep 2
-		kill -s KILL -- "$wire_job" "-$wire_job"
+		kill -s KILL -- "$wire_job"
 	} <&8 >/dev/null 2>&1 8<&- 9<&- &
 	wire_watch=$!
 	exec 8<&-
@@ -57,6 +57,12 @@ until_hangup() {
 		wait "$wire_job"
 		wire_rc=143
 		kill -KILL "$wire_watch" 2>/dev/null
+		# What the command has left of its own group (a number that cannot be anybody else's).
+		for wire_x in 1 2; do
+			kill -s 0 -- "-$wire_job" 2>/dev/null || break
+			sleep 1
+		done
+		kill -s KILL -- "-$wire_job" 2>/dev/null
 	else
 		kill -TERM "$wire_watch" 2>/dev/null
 		trap - PIPE
