@@ -14,9 +14,11 @@
 //!
 //! To add a name to the scope: a field of [`Scope`], a line in its `context`, a line above.
 //! Parts: `source` reads the files, `print` writes values, `place` checks where they landed,
-//! `error` turns the engine's errors into findings.
+//! `error` turns the engine's errors into findings, `origin` leads from a rendered line back to its
+//! template.
 
 mod error;
+mod origin;
 mod place;
 mod print;
 mod scope;
@@ -33,7 +35,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use crate::name::AppName;
-use crate::text::{Diagnostic, Findings, SourceFile};
+use crate::text::{Diagnostic, Findings, SourceFile, Span};
 
 pub use scope::{HostScope, Images, Scope};
 use source::Tree;
@@ -83,12 +85,13 @@ pub struct RenderedFile {
 }
 
 /// All files of one app for one host and slot, sorted by path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Rendered {
     /// The compose file and what is shipped beside it.
     pub files: Vec<RenderedFile>,
     /// Path of the compose file's template, for messages.
     pub template: String,
+    source: Option<Arc<SourceFile>>,
 }
 
 impl Rendered {
@@ -97,6 +100,13 @@ impl Rendered {
     pub fn compose(&self) -> &[u8] {
         let file = self.files.iter().find(|f| f.path == COMPOSE_FILE);
         file.map_or(&[], |f| &f.bytes)
+    }
+    /// The place in the compose file's template, for a place in the rendered compose file; none for
+    /// places elsewhere, and for lines that the template does not have as they are.
+    #[must_use]
+    pub fn origin(&self, at: &Span) -> Option<Span> {
+        let ours = at.file.text.as_bytes() == self.compose();
+        origin::origin(self.source.as_ref().filter(|_| ours)?, at)
     }
     /// Paths of all files, for checks of what the compose file refers to.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
@@ -158,7 +168,9 @@ impl TemplateSet {
     pub fn render(&self, app: &AppName, scope: &Scope) -> Result<(Rendered, Findings), Findings> {
         let mut findings = scope.refused();
         let parts = self.tree.parts(app, &mut findings);
-        let template = parts.get(COMPOSE_FILE).map(|name| self.tree.shown(name));
+        let name = parts.get(COMPOSE_FILE);
+        let template = name.map(|name| self.tree.shown(name));
+        let source = name.and_then(|name| self.tree.file(name));
         let mut files = Vec::new();
         for (path, name) in parts {
             if let Some(bytes) = self.file(&name, &path, scope, &mut findings) {
@@ -169,6 +181,7 @@ impl TemplateSet {
         findings.or(Rendered {
             files,
             template: template.unwrap_or_default(),
+            source,
         })
     }
 

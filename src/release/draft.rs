@@ -145,7 +145,7 @@ impl Draft {
             let pinned: BTreeMap<ServiceName, Digest> = images.into_iter().filter_map(of).collect();
             match compose::override_file(&part.document, &policy, &pinned) {
                 Ok(overlay) => out.push(overlay),
-                Err(errors) => found.extend(errors),
+                Err(errors) => found.extend(errors.moved(|at| part.rendered.origin(at))),
             }
         }
         if found.has_errors() {
@@ -228,8 +228,10 @@ fn render_part(
         "{} for {} in {} of {}",
         rendered.template, app.name, member.slot, member.host
     );
-    let (document, more) = Document::parse(&path, rendered.compose(), rendered.paths())?;
-    warnings.extend(more);
+    let parsed = Document::parse(&path, rendered.compose(), rendered.paths());
+    // Shown in the template, where it can be mended, and once for all hosts.
+    let (document, more) = parsed.map_err(|e| e.moved(|at| rendered.origin(at)))?;
+    warnings.extend(more.moved(|at| rendered.origin(at)));
     let part = DraftPart {
         host: member.host.clone(),
         slot: member.slot.clone(),

@@ -223,7 +223,11 @@ impl Tree {
 }
 
 fn shown(root: &Path, name: &str) -> String {
-    root.join(name).display().to_string()
+    let path = root.join(name);
+    path.strip_prefix(".")
+        .unwrap_or(&path)
+        .display()
+        .to_string()
 }
 
 fn content(root: &Path, name: &str, bytes: Vec<u8>) -> Content {

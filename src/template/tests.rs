@@ -420,6 +420,27 @@ fn links_out_of_the_directory_are_refused_when_used() {
 }
 
 #[test]
+fn a_rendered_line_is_led_back_to_its_template() {
+    let template = "# head\n{% set x = 1 %}\nservices:\n  app:\n    image: {{ image }}\n    resart: always\n    labels:\n{%- for n in ['a', 'b'] %}\n      {{ n }}: same\n{%- endfor %}\n      c: d # {{ env }}\n";
+    let rendered = render(&[("app/docker-compose.yml.j2", template)], json!({})).unwrap();
+    let text = std::str::from_utf8(rendered.compose()).unwrap();
+    let file = SourceFile::new("docker-compose.yml on web1", text);
+    let origin = |part: &str| {
+        let at = text.find(part).unwrap();
+        let span = rendered.origin(&Span::bytes(&file, at..at + part.len()))?;
+        Some(format!("{span} {}", span.len))
+    };
+    let at = |place: &str| Some(format!("templates/app/docker-compose.yml.j2:{place}"));
+    assert_eq!(origin("resart"), at("6:5 6"));
+    assert_eq!(origin("\"registry.example.com"), at("5:12 11"));
+    assert_eq!(origin("image"), at("5:5 5"));
+    assert_eq!(origin("d # \"staging"), at("11:10 4"));
+    assert_eq!(origin("\"a\": same"), None);
+    let other = SourceFile::new("inventories/staging.yml", "services:\n");
+    assert_eq!(rendered.origin(&Span::new(&other, 1, 1, 8)), None);
+}
+
+#[test]
 fn the_tour_renders() {
     let set = TemplateSet::load(Path::new("templates")).unwrap();
     assert_eq!(set.apps().len(), 2);

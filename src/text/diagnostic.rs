@@ -378,6 +378,21 @@ impl Findings {
         all.sort_by(|a, b| a.cmp_for_report(b));
         all
     }
+    /// The same findings, with those places moved for which `to` knows a better one; what is then
+    /// said twice is said once.
+    #[must_use]
+    pub fn moved(self, to: impl Fn(&Span) -> Option<Span>) -> Self {
+        let mut moved = Self::default();
+        for mut finding in self {
+            for place in &mut finding.places {
+                if let Some(span) = to(&place.span) {
+                    place.span = span;
+                }
+            }
+            moved.push(finding);
+        }
+        moved
+    }
     /// The value where nothing forbids it (with the warnings), else all findings.
     ///
     /// # Errors
