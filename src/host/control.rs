@@ -22,7 +22,8 @@ pub(super) const SOCKET: &str = "master";
 #[must_use]
 pub fn base(runtime_dir: Option<&Path>) -> PathBuf {
     runtime_dir
-        .filter(|d| d.is_absolute())
+        // The variable may outlive the directory, e.g. after `su`.
+        .filter(|d| d.is_absolute() && d.is_dir())
         .map(|d| d.join("deploy"))
         .filter(|d| d.as_os_str().len() <= LONGEST_BASE)
         .unwrap_or_else(|| PathBuf::from(format!("/tmp/deploy-{}", uid())))
@@ -145,14 +146,15 @@ mod tests {
     #[test]
     fn the_base_is_short_and_private() {
         let own = format!("/tmp/deploy-{}", uid());
-        assert_eq!(
-            base(Some(Path::new("/run/user/7"))),
-            Path::new("/run/user/7/deploy")
-        );
+        let runtime = tempfile::tempdir().unwrap();
+        assert_eq!(base(Some(runtime.path())), runtime.path().join("deploy"));
+        let gone = runtime.path().join("gone");
+        assert_eq!(base(Some(&gone)), Path::new(&own));
         assert_eq!(base(None), Path::new(&own));
         assert_eq!(base(Some(Path::new("relative"))), Path::new(&own));
-        let long = format!("/{}", "x".repeat(60));
-        assert_eq!(base(Some(Path::new(&long))), Path::new(&own));
+        let long = runtime.path().join("x".repeat(60));
+        std::fs::create_dir(&long).unwrap();
+        assert_eq!(base(Some(&long)), Path::new(&own));
     }
 
     #[test]
