@@ -428,6 +428,24 @@ impl Host {
         }
     }
 
+    /// `unclaim`.
+    pub fn unclaim(&mut self, fence: &Fence) -> ReleaseReply {
+        let again = self.claim.is_none();
+        match &self.claim {
+            _ if self.locked => return ReleaseReply::Busy,
+            Some(claim) if claim.fence != *fence => {
+                return ReleaseReply::Lost(Some(self.holder(claim, false)));
+            }
+            Some(claim) => {
+                self.running.remove(&claim.run);
+                self.leases.clear();
+                self.claim = None;
+            }
+            None => {}
+        }
+        ReleaseReply::Released { again, told: true }
+    }
+
     /// `peek`.
     #[must_use]
     pub fn peek(&self) -> PeekReply {

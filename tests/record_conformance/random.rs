@@ -79,6 +79,7 @@ fn verb(dice: &mut Dice, now: &mut ClaimId, seq: &mut u64) -> Verb {
             run: who.run,
             outcome: [OutcomeKind::Succeeded, OutcomeKind::Failed][dice.below(2) as usize],
         },
+        16 if dice.one_in(2) => Verb::Unclaim(who.fence),
         16 => Verb::Peek,
         17 => {
             let level = [HoldLevel::Env, HoldLevel::App][dice.below(2) as usize];

@@ -38,6 +38,7 @@ pub enum Verb {
         run: RunId,
         outcome: OutcomeKind,
     },
+    Unclaim(Fence),
     Peek,
     Hold {
         level: HoldLevel,
@@ -225,6 +226,10 @@ impl Verb {
                 let script = verb::release(scope, fence, *outcome, &entry(run, *outcome));
                 format!("{:#?}", parse::release(&bench.ask(script)).unwrap())
             }
+            Self::Unclaim(fence) => {
+                let reply = bench.ask(verb::unclaim(scope, fence));
+                format!("{:#?}", parse::release(&reply).unwrap())
+            }
             Self::Peek => {
                 let reply = bench.ask(verb::peek(scope));
                 format!("{:#?}", parse::peek(&reply).unwrap())
@@ -286,6 +291,7 @@ impl Verb {
                 "{:#?}",
                 model.release(fence, *outcome, &entry(run, *outcome))
             ),
+            Self::Unclaim(fence) => format!("{:#?}", model.unclaim(fence)),
             Self::Peek => format!("{:#?}", model.peek()),
             Self::Hold { level, until, text } => {
                 format!("{:#?}", model.hold(hold(*level, *until, text)))

@@ -35,7 +35,8 @@ elif tell && promote && note "end $fence $c_run $outcome up=$up" &&
   sync history.new journal "runs/$c_run/outcome" && mv -f history.new history; then :; else
   told=untold
 fi
-mv -f claim last && sync . || end error write
+# `last` is of a run that began.
+if [ "$entry" = - ]; then rm -f claim; else mv -f claim last; fi && sync . || end error write
 rm -rf lease.* "in.$fence".* claim.new history.new promoted.new "runs/$c_run/now" "runs/$c_run"/in.*
 # Uploads of claims that were killed; younger ones may still be under way.
 for f in in.*; do
