@@ -7,6 +7,9 @@
 //! - `failure`   kinds, causes, hints, exit codes
 //! - `confirm`   the question of a protected environment
 //! - `signals`   Ctrl-C and its like as values
+//! - `session`   configuration read, machines connected, faces listening
+//! - `drive`     from a plan to its end; `summary` the block at the end
+//! - `streams`   logs of all hosts as one
 //! - `work`      what a command does once its words are understood: where engine and faces meet
 //! - one file for each command: `deploy`, `stage`, `switch`, …
 
@@ -26,6 +29,7 @@ pub mod session;
 pub mod signals;
 pub mod stage;
 pub mod status;
+pub mod streams;
 pub mod summary;
 pub mod switch;
 pub mod target;

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::drive::{self, Drive};
 use super::failure::Failure;
 use super::session::{self, Session};
+use super::streams;
 use crate::engine::site::Site;
 use crate::fleet::Fleet;
 use crate::name::{AppName, EnvName, ExitCode, HostName, SlotName, Version};
@@ -310,6 +311,14 @@ pub async fn render(ctx: &Context, wish: Wish, hosts: Vec<HostName>) -> Result<E
 ///
 /// # Errors
 /// What kept the logs from being read.
-pub async fn logs(_ctx: &Context, _place: Place, _of: LogsOf) -> Result<ExitCode, Failure> {
-    Err(Failure::failed("logs are not built yet"))
+pub async fn logs(ctx: &Context, place: Place, of: LogsOf) -> Result<ExitCode, Failure> {
+    let inventory = session::inventory(ctx, &place.env)?;
+    let app = session::app(&inventory, &place.app)?;
+    let session = Session::start(ctx)?;
+    with(session, async |session: &mut Session| {
+        let site = session.open(&inventory, app).await;
+        session.feed.pause().await;
+        Ok(streams::show_all(ctx, &site, &of, &mut session.stops).await)
+    })
+    .await
 }
