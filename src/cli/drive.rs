@@ -22,6 +22,7 @@ use crate::plan::entry::may_begin;
 use crate::plan::{Plan, Refusal, judge};
 use crate::record::verb;
 use crate::release::Release;
+use crate::report::words;
 use crate::text::Redactor;
 
 /// A random number of 64 bits from the operating system.
@@ -135,11 +136,14 @@ impl Drive<'_> {
             told,
         );
         tokio::pin!(running);
+        let mut times = 0;
         let ended = loop {
             tokio::select! {
                 ended = &mut running => break ended,
                 Some(stop) = stops.recv() => {
                     last = Some(stop);
+                    times += 1;
+                    session.feed.notices().say(words::interrupted(times));
                     let _ = tell.send(());
                 }
             }

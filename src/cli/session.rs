@@ -241,6 +241,21 @@ impl Session {
         })
     }
 
+    /// Does work that changes nothing; Ctrl-C and its like end it at once.
+    ///
+    /// # Errors
+    /// A [`Failure`] with the exit code of the signal where it was stopped.
+    pub async fn unless_stopped<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&Self) -> T,
+    ) -> Result<T, Failure> {
+        let nobody = mpsc::unbounded_channel().1;
+        let mut stops = std::mem::replace(&mut self.stops, nobody);
+        let done = signals::unless_stopped(&mut stops, work(self)).await;
+        self.stops = stops;
+        done
+    }
+
     /// Connects to the machines of an app.
     pub async fn open(&self, inventory: &Inventory, app: &App) -> Site {
         Site::open(inventory, app, &self.connector, &self.voice).await

@@ -48,7 +48,7 @@ pub async fn unless_stopped<T>(
 }
 
 /// Listens from now on: each signal arrives as a [`Stop`]; the third ends the program at once.
-/// What each does is said on the screen.
+/// What the first two do is said by whoever heeds them.
 ///
 /// # Errors
 /// A [`Failure`] where the operating system does not let us listen.
@@ -65,8 +65,8 @@ pub fn listen(notices: Notices) -> Result<mpsc::UnboundedReceiver<Stop>, Failure
                 _ = terminate.recv() => Stop::Terminate,
                 _ = hangup.recv() => Stop::Terminate,
             };
-            notices.say(words::interrupted(times));
             if times >= 3 {
+                notices.say(words::interrupted(times));
                 // A moment for the face to say it.
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                 std::process::exit(i32::from(stop.exit_code().number()));

@@ -1,4 +1,4 @@
-//! Logs of all hosts as one stream.
+//! Logs of all hosts as one stream: a reader per host, a face that orders what they say.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,68 +11,63 @@ use super::signals::Stop;
 use super::work::LogsOf;
 use crate::engine::site::{Machine, Site, chain};
 use crate::fleet::view::project;
-use crate::host::docker::logs::{self, LogReader, Said, Wanted};
-use crate::name::{ExitCode, HostName};
-use crate::report::logs::{Piece, Source, Style, show};
+use crate::host::docker::logs::{self, LogReader, Wanted};
+use crate::name::{ExitCode, HostName, SlotName};
+use crate::report::logs::{Said, Style, show};
+use crate::time::Clock;
 
-/// How long a line waits for earlier ones of other hosts.
+/// How long a line waits for earlier ones of other hosts that go on speaking.
 const WINDOW: Duration = Duration::from_millis(500);
-/// Pieces that may wait to be shown: a slow terminal slows the hosts' scripts, not our memory.
+/// The same where nobody goes on: long enough for a slow host to come to its end.
+const WHOLE: Duration = Duration::from_secs(10);
+/// What may wait to be shown.
 const QUEUE: usize = 4096;
-/// A follower whose connection ended is taken up again after this.
+/// A follower whose connection was cut is taken up again after this.
 const AGAIN: Duration = Duration::from_secs(2);
+/// What is asked for again after a cut, beyond the time of silence.
+const OVERLAP: Duration = Duration::from_secs(10);
 
-/// Shows the logs of every app host until they end or a person stops it. Hosts that did not answer
-/// are named; then the exit code is 7.
+/// Shows the logs of every app host until they end, a person stops it, or the reader of stdout
+/// goes away. Hosts that could not be read are named; then the exit code is 7.
 pub async fn show_all(
     ctx: &Context,
     site: &Site,
     of: &LogsOf,
     stops: &mut mpsc::UnboundedReceiver<Stop>,
 ) -> ExitCode {
-    let setup = &site.setup;
-    let mut sources = Vec::new();
-    let mut streams = Vec::new();
-    for (name, machine) in site.machines.iter().filter(|(_, m)| m.app) {
-        let slots: Vec<String> = setup
-            .slots_of(name)
-            .map(|slot| project(&setup.env, &setup.app, slot))
-            .collect();
-        sources.push(Source {
-            host: name.clone(),
-            container: String::new(),
-        });
-        streams.push((name.clone(), machine.clone(), slots));
-    }
-    let (tell, pieces) = mpsc::channel(QUEUE);
+    let (tell, said) = mpsc::channel(QUEUE);
     let mut set = JoinSet::new();
-    for (index, (name, machine, slots)) in streams.into_iter().enumerate() {
+    let mut hosts: Vec<HostName> = Vec::new();
+    for (name, machine) in site.machines.iter().filter(|(_, m)| m.app) {
         let reader = Reader {
-            source: index,
+            host: hosts.len(),
+            machine: machine.clone(),
+            projects: projects(site, name),
+            clock: ctx.clock.clone(),
             tell: tell.clone(),
-            wanted: Wanted {
-                tail: of.tail,
-                since: None,
-                follow: of.follow,
-                services: Vec::new(),
-            },
+            follow: of.follow,
+            known: BTreeMap::new(),
         };
-        set.spawn(async move { reader.run(name, machine, slots).await });
+        set.spawn(reader.run(of.tail));
+        hosts.push(name.clone());
     }
     drop(tell);
     let style = Style {
         colour: ctx.stdout_colour(),
         json: ctx.options.json,
     };
+    let window = if of.follow { WINDOW } else { WHOLE };
     tokio::select! {
-        () = show(pieces, &sources, WINDOW, style, &ctx.clock, &ctx.out) => {}
+        () = show(said, &hosts, window, style, &ctx.clock, &ctx.out) => {}
         _ = stops.recv() => set.abort_all(),
     }
     let mut code = ExitCode::Success;
-    for (host, why) in &site.silent {
+    let app_hosts: Vec<&HostName> = site.setup.all_hosts().collect();
+    for (host, why) in site.silent.iter().filter(|(h, _)| app_hosts.contains(h)) {
         ctx.out.say(&format!("error: no logs of {host}: {why}"));
         code = ExitCode::Unknown;
     }
+    // Readers end by themselves: nobody listens to them any more. One that was stopped is no failure.
     while let Some(ended) = set.join_next().await {
         if matches!(ended, Ok(false)) {
             code = ExitCode::Unknown;
@@ -81,73 +76,257 @@ pub async fn show_all(
     code
 }
 
+/// Compose projects of a host, and what stands before their services where it has several.
+fn projects(site: &Site, host: &HostName) -> BTreeMap<String, String> {
+    let setup = &site.setup;
+    let slots: Vec<&SlotName> = setup.slots_of(host).collect();
+    let several = slots.len() > 1;
+    let mark = |slot: &SlotName| {
+        if several {
+            format!("{slot}-")
+        } else {
+            String::new()
+        }
+    };
+    slots
+        .into_iter()
+        .map(|slot| (project(&setup.env, &setup.app, slot), mark(slot)))
+        .collect()
+}
+
 /// Reads one host.
 struct Reader {
-    source: usize,
-    tell: mpsc::Sender<(usize, Piece)>,
-    wanted: Wanted,
+    host: usize,
+    machine: Machine,
+    projects: BTreeMap<String, String>,
+    clock: Clock,
+    tell: mpsc::Sender<(usize, Said)>,
+    follow: bool,
+    /// Containers that were seen, over all connections.
+    known: BTreeMap<String, Stream>,
+}
+
+/// A container's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stream {
+    number: usize,
+    /// Time stamp of its last line; all have one length, so that text order is order in time.
+    last: String,
+    /// It was taken up again: lines may repeat earlier ones.
+    again: bool,
 }
 
 impl Reader {
     /// Whether everything that was asked for was read.
-    async fn run(mut self, _name: HostName, machine: Machine, projects: Vec<String>) -> bool {
+    async fn run(mut self, tail: Option<u64>) -> bool {
+        let mut wanted = Wanted {
+            tail,
+            follow: self.follow,
+            ..Wanted::default()
+        };
         loop {
-            let ended = self.once(&machine, &projects).await;
-            let Err(why) = ended else { break };
-            self.remark(format!("the connection was cut: {why}")).await;
-            if !self.wanted.follow {
-                let _ = self.tell.send((self.source, Piece::End)).await;
+            let heard = self.clock.elapsed();
+            let why = match self.once(&wanted).await {
+                Ok(()) => {
+                    self.over(String::new()).await;
+                    return true;
+                }
+                Err(why) => format!("the connection was cut: {why}"),
+            };
+            if !self.follow {
+                self.over(why).await;
                 return false;
             }
             tokio::time::sleep(AGAIN).await;
-            // What was said meanwhile, and a little more: nothing may be lost.
-            self.wanted.tail = None;
-            self.wanted.since = Some(AGAIN * 5);
+            if self.tell.is_closed() {
+                return false;
+            }
+            // What was said meanwhile and a little more; lines that were shown are left out.
+            wanted.tail = None;
+            wanted.since = Some(self.clock.elapsed().saturating_sub(heard) + OVERLAP);
         }
-        let _ = self.tell.send((self.source, Piece::End)).await;
-        true
     }
 
-    async fn once(&self, machine: &Machine, projects: &[String]) -> Result<(), String> {
-        let mut script = logs::script(projects, &self.wanted);
-        script.root = machine.scope.sudo;
+    async fn over(&self, why: String) {
+        let _ = self.tell.send((self.host, Said::Over(why))).await;
+    }
+
+    /// One connection, until it ends or nobody listens.
+    async fn once(&mut self, wanted: &Wanted) -> Result<(), String> {
+        let projects: Vec<String> = self.projects.keys().cloned().collect();
+        let mut script = logs::script(&projects, wanted);
+        script.root = self.machine.scope.sudo;
+        let host = self.machine.host.clone();
         let mut reader = LogReader::default();
-        let mut services: BTreeMap<usize, String> = BTreeMap::new();
         // The callback cannot wait; what it hears goes through a queue of its own.
         let (hear, mut heard) = mpsc::unbounded_channel();
-        let reading = machine
-            .host
-            .stream(script, move |line: &str| match reader.line(line) {
-                Some(Said::Stream {
-                    stream, service, ..
-                }) => {
-                    services.insert(stream, service);
-                }
-                Some(Said::Line { stream, at, text }) => {
-                    let service = services.get(&stream).map_or("", String::as_str);
-                    let several = services.len() > 1 && !service.is_empty();
-                    let mark = if several {
-                        format!("{service}: ")
-                    } else {
-                        String::new()
-                    };
-                    let _ = hear.send(format!("{at} {mark}{text}\n"));
-                }
-                Some(Said::End(_)) | None => {}
-            });
-        let passing = async {
-            while let Some(line) = heard.recv().await {
-                let piece = Piece::Bytes(line.into_bytes());
-                if self.tell.send((self.source, piece)).await.is_err() {
-                    break;
-                }
+        let reading = host.stream(script, move |line: &str| {
+            if let Some(said) = reader.line(line) {
+                let _ = hear.send(said);
             }
-        };
-        let (ended, ()) = tokio::join!(reading, passing);
-        ended.map(|_| ()).map_err(|e| chain(&e))
+        });
+        tokio::pin!(reading);
+        let mut numbers: BTreeMap<usize, String> = BTreeMap::new();
+        loop {
+            let (said, ended) = tokio::select! {
+                biased;
+                said = heard.recv() => (said, None),
+                ended = &mut reading => (None, Some(ended)),
+            };
+            if let Some(said) = said {
+                if !self.pass(said, &mut numbers).await {
+                    return Ok(());
+                }
+            } else {
+                let ended = match ended {
+                    Some(ended) => ended,
+                    None => reading.as_mut().await,
+                };
+                while let Ok(said) = heard.try_recv() {
+                    self.pass(said, &mut numbers).await;
+                }
+                return ended.map(|_| ()).map_err(|e| chain(&e));
+            }
+        }
     }
 
-    async fn remark(&self, text: String) {
-        let _ = self.tell.send((self.source, Piece::Remark(text))).await;
+    /// Passes on what the host says; false where nobody listens any more.
+    async fn pass(&mut self, said: logs::Said, numbers: &mut BTreeMap<usize, String>) -> bool {
+        let Some(said) = translate(&mut self.known, &self.projects, numbers, said) else {
+            return true;
+        };
+        self.tell.send((self.host, said)).await.is_ok()
+    }
+}
+
+/// From the numbers of one connection to those of all: a container that comes again after a cut
+/// goes on with its stream, and what it said before is left out.
+fn translate(
+    known: &mut BTreeMap<String, Stream>,
+    projects: &BTreeMap<String, String>,
+    numbers: &mut BTreeMap<usize, String>,
+    said: logs::Said,
+) -> Option<Said> {
+    match said {
+        logs::Said::Stream {
+            stream,
+            project,
+            service,
+            container,
+        } => {
+            numbers.insert(stream, container.clone());
+            if let Some(stream) = known.get_mut(&container) {
+                stream.again = true;
+                return None;
+            }
+            let number = known.len();
+            let stream = Stream {
+                number,
+                last: String::new(),
+                again: false,
+            };
+            known.insert(container, stream);
+            let mark = projects.get(&project).map_or("", String::as_str);
+            Some(Said::Open {
+                stream: number,
+                container: format!("{mark}{service}"),
+            })
+        }
+        logs::Said::Line { stream, at, text } => {
+            let stream = known.get_mut(numbers.get(&stream)?)?;
+            if stream.again && !at.is_empty() {
+                if at <= stream.last {
+                    return None;
+                }
+                stream.again = false;
+            }
+            if !at.is_empty() {
+                stream.last.clone_from(&at);
+            }
+            Some(Said::Line {
+                stream: stream.number,
+                at: at.parse().ok(),
+                text,
+            })
+        }
+        logs::Said::End(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(stream: usize, container: &str) -> logs::Said {
+        logs::Said::Stream {
+            stream,
+            project: "staging-app-blue".to_owned(),
+            service: "web".to_owned(),
+            container: container.to_owned(),
+        }
+    }
+
+    fn line(stream: usize, second: u8, text: &str) -> logs::Said {
+        logs::Said::Line {
+            stream,
+            at: format!("2024-03-07T02:11:{second:02}.000000001Z"),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn after_a_cut_a_container_goes_on_where_it_was() {
+        let projects = BTreeMap::from([("staging-app-blue".to_owned(), "blue-".to_owned())]);
+        let mut known = BTreeMap::new();
+        let mut shown = Vec::new();
+        let first = vec![
+            stream(0, "a"),
+            line(0, 1, "a1"),
+            stream(1, "b"),
+            line(1, 2, "b2"),
+            line(1, 3, "b3"),
+            line(1, 3, "b3 of the same instant"),
+            line(1, 1, "b1: the clock was set back"),
+            line(1, 3, "b3 again"),
+        ];
+        // The other way round, and the last seconds once more.
+        let second = vec![
+            stream(0, "b"),
+            line(0, 2, "b2"),
+            line(0, 3, "b3 again"),
+            line(0, 4, "b4"),
+            stream(1, "a"),
+            line(1, 5, "a5"),
+            line(7, 5, "of no stream"),
+        ];
+        for connection in [first, second] {
+            let mut numbers = BTreeMap::new();
+            for said in connection {
+                shown.extend(translate(&mut known, &projects, &mut numbers, said));
+            }
+        }
+        let shown: Vec<String> = shown
+            .iter()
+            .map(|said| match said {
+                Said::Open { stream, container } => format!("{stream}={container}"),
+                Said::Line { stream, text, .. } => format!("{stream}:{text}"),
+                Said::Over(why) => why.clone(),
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "0=blue-web",
+                "0:a1",
+                "1=blue-web",
+                "1:b2",
+                "1:b3",
+                "1:b3 of the same instant",
+                "1:b1: the clock was set back",
+                "1:b3 again",
+                "1:b4",
+                "0:a5"
+            ]
+        );
     }
 }

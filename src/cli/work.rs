@@ -12,10 +12,13 @@ use super::failure::Failure;
 use super::session::{self, Session};
 use super::streams;
 use crate::engine::site::Site;
+use crate::event::Kind;
 use crate::fleet::Fleet;
+use crate::inventory::{App, Inventory};
 use crate::name::{AppName, EnvName, ExitCode, HostName, SlotName, Version};
 use crate::plan::{Plan, PlanKind, Refusal, blue_green, restart as again, switch as turn};
-use crate::report::status::{self as report, StatusView, look};
+use crate::report::paint;
+use crate::report::status::{self as report, StatusView};
 
 /// A release of an app in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,13 +109,11 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
     let draft = session::draft(ctx, &inventory, app, &version)?;
     let session = Session::start(ctx)?;
     with(session, async |session: &mut Session| {
-        let looked = async {
-            let site = session.open(&inventory, app).await;
-            let fleet = site.look(&session.voice).await;
-            (Arc::new(site), fleet)
-        };
-        let digests = session::digests(ctx, &inventory, draft.images());
-        let (digests, (site, fleet)) = tokio::join!(digests, looked);
+        let asked = session.unless_stopped(async |session: &Session| {
+            let digests = session::digests(ctx, &inventory, draft.images());
+            tokio::join!(digests, look(session, &inventory, app))
+        });
+        let (digests, (site, fleet)) = asked.await?;
         let release = draft.pin(&digests?, |id| drive::revision(&fleet, id))?;
         let meta = drive::meta(ctx);
         let generation = meta.run.to_string();
@@ -120,7 +121,7 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
             |fleet: &Fleet| blue_green::deploy(&site.setup, &release, fleet, kind, &generation);
         let plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r))?;
         if let Then::Show { tell } = then {
-            ctx.out.result(plan.to_string().trim_end());
+            show_plan(ctx, session, &plan).await;
             let differs = tell && !plan.is_empty();
             return Ok(if differs {
                 ExitCode::Differs
@@ -198,8 +199,8 @@ async fn turn_to(
     let app = session::app(&inventory, &place.app)?;
     let session = Session::start(ctx)?;
     with(session, async |session: &mut Session| {
-        let site = Arc::new(session.open(&inventory, app).await);
-        let fleet = site.look(&session.voice).await;
+        let looked = session.unless_stopped(async |s: &Session| look(s, &inventory, app).await);
+        let (site, fleet) = looked.await?;
         let meta = drive::meta(ctx);
         let generation = meta.run.to_string();
         let planner = |fleet: &Fleet| turn(&site, fleet, &generation);
@@ -216,6 +217,24 @@ async fn turn_to(
         drive.go(session, &plan).await
     })
     .await
+}
+
+/// Connects to the machines of an app and looks at them.
+async fn look(session: &Session, inventory: &Inventory, app: &App) -> (Arc<Site>, Fleet) {
+    let site = session.open(inventory, app).await;
+    let fleet = site.look(&session.voice).await;
+    (Arc::new(site), fleet)
+}
+
+/// A plan that is only shown: the same text for people and machines.
+async fn show_plan(ctx: &Context, session: &Session, plan: &Plan) {
+    let text = plan.to_string();
+    if ctx.options.json {
+        session.voice.say(Kind::Plan { text });
+    } else {
+        session.feed.pause().await;
+        ctx.out.result(text.trim_end());
+    }
 }
 
 /// Runs with a session and closes it, however it ended.
@@ -248,9 +267,9 @@ pub async fn status(
                 .values()
                 .filter(|a| only.as_ref().is_none_or(|o| a.name == *o))
             {
-                let site = session.open(&inventory, app).await;
-                let fleet = site.look(&session.voice).await;
-                apps.push(look::app(&site.setup, &fleet));
+                let look = async |s: &Session| look(s, &inventory, app).await;
+                let (site, fleet) = session.unless_stopped(look).await?;
+                apps.push(report::look::app(&site.setup, &fleet));
             }
             let at = crate::event::jiff_text::Stamp(ctx.clock.wall());
             let view = StatusView {
@@ -262,7 +281,7 @@ pub async fn status(
                 report::json(&view)
                     .map_err(|e| Failure::failed("status has no JSON form").because(e))?
             } else {
-                report::text(&view, &ctx.zone)
+                paint::lines(&report::text(&view, &ctx.zone), ctx.stdout_colour())
             };
             session.feed.pause().await;
             ctx.out.result(&text);
@@ -298,6 +317,14 @@ pub async fn render(ctx: &Context, wish: Wish, hosts: Vec<HostName>) -> Result<E
             continue;
         }
         for file in &rendered.files {
+            if ctx.options.json {
+                let line = serde_json::json!({
+                    "v": 1, "event": "file", "host": host, "slot": slot, "path": file.path,
+                    "mode": format!("{:o}", file.mode), "text": String::from_utf8_lossy(&file.bytes),
+                });
+                ctx.out.result(&line.to_string());
+                continue;
+            }
             ctx.out
                 .result(&format!("# {host} {slot} {} {:o}", file.path, file.mode));
             ctx.out
@@ -316,7 +343,8 @@ pub async fn logs(ctx: &Context, place: Place, of: LogsOf) -> Result<ExitCode, F
     let app = session::app(&inventory, &place.app)?;
     let session = Session::start(ctx)?;
     with(session, async |session: &mut Session| {
-        let site = session.open(&inventory, app).await;
+        let open = async |s: &Session| s.open(&inventory, app).await;
+        let site = session.unless_stopped(open).await?;
         session.feed.pause().await;
         Ok(streams::show_all(ctx, &site, &of, &mut session.stops).await)
     })
