@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use deploy::balancer::Verdict;
 use deploy::fleet::{Known, Severity};
@@ -258,4 +261,95 @@ fn a_commit_can_be_repeated_and_knows_a_stranger() {
     let verdict = rig.verdict(&target, &nginx().commit(&target, None, &three));
     assert!(matches!(verdict, Verdict::Moved { .. }), "{verdict:?}");
     assert_eq!(rig.look(&target).running, Known::Is(Some(two)));
+}
+
+#[test]
+fn an_nginx_that_stopped_meanwhile_is_no_success() {
+    if !available() {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("");
+    let target = rig.target("app", HOST, json!({}));
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let two = traffic("green", &[&b], &[&g], "g-2");
+    rig.switch(&target, None, &one);
+    rig.quit();
+    let verdict = rig.verdict(&target, &nginx().commit(&target, Some(&one), &two));
+    assert!(
+        matches!(&verdict, Verdict::Differs { seen } if seen.contains("onnect")),
+        "{verdict:?}"
+    );
+    // What is persisted is what it starts with; a restore needs no running nginx to persist.
+    let verdict = rig.verdict(&target, &nginx().commit(&target, Some(&two), &one));
+    assert!(matches!(verdict, Verdict::Differs { .. }), "{verdict:?}");
+    rig.serve();
+    assert_eq!(ask(&rig, HOST).unwrap(), "b1");
+    let verdict = rig.verdict(&target, &nginx().verify(&target, &one));
+    assert!(matches!(verdict, Verdict::Converged { .. }), "{verdict:?}");
+}
+
+#[test]
+fn a_change_waits_for_the_lock_of_the_load_balancer_and_not_for_ever() {
+    if !available() {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("");
+    let target = rig.target("app", HOST, json!({}));
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let two = traffic("green", &[&b], &[&g], "g-2");
+    rig.switch(&target, None, &one);
+    let hold = |seconds: &str| {
+        let mut held = Command::new("flock")
+            .args([&rig.path("record/lb.nginx.lock"), "sleep", seconds])
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_millis(200));
+        assert!(held.try_wait().unwrap().is_none());
+        held
+    };
+    let mut held = hold("1.2");
+    let began = Instant::now();
+    let verdict = rig.verdict(&target, &nginx().commit(&target, Some(&one), &two));
+    assert!(matches!(verdict, Verdict::Converged { .. }), "{verdict:?}");
+    assert!(began.elapsed() > Duration::from_millis(700));
+    held.wait().unwrap();
+    let mut held = hold("6");
+    let verdict = rig.verdict(&target, &nginx().commit(&target, Some(&two), &one));
+    assert!(
+        matches!(&verdict, Verdict::Differs { seen } if seen.contains("nothing was done") && seen.contains("lock")),
+        "{verdict:?}"
+    );
+    held.kill().unwrap();
+    held.wait().unwrap();
+    assert_eq!(rig.look(&target).running, Known::Is(Some(two)));
+}
+
+#[test]
+fn the_record_of_the_switch_is_written_before_it() {
+    if !available() {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("");
+    let target = rig.target("app", HOST, json!({}));
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let prepared = rig.verdict(&target, &nginx().prepare(&target, None, &one));
+    assert_eq!(prepared, Verdict::Converged { at: 0.0 });
+    let record = || fs::read_to_string(rig.path("record/state/switch")).unwrap();
+    assert!(record().starts_with("1 r-1 1-abc g-1 - ") && record().ends_with(" prepared .\n"));
+    rig.switch(&target, None, &one);
+    assert!(record().ends_with(" commit .\n"), "{}", record());
+    // Where it cannot be written, nothing is done.
+    fs::rename(rig.path("record/state"), rig.path("record/away")).unwrap();
+    let two = traffic("green", &[&b], &[&g], "g-2");
+    let body = nginx().commit(&target, Some(&one), &two);
+    let lines = rig.run_loudly(&body);
+    let verdict = nginx().verdict(&target, &lines).unwrap();
+    assert!(
+        matches!(&verdict, Verdict::Differs { seen } if seen.contains("record of the switch")),
+        "{verdict:?}"
+    );
+    assert_eq!(rig.look(&target).persisted, Known::Is(Some(one)));
 }

@@ -17,6 +17,9 @@ use deploy::fleet::{Member, MemberState, Traffic};
 use deploy::host::script::Body;
 use deploy::name::{AppName, BalancerName, EnvName, HostName, SlotName};
 
+/// What the record puts before the body of a step.
+const RECORD: &str = include_str!("../../src/record/sh/body.sh");
+
 /// The driver under test.
 pub fn nginx() -> &'static dyn Driver {
     driver("nginx").unwrap()
@@ -242,7 +245,7 @@ impl Rig {
         let home = tempfile::tempdir().unwrap();
         let port = free_port();
         fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        for dir in ["deploy", "record", "tmp"] {
+        for dir in ["deploy", "record", "record/state", "tmp"] {
             fs::create_dir(home.path().join(dir)).unwrap();
         }
         let rig = Self {
@@ -339,13 +342,25 @@ impl Rig {
         }
     }
 
-    /// Runs a body as the record would: parameters, data on standard input.
+    /// Runs a body as the record does: what every step's body may use before it, the record's
+    /// parameters before its own, data on standard input.
     pub fn run(&self, body: &Body) -> Vec<String> {
+        let (lines, complaints) = self.run_both(body);
+        assert_eq!(complaints, "", "{} writes to standard error", body.name);
+        lines
+    }
+    /// The same where the shell may complain.
+    pub fn run_loudly(&self, body: &Body) -> Vec<String> {
+        self.run_both(body).0
+    }
+    fn run_both(&self, body: &Body) -> (Vec<String>, String) {
+        let state = self.path("record/state");
+        let text = format!("umask 007\n{RECORD}\n{}", body.text);
         let mut child = Command::new(&self.shell[0])
             .args(&self.shell[1..])
-            .args(["-c", &format!("umask 007\n{}", body.text), "sh"])
+            .args(["-c", &text, "sh"])
+            .args([&self.path("record"), &state, "r-1", "1-abc", "7"])
             .args(&body.args)
-            .env("ROOT", self.path("record"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -354,13 +369,9 @@ impl Rig {
         // A script that has nothing to write does not read what it was given.
         let _ = child.stdin.take().unwrap().write_all(&body.data);
         let output = child.wait_with_output().unwrap();
-        let complaints = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(complaints, "", "{} writes to standard error", body.name);
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect()
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let lines = text(&output.stdout).lines().map(str::to_owned).collect();
+        (lines, text(&output.stderr))
     }
     pub fn verdict(&self, target: &Target, body: &Body) -> Verdict {
         nginx().verdict(target, &self.run(body)).unwrap()
