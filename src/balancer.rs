@@ -179,7 +179,8 @@ pub trait Driver: Send + Sync {
     fn prepare(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body;
 
     /// Persists and activates `after` if the live state is `before` (or already `after`), then reads
-    /// back over fresh connections. Takes at most 5 s, is idempotent.
+    /// back over fresh connections. Waits at most 5 s for other apps'
+    /// changes on that host, then takes at most 5 s; is idempotent.
     /// A restore is a commit with the two exchanged.
     fn commit(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body;
 

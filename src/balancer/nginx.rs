@@ -60,7 +60,8 @@ fn body(name: &'static str, text: &'static str, target: &Target, settings: &Sett
         target.probe.trim_end_matches('/').to_owned(),
         word(target.host_header.as_deref()),
     ]);
-    body.limit = Duration::from_secs(15);
+    // Far above what it takes: a body that is ended half-way is worse than a slow one.
+    body.limit = Duration::from_secs(30);
     body.root = target.root;
     body
 }

@@ -302,7 +302,7 @@ fn a_change_waits_for_the_lock_of_the_load_balancer_and_not_for_ever() {
     rig.switch(&target, None, &one);
     let hold = |seconds: &str| {
         let mut held = Command::new("flock")
-            .args([&rig.path("record/lb.nginx.lock"), "sleep", seconds])
+            .args(["-F", &rig.path("record/lb.nginx.lock"), "sleep", seconds])
             .spawn()
             .unwrap();
         thread::sleep(Duration::from_millis(200));
@@ -315,7 +315,7 @@ fn a_change_waits_for_the_lock_of_the_load_balancer_and_not_for_ever() {
     assert!(matches!(verdict, Verdict::Converged { .. }), "{verdict:?}");
     assert!(began.elapsed() > Duration::from_millis(700));
     held.wait().unwrap();
-    let mut held = hold("6");
+    let mut held = hold("60");
     let verdict = rig.verdict(&target, &nginx().commit(&target, Some(&two), &one));
     assert!(
         matches!(&verdict, Verdict::Differs { seen } if seen.contains("nothing was done") && seen.contains("lock")),

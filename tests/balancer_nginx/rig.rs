@@ -41,7 +41,7 @@ pub fn slot(name: &str) -> SlotName {
 }
 
 /// A member of a slot: an HTTP server that answers with its name.
-/// `/slow` takes 400 ms. Connections are kept alive.
+/// `/slow/400` takes 400 ms. Connections are kept alive.
 pub struct Backend {
     pub name: String,
     pub port: u16,
@@ -88,8 +88,9 @@ fn answer(stream: TcpStream, name: &str, open: &AtomicU64) -> Option<()> {
         open.fetch_add(1, Ordering::SeqCst);
         let mut sent = vec![0; length];
         let body = reader.read_exact(&mut sent);
-        if first.contains("/slow") {
-            thread::sleep(Duration::from_millis(400));
+        if let Some((_, rest)) = first.split_once("/slow/") {
+            let time = rest.split(' ').next()?.parse().ok()?;
+            thread::sleep(Duration::from_millis(time));
         }
         let done = body.and_then(|()| {
             let length = name.len();
@@ -185,7 +186,7 @@ impl Load {
                         port,
                         &host,
                         n % 2 == 0,
-                        if n % 4 == 3 { "/slow" } else { "/" },
+                        if n % 4 == 3 { "/slow/400" } else { "/" },
                     )
                 })
             })

@@ -9,7 +9,7 @@ stop() {
   exit 0
 }
 pick_client || stop differs 'neither curl nor wget is there to read back what nginx does'
-lock 2 || stop differs 'nothing was done: another change on this load balancer holds its lock'
+lock 5 || stop differs 'nothing was done: another change on this load balancer holds its lock'
 live_key
 case $key in
 "$after" | "$before") ;;
@@ -78,6 +78,8 @@ if ! [ "$here/live" -ef "$here/conf.$hash" ] || [ "$loaded" != "$hash" ]; then
 fi
 put_state || stop differs "the flags of $here could not be written"
 [ -n "$at" ] || at=$(date +%s.%N)
+# What others may disturb is done; to ask nginx takes as long as all the rest.
+unlock
 back=
 if read_back "$hash" "$slot" "$out" || { sleep 0.1; read_back "$hash" "$slot" "$out"; }; then
   back=1

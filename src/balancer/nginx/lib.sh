@@ -270,6 +270,7 @@ lock() {
     sleep 0.05
   done
 }
+unlock() { exec 8>&-; }
 # swap LINK TARGET: a link exchanged by rename.
 swap() {
   ln -sfn "$2" "$1.new" && mv -fT "$1.new" "$1"

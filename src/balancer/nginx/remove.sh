@@ -7,7 +7,7 @@ stop() {
 if [ ! -e "$dir/$entry.conf" ] && [ ! -d "$here" ]; then
   stop converged "$(date +%s.%N)"
 fi
-lock 2 || stop differs 'nothing was done: another change on this load balancer holds its lock'
+lock 5 || stop differs 'nothing was done: another change on this load balancer holds its lock'
 facts=$(survey)
 live=$(readlink "$here/live")
 # The flags stay where they are until nothing reads them.
