@@ -232,6 +232,14 @@ fn render_part(
     // Shown in the template, where it can be mended, and once for all hosts.
     let (document, more) = parsed.map_err(|e| e.moved(|at| rendered.origin(at)))?;
     warnings.extend(more.moved(|at| rendered.origin(at)));
+    let tagged = app
+        .images
+        .values()
+        .map(|i| format!("{}:{version}", i.value));
+    let own: Vec<ImageRef> = tagged.filter_map(|i| ImageRef::parse(&i).ok()).collect();
+    let unused = document.runs(&own).moved(|at| rendered.origin(at));
+    let ((), more) = unused.or(())?;
+    warnings.extend(more);
     let part = DraftPart {
         host: member.host.clone(),
         slot: member.slot.clone(),
@@ -332,5 +340,16 @@ fn service_policy(member: &HostApp, name: &str) -> ServicePolicy {
             value,
             span: span("limits.cpus"),
         });
+    policy.limits.pids = settings.limits.pids.map(|value| Wanted {
+        value,
+        span: span("limits.pids"),
+    });
+    policy.stop_grace = settings.stop_grace.map(|value| {
+        let asked = origin("stop_grace").filter(|o| o.level >= Level::App);
+        Wanted {
+            value,
+            span: asked.map(|o| o.span.clone()),
+        }
+    });
     policy
 }
