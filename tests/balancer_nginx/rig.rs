@@ -397,8 +397,11 @@ impl Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         // By nginx itself and its own pid file: never a signal to a number that a test read.
+        // It reads the configuration first, which a test may have broken.
         if self.pid().is_some() {
-            self.nginx(&["-s", "stop"]);
+            self.configure("", "");
+            let stopped = self.nginx(&["-s", "stop"]);
+            assert!(stopped || thread::panicking(), "a server was left running");
         }
         if thread::panicking() {
             let log = fs::read_to_string(self.path("error.log")).unwrap_or_default();
