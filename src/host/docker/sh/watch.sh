@@ -108,13 +108,24 @@ dk_wget_one() {
 		wait $!
 	done
 }
+# Some builds of busybox have no -z.
+dk_nc_can() {
+	case $(nc --help 2>&1) in *BusyBox*-z*) ;; *BusyBox*) return 1 ;; esac
+}
 dk_tcp_one() {
+	case $2 in *:*) dk_host="[$2]" ;; *) dk_host=$2 ;; esac
 	if command -v bash >/dev/null; then
 		dk_knock() { timeout "$dk_timeout" bash -c 'exec 3<>"/dev/tcp/$1/$2"' bash "$1" "$2"; }
-	elif command -v nc >/dev/null; then
+	elif command -v nc >/dev/null && dk_nc_can; then
 		dk_knock() { timeout "$dk_timeout" nc -z "$1" "$2"; }
-	elif command -v busybox >/dev/null && busybox nc --help >/dev/null 2>&1; then
-		dk_knock() { timeout "$dk_timeout" busybox nc -z "$1" "$2"; }
+	elif command -v curl >/dev/null; then
+		# It talks on until its time is over: what tells is whether it was connected.
+		dk_knock() {
+			dk_x=$(curl -q -s --noproxy '*' -m "$dk_timeout" -w '%{time_connect}' "telnet://$dk_host:$2")
+			dk_rc=$?
+			case $dk_x in *[1-9]*) return 0 ;; esac
+			[ "$dk_rc" = 28 ] && return 124 || return 1
+		}
 	else
 		echo 'cannot tcp'
 		return
