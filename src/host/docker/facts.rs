@@ -77,6 +77,11 @@ struct Reader {
     socket: Option<String>,
     asked: Option<i32>,
     engine: Option<EngineRow>,
+    version: Option<String>,
+    compose: Option<String>,
+    root: Option<String>,
+    memory: Option<u64>,
+    cpus: Option<u64>,
     notes: Vec<String>,
     space: BTreeMap<String, Space>,
     containers: Vec<Container>,
@@ -91,7 +96,15 @@ struct Space {
     inodes: u64,
 }
 
-/// Version, memory, CPUs, data directory, errors, versions of compose and an empty word.
+/// The engine's answer to `GET /version`.
+#[derive(Deserialize)]
+struct VersionRow {
+    #[serde(rename = "Version")]
+    version: String,
+}
+
+/// The long way: version, memory, CPUs, data directory, errors, versions of compose and an empty
+/// word.
 #[derive(Deserialize)]
 struct EngineRow(
     Option<String>,
@@ -141,6 +154,14 @@ impl Reader {
             "socket" => self.socket = Some(rest.to_owned()),
             "asked" => self.asked = rest.parse().ok(),
             "engine" => self.engine = serde_json::from_str(rest).ok(),
+            "version" => {
+                let row = serde_json::from_str::<VersionRow>(rest);
+                self.version = row.ok().map(|r| r.version);
+            }
+            "compose" => self.compose = Some(rest.to_owned()),
+            "root" => self.root = Some(rest.to_owned()),
+            "memory" => self.memory = rest.parse::<u64>().ok().map(|k| k.saturating_mul(1024)),
+            "cpus" => self.cpus = rest.parse().ok(),
             "note" if !rest.is_empty() => self.notes.push(rest.to_owned()),
             "space" => self.space(rest),
             "c" => match serde_json::from_str(rest) {
@@ -182,7 +203,8 @@ impl Reader {
             }
         }
         let row = self.engine.as_ref().filter(|_| engine.get().is_some());
-        let root = row.and_then(|r| r.3.clone()).unwrap_or_default();
+        let root = self.root.clone().or_else(|| row?.3.clone());
+        let root = root.unwrap_or_default();
         let docker = self.space.get("docker").copied();
         let state = self.space.get("state").copied();
         if engine.get().is_some() {
@@ -193,8 +215,8 @@ impl Reader {
             space_problems(state, "/var/lib/deploy", &mut problems);
         }
         DockerFacts {
-            memory: row.and_then(|r| r.1).unwrap_or(0),
-            cpus: row.and_then(|r| r.2).unwrap_or(0),
+            memory: self.memory.or_else(|| row?.1).unwrap_or(0),
+            cpus: self.cpus.or_else(|| row?.2).unwrap_or(0),
             disk_free: docker.map_or(0, |s| s.free),
             inodes_free: docker.map_or(0, Space::inodes_left),
             state_free: state.map_or(0, |s| s.free),
@@ -208,6 +230,9 @@ impl Reader {
     }
 
     fn engine_version(&self, problems: &mut Vec<Problem>) -> Known<String> {
+        if let Some(version) = self.version.as_ref().filter(|v| !v.is_empty()) {
+            return Known::Is(version.clone());
+        }
         let row = self.engine.as_ref();
         let version = row.and_then(|r| r.0.clone()).unwrap_or_default();
         if !version.is_empty() && self.asked == Some(0) {
@@ -248,9 +273,10 @@ impl Reader {
     }
 
     fn compose_version(&self, problems: &mut Vec<Problem>) -> Known<String> {
-        let version = match &self.engine {
-            Some(row) => row.5.first().cloned().unwrap_or_default(),
-            None => return Known::Unknown("Docker was not asked".to_owned()),
+        let version = match (&self.compose, &self.engine) {
+            (Some(version), _) => version.clone(),
+            (None, Some(row)) => row.5.first().cloned().unwrap_or_default(),
+            (None, None) => return Known::Unknown("Docker was not asked".to_owned()),
         };
         if !version.is_empty() {
             return Known::Is(version);

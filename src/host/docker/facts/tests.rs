@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 const FACTS: &str = include_str!("../../../../tests/fixtures/docker/facts.txt");
+const SHORT: &str = include_str!("../../../../tests/fixtures/docker/facts-short.txt");
 const DEAD: &str = include_str!("../../../../tests/fixtures/docker/facts-dead.txt");
 const DENIED: &str = include_str!("../../../../tests/fixtures/docker/facts-denied.txt");
 
@@ -37,6 +38,36 @@ fn a_host_in_order_has_facts_and_only_problems_of_space() {
                 .into(),
         }]
     );
+}
+
+#[test]
+fn both_ways_of_asking_tell_the_same() {
+    let (long, short) = (of(FACTS), of(SHORT));
+    assert_eq!(
+        (
+            &short.engine,
+            &short.compose,
+            &short.root,
+            short.cpus,
+            short.memory
+        ),
+        (
+            &long.engine,
+            &long.compose,
+            &long.root,
+            long.cpus,
+            long.memory
+        )
+    );
+    assert!(short.disk_free > 0 && errors(&short).is_empty());
+    assert_eq!(short.containers[0].name, "staging-app-blue-web-1");
+    let cut = SHORT.replace("\ncontainers ok\n", "\n");
+    assert_eq!(
+        errors(&of(&cut)),
+        ["the list of containers could not be read"]
+    );
+    let garbled = SHORT.replace("version {", "version ");
+    assert_eq!(errors(&of(&garbled)), ["Docker did not answer"]);
 }
 
 #[test]
@@ -190,13 +221,14 @@ proptest! {
     #[test]
     fn any_lines_are_survived(lines in proptest::collection::vec(
         prop_oneof![
-            "(clock|docker|socket|asked|engine|note|space|c|containers) .{0,60}",
+            "(clock|docker|socket|asked|engine|note|space|c|containers|version|compose|root|memory|cpus) .{0,60}",
             r#"c \["[a-z]{0,3}",.{0,20}\]"#,
             ".{0,80}",
         ], 0..12)) {
         let facts = read(&lines);
         if facts.engine.get().is_some() {
-            prop_assert!(lines.iter().any(|l| l == "asked 0"));
+            let told = |l: &String| l == "asked 0" || l.starts_with("version ");
+            prop_assert!(lines.iter().any(told));
         } else {
             prop_assert!(facts.problems.iter().any(|p| p.severity == Severity::Error));
         }

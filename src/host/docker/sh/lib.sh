@@ -2,6 +2,8 @@
 #
 #   dk_compose ARGS…   docker compose, without the detour through the docker command where its
 #                      plugin is found (two processes less).
+#   $ROOT/cache.compose   which file the plugin is, and its version: asking it costs as much as a
+#                      look. Written by steps, never by a look; a lost or torn one costs time only.
 #
 # What a login shell exports must not change what a step does. Where the engine's own user keeps
 # it (a socket of rootless Docker, its credentials) stays.
@@ -15,12 +17,19 @@ case ${DOCKER_HOST-} in unix://*) ;; *) unset DOCKER_HOST ;; esac
 LC_ALL=C
 export LC_ALL
 
+# dk_plugin: where compose's plugin is, in the order of the docker command; empty where unknown.
+dk_plugin=
+for dk_dir in "${DOCKER_CONFIG:-${HOME-}/.docker}" /usr/local/lib/docker /usr/local/libexec/docker \
+	/usr/lib/docker /usr/libexec/docker; do
+	if [ -x "$dk_dir/cli-plugins/docker-compose" ]; then
+		dk_plugin=$dk_dir/cli-plugins/docker-compose
+		break
+	fi
+done
 dk_compose() {
-	for dk_dir in "${DOCKER_CONFIG:-${HOME-}/.docker}" /usr/local/lib/docker /usr/local/libexec/docker \
-		/usr/lib/docker /usr/libexec/docker; do
-		[ -x "$dk_dir/cli-plugins/docker-compose" ] || continue
-		"$dk_dir/cli-plugins/docker-compose" "$@"
-		return
-	done
-	docker compose "$@"
+	if [ -n "$dk_plugin" ]; then "$dk_plugin" "$@"; else docker compose "$@"; fi
+}
+# Which file the plugin is, in one line.
+dk_plugin_is() {
+	stat -L -c '%n %i %s %Y %Z' "$dk_plugin" 2>/dev/null
 }
