@@ -144,10 +144,13 @@ impl Host {
         }
     }
 
+    /// Persons' locks, the environment's first.
+    fn holds(&self) -> impl Iterator<Item = &Hold> {
+        ["env", "app"].into_iter().filter_map(|l| self.holds.get(l))
+    }
+
     fn person(&self) -> Option<&Hold> {
-        let holds = ["env", "app"].into_iter().filter_map(|l| self.holds.get(l));
-        holds
-            .into_iter()
+        self.holds()
             .find(|h| h.until.is_none_or(|until| until > self.wall))
     }
 
@@ -167,7 +170,7 @@ impl Host {
             } else {
                 StateDir::Creatable
             },
-            holds: self.holds.values().cloned().collect(),
+            holds: self.holds().cloned().collect(),
             left: claim.as_ref().map_or(0, |c| self.left(c)),
             manifest: claim
                 .as_ref()
