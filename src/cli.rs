@@ -10,6 +10,7 @@
 //! - `session`   configuration read, machines connected, faces listening
 //! - `drive`     from a plan to its end; `summary` the block at the end
 //! - `streams`   logs of all hosts as one
+//! - `unfinished` what a run left behind
 //! - `work`      what a command does once its words are understood: where engine and faces meet
 //! - one file for each command: `deploy`, `stage`, `switch`, …
 
@@ -24,6 +25,7 @@ pub mod outside;
 pub mod plan;
 pub mod render;
 pub mod restart;
+pub mod resume;
 pub mod rollback;
 pub mod session;
 pub mod signals;
@@ -33,6 +35,7 @@ pub mod streams;
 pub mod summary;
 pub mod switch;
 pub mod target;
+pub mod unfinished;
 pub mod work;
 
 pub use context::Context;
@@ -135,6 +138,7 @@ impl Command {
             Self::Stage(args) => args.run(ctx).await,
             Self::Switch(args) => args.run(ctx).await,
             Self::Rollback(args) => args.run(ctx).await,
+            Self::Resume(args) => args.run(ctx).await,
             Self::Status(args) => args.run(ctx).await,
             Self::Plan(args) => args.run(ctx).await,
             Self::Render(args) => args.run(ctx).await,

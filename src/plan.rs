@@ -9,6 +9,7 @@
 //! - `keep`        the wanted release serves already: repair, or change nothing
 //! - `switch`      switch and rollback
 //! - `restart`     host by host within the active slot
+//! - `resume`      what a run left unfinished, to its `before` or its `after`
 //! - `rolling`     the steps for that: out of traffic, up again, gated, back
 //! - `text`        the plan as lines: dry run, review, stale-plan guard and unit test
 //!
@@ -20,6 +21,7 @@ pub mod entry;
 pub mod judge;
 mod keep;
 pub mod restart;
+pub mod resume;
 mod rolling;
 pub mod setup;
 pub mod step;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{deploy, logs, plan, render, restart, rollback, stage, status, switch};
+use super::{deploy, logs, plan, render, restart, resume, rollback, stage, status, switch};
 
 /// Brings an environment of plain Docker hosts to a wanted release without dropping a request
 #[derive(Debug, Parser)]
@@ -106,6 +106,7 @@ pub enum Command {
     Stage(stage::Args),
     Switch(switch::Args),
     Rollback(rollback::Args),
+    Resume(resume::Args),
     Status(status::Args),
     Plan(plan::Args),
     Render(render::Args),
@@ -138,7 +139,6 @@ const LATER: &[&str] = &[
     "pull",
     "redeploy",
     "release",
-    "resume",
     "run",
     "serve",
     "show",

@@ -12,14 +12,14 @@ use super::failure::Failure;
 use super::session::Session;
 use super::signals::Stop;
 use super::summary;
-use crate::engine::run::{self, Ended, Meta, Planner};
+use crate::engine::run::{self, Ended, Meta, Planner, Resumed};
 use crate::engine::site::Site;
 use crate::event::{Group, Kind, Role};
 use crate::fleet::{Fleet, Problem, Severity};
 use crate::inventory::Inventory;
 use crate::name::{ExitCode, HostName, OutcomeKind, RunId};
 use crate::plan::entry::may_begin;
-use crate::plan::{Plan, Refusal, judge};
+use crate::plan::{Plan, PlanKind, Refusal, judge};
 use crate::record::verb;
 use crate::release::Release;
 use crate::report::words;
@@ -42,6 +42,21 @@ pub fn meta(ctx: &Context) -> Meta {
         ticket: ctx.options.ticket.clone().unwrap_or_default(),
         started: ctx.clock.wall().as_second(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
+        resumed: None,
+    }
+}
+
+/// What an attempt is called that takes an unfinished run over: its name, a fence of one attempt more.
+#[must_use]
+pub fn meta_of(ctx: &Context, resumed: Resumed) -> Meta {
+    let attempts = resumed.fences.values().filter_map(verb::attempt);
+    let attempt = attempts.max().unwrap_or(1) + 1;
+    Meta {
+        run: resumed.manifest.run.clone(),
+        fence: verb::fence(attempt, random()),
+        started: resumed.manifest.started,
+        resumed: Some(resumed),
+        ..meta(ctx)
     }
 }
 
@@ -90,8 +105,9 @@ impl Drive<'_> {
     /// # Errors
     /// What kept the run from beginning.
     pub async fn go(&self, session: &mut Session, plan: &Plan) -> Result<ExitCode, Failure> {
-        // A run that changes nothing is in nobody's way.
-        let overridden = if plan.is_empty() {
+        let resumes = self.meta.resumed.is_some();
+        // A run that changes nothing is in nobody's way; one that is taken over is its own.
+        let overridden = if plan.is_empty() || resumes {
             Vec::new()
         } else {
             may_begin(&self.site.setup, self.fleet, plan.kind)
@@ -107,7 +123,8 @@ impl Drive<'_> {
         });
         self.warn(session);
         let begun = self.ctx.clock.wall();
-        if plan.is_empty() {
+        // A resumed run without steps still has its claims to give back.
+        if plan.is_empty() && !resumes {
             let ended = Ended {
                 outcome: crate::name::Outcome {
                     kind: plan.end,
@@ -120,7 +137,10 @@ impl Drive<'_> {
             };
             return Ok(self.sum_up(session, plan, &ended, begun, None).await);
         }
-        self.confirm(session, plan).await?;
+        // Whoever goes back or tidies up at night is not asked twice (invariant I5).
+        if !resumes && plan.kind != PlanKind::Rollback {
+            self.confirm(session, plan).await?;
+        }
         let (tell, told) = mpsc::unbounded_channel();
         let (mut stops, mut last) = (mpsc::unbounded_channel().1, None);
         std::mem::swap(&mut stops, &mut session.stops);

@@ -11,12 +11,15 @@ use super::drive::{self, Drive};
 use super::failure::Failure;
 use super::session::{self, Session};
 use super::streams;
+use super::unfinished;
 use crate::engine::site::Site;
 use crate::event::Kind;
 use crate::fleet::Fleet;
 use crate::inventory::{App, Inventory};
 use crate::name::{AppName, EnvName, ExitCode, HostName, SlotName, Version};
-use crate::plan::{Plan, PlanKind, Refusal, blue_green, restart as again, switch as turn};
+use crate::plan::{
+    Plan, PlanKind, Refusal, blue_green, restart as again, resume as finish, switch as turn,
+};
 use crate::report::paint;
 use crate::report::status::{self as report, StatusView};
 
@@ -172,6 +175,45 @@ pub async fn rollback(ctx: &Context, place: Place) -> Result<ExitCode, Failure> 
         PlanKind::Rollback,
         &|site, fleet, generation| turn::rollback(&site.setup, fleet, generation),
     )
+    .await
+}
+
+/// `deploy resume ENV APP`.
+///
+/// # Errors
+/// What kept it from beginning.
+pub async fn resume(ctx: &Context, place: Place, force: bool) -> Result<ExitCode, Failure> {
+    let inventory = session::inventory(ctx, &place.env)?;
+    let app = session::app(&inventory, &place.app)?;
+    let session = Session::start(ctx)?;
+    with(session, async |session: &mut Session| {
+        let mut site = session.open(&inventory, app).await;
+        let fleet = site.look(&session.voice).await;
+        let Some(resumed) = unfinished::find(&site, &fleet, force).await? else {
+            ctx.out.say(&format!(
+                "no run of {} in {} is unfinished",
+                place.app, place.env
+            ));
+            return Ok(ExitCode::Success);
+        };
+        let (setup, run) = unfinished::wanted(&resumed.manifest)?;
+        // As it was planned then, whatever the inventory says today.
+        site.setup = setup;
+        let site = Arc::new(site);
+        let planner = |fleet: &Fleet| finish::resume(&site.setup, fleet, &run);
+        let plan = planner(&fleet).map_err(|r| drive::refused("resume", r))?;
+        let meta = drive::meta_of(ctx, resumed);
+        let drive = Drive {
+            ctx,
+            inventory: &inventory,
+            site: &site,
+            fleet: &fleet,
+            planner: &planner,
+            release: None,
+            meta: &meta,
+        };
+        drive.go(session, &plan).await
+    })
     .await
 }
 

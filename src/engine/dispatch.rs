@@ -144,6 +144,8 @@ pub struct Log {
     pub mixed: Vec<HostName>,
     /// Slots that could not be put back as they were.
     pub untidy: Vec<String>,
+    /// Unwinding was stopped by a person: the rest is left to `deploy resume`.
+    pub unfinished: bool,
 }
 
 /// The dispatcher's whole state.
@@ -329,6 +331,7 @@ impl Dispatcher {
 
     fn signal(&mut self, n: u32, out: &mut Vec<Out>) {
         if n >= 2 {
+            self.log.unfinished = true;
             self.end(
                 OutcomeKind::Cancelled,
                 "unwinding was stopped; `deploy resume` finishes it".to_owned(),

@@ -1,6 +1,7 @@
 //! The typed verbs on real machines: each becomes a body, the record wraps it, the connection runs it.
 
 mod answer;
+mod take;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use self::answer::Follower;
 use super::remote::{Answer, ClaimEnd, Remote, Seen, Trouble, Watch, Work};
+use super::run::Resumed;
 use super::site::{Machine, Site, chain};
 use crate::fleet::Fleet;
 use crate::fleet::view::project;
@@ -35,6 +37,8 @@ pub struct Real {
     /// A person's lock refuses the claim.
     heed_hold: bool,
     redactor: Redactor,
+    /// The unfinished run that is taken over.
+    resumed: Option<Resumed>,
 }
 
 impl Real {
@@ -47,6 +51,7 @@ impl Real {
         specs: BTreeMap<(HostName, SlotName, ReleaseId), HostRelease>,
         heed_hold: bool,
         redactor: Redactor,
+        resumed: Option<Resumed>,
     ) -> Self {
         let fresh = Mutex::new(Fleet {
             silent: site.silent.clone(),
@@ -60,6 +65,7 @@ impl Real {
             fresh,
             heed_hold,
             redactor,
+            resumed,
         }
     }
 
@@ -283,6 +289,12 @@ fn lost(holder: Option<record::Holder>) -> Trouble {
 impl Remote for Real {
     async fn claim(&self, host: &HostName) -> Result<ClaimEnd, Trouble> {
         let machine = self.machine(host)?;
+        if let Some(resumed) = &self.resumed
+            && let Some(expected) = resumed.fences.get(host)
+            && let Some(end) = self.take(machine, host, expected, resumed.force).await?
+        {
+            return Ok(end);
+        }
         let none = Upload::default();
         let upload = self.uploads.get(host).unwrap_or(&none);
         let script = verb::claim(
@@ -313,6 +325,10 @@ impl Remote for Real {
     }
 
     async fn unclaim(&self, host: &HostName) -> Result<(), Trouble> {
+        // An unfinished run stays one: its claims are what the next `resume` finds.
+        if self.resumed.is_some() {
+            return Ok(());
+        }
         let machine = self.machine(host)?;
         let script = verb::unclaim(&machine.scope, &self.id.fence);
         let reply = run(machine, script).await?;

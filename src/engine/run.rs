@@ -43,6 +43,19 @@ pub struct Meta {
     pub started: i64,
     /// Version of the program.
     pub tool: String,
+    /// The unfinished run that is taken over, where one is.
+    pub resumed: Option<Resumed>,
+}
+
+/// An unfinished run that this attempt takes over.
+#[derive(Debug, Clone)]
+pub struct Resumed {
+    /// What it wanted, as it lies on its hosts.
+    pub manifest: Manifest,
+    /// The fence that each host's claim shows; hosts without one are claimed afresh.
+    pub fences: BTreeMap<HostName, Fence>,
+    /// Take over though the lease is not over.
+    pub force: bool,
 }
 
 /// How a run went.
@@ -106,8 +119,11 @@ pub async fn run(
     )
     .await;
     let entry = entry(plan, release, seen, meta, &outcome, &log, voice);
-    let keep = outcome.kind == OutcomeKind::Superseded
-        || (outcome.kind == OutcomeKind::Cancelled && outcome.why.contains("resume"));
+    // What is left for `deploy resume` keeps its claims.
+    let resumable = log.unfinished
+        || (plan.kind == PlanKind::Resume
+            && matches!(outcome.kind, OutcomeKind::Failed | OutcomeKind::Mixed));
+    let keep = outcome.kind == OutcomeKind::Superseded || resumable;
     let untold = if keep {
         Vec::new()
     } else {
@@ -160,7 +176,10 @@ fn real(
         ttl_secs: u32::try_from(TTL.as_secs()).unwrap_or(60),
         who: meta.who.clone(),
     };
-    let manifest = manifest_of(site, plan, seen, meta);
+    let manifest = match &meta.resumed {
+        Some(resumed) => resumed.manifest.clone(),
+        None => manifest_of(site, plan, seen, meta),
+    };
     let mut uploads = BTreeMap::new();
     let mut specs = BTreeMap::new();
     for (host, view) in &seen.hosts {
@@ -194,8 +213,16 @@ fn real(
             },
         );
     }
-    let heed_hold = plan.kind != PlanKind::Rollback;
-    Real::new(Arc::clone(site), id, uploads, specs, heed_hold, redactor)
+    let heed_hold = !matches!(plan.kind, PlanKind::Rollback | PlanKind::Resume);
+    Real::new(
+        Arc::clone(site),
+        id,
+        uploads,
+        specs,
+        heed_hold,
+        redactor,
+        meta.resumed.clone(),
+    )
 }
 
 fn book(site: &Site, plan: &Plan) -> GateBook {
@@ -336,6 +363,8 @@ fn run_kind(kind: PlanKind) -> RunKind {
         PlanKind::Switch => RunKind::Switch,
         PlanKind::Rollback => RunKind::Rollback,
         PlanKind::Restart => RunKind::Restart,
+        // A resumed run keeps the kind that it had; see `entry`.
+        PlanKind::Resume => RunKind::Deploy,
     }
 }
 
@@ -456,7 +485,10 @@ fn entry(
     };
     HistoryEntry {
         run: meta.run.clone(),
-        kind: run_kind(plan.kind),
+        kind: meta
+            .resumed
+            .as_ref()
+            .map_or(run_kind(plan.kind), |r| r.manifest.kind),
         revision,
         highest: known.max(revision),
         who: meta.who.clone(),

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::fleet::{Member, MemberState, Traffic};
 use crate::inventory::{self, App, Balancer, HostApp, Inventory};
 use crate::name::{AppName, BalancerName, EnvName, HostName, ServiceName, SlotName};
 
 /// The app as planning sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setup {
     /// Environment.
     pub env: EnvName,
@@ -31,7 +31,7 @@ pub struct Setup {
 }
 
 /// One host of a load balancer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LbHost {
     /// The host.
     pub host: HostName,
@@ -42,7 +42,7 @@ pub struct LbHost {
 }
 
 /// From where a gate is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GateView {
     /// From the member's own host.
@@ -52,7 +52,7 @@ pub enum GateView {
 }
 
 /// One gate with its times.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateSpec {
     /// What is asked.
     pub kind: GateKind,
@@ -69,7 +69,7 @@ pub struct GateSpec {
 }
 
 /// What a gate asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GateKind {
     /// A GET request.

@@ -24,6 +24,8 @@ pub enum PlanKind {
     Rollback,
     /// The same release again, host by host.
     Restart,
+    /// What a run left unfinished, led to one of its two ends.
+    Resume,
 }
 
 impl PlanKind {
@@ -36,6 +38,7 @@ impl PlanKind {
             Self::Switch => "switch",
             Self::Rollback => "rollback",
             Self::Restart => "restart",
+            Self::Resume => "resume",
         }
     }
 }

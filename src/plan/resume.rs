@@ -1,0 +1,308 @@
+//! Resume: what a run left unfinished is led to one of its two ends, `before` or `after`.
+//!
+//! Steps are not replayed. The manifest says what the run wanted, the look says what there is, and
+//! the table of HOST-RECORD §6 says where to go: all load balancers at `before` unwinds; anything
+//! else goes forward where the new slot is fit, back where only the old one is, and touches nothing
+//! where neither is or where somebody else changed a load balancer.
+
+use std::collections::BTreeMap;
+
+use crate::fleet::{Fleet, Traffic};
+use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName, StepId};
+
+use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, switch};
+
+/// What the unfinished run wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// The slot that it changed.
+    pub target: SlotName,
+    /// What was last brought up there before it; nothing where absent.
+    pub was: BTreeMap<HostName, ReleaseId>,
+    /// What it was to run.
+    pub wanted: Option<ReleaseId>,
+    /// Traffic before it.
+    pub before: Option<Traffic>,
+    /// Traffic in the end.
+    pub after: Option<Traffic>,
+}
+
+/// Where a load balancer is on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Before,
+    After,
+    /// Written one thing, doing the other: one half of a commit.
+    Between,
+    /// Neither: somebody changed it.
+    Elsewhere,
+}
+
+/// Plans the end of an unfinished run.
+///
+/// # Errors
+/// A [`Refusal`] where a load balancer does not say what it does, was changed by somebody else, or
+/// where neither slot is fit: then nothing may be touched.
+pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Refusal> {
+    let mut plan = Plan::new(setup, PlanKind::Resume, &run.target);
+    plan.before.clone_from(&run.before);
+    plan.from = judge::shown_release(setup, fleet, &run.target);
+    plan.old = setup.other(&run.target).cloned();
+    let places = places(setup, fleet, run)?;
+    let moved = run.after.is_some() && !same(run.before.as_ref(), run.after.as_ref());
+    if !moved || places.iter().all(|at| *at == At::Before) {
+        unwind(&mut plan, setup, fleet, run);
+        return Ok(plan);
+    }
+    let unfit = judge::unfit(setup, fleet, &run.target);
+    if unfit.is_empty() {
+        forward(&mut plan, setup, fleet, run);
+        return Ok(plan);
+    }
+    let old = plan.old.clone().filter(|_| run.before.is_some());
+    match old.map(|slot| (judge::unfit(setup, fleet, &slot), slot)) {
+        Some((why, slot)) if why.is_empty() => {
+            back(&mut plan, setup, fleet, run, &slot);
+            Ok(plan)
+        }
+        Some((why, _)) => Err(neither(setup, unfit.into_iter().chain(why))),
+        None => Err(neither(setup, unfit.into_iter())),
+    }
+}
+
+fn neither(setup: &Setup, why: impl Iterator<Item = String>) -> Refusal {
+    let mut reasons: Vec<(String, String)> = why
+        .map(|w| (format!("neither slot is fit: {w}"), String::new()))
+        .collect();
+    if let Some(last) = reasons.last_mut() {
+        last.1 = format!(
+            "nothing is touched; `deploy switch {} {} --to SLOT --force -m REASON` when you know which",
+            setup.env, setup.app
+        );
+    }
+    Refusal {
+        reasons,
+        unknown: false,
+    }
+}
+
+fn same(a: Option<&Traffic>, b: Option<&Traffic>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a.same_as(b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
+fn places(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Vec<At>, Refusal> {
+    let mut out = Vec::new();
+    let mut refusal = Refusal {
+        reasons: Vec::new(),
+        unknown: false,
+    };
+    for lb in &setup.balancers {
+        let view = fleet.balancers.get(&lb.host);
+        let known = view.and_then(|v| Some((v.persisted.get()?, v.running.get()?)));
+        let Some((written, doing)) = known else {
+            refusal.unknown = true;
+            refusal.reasons.push((
+                format!("load balancer {} does not say what it does", lb.host),
+                "make it answer, then resume again".to_owned(),
+            ));
+            continue;
+        };
+        let is = |t: &Option<Traffic>, end: &Option<Traffic>| same(t.as_ref(), end.as_ref());
+        let known = |t: &Option<Traffic>| is(t, &run.before) || is(t, &run.after);
+        let at = if is(written, &run.before) && is(doing, &run.before) {
+            At::Before
+        } else if is(written, &run.after) && is(doing, &run.after) {
+            At::After
+        } else if known(written) && known(doing) {
+            At::Between
+        } else {
+            At::Elsewhere
+        };
+        if at == At::Elsewhere {
+            refusal.reasons.push((
+                format!(
+                    "load balancer {} was changed by somebody else since",
+                    lb.host
+                ),
+                format!(
+                    "nothing is touched; `deploy switch {} {} --to SLOT` sets all of them",
+                    setup.env, setup.app
+                ),
+            ));
+        }
+        out.push(at);
+    }
+    if refusal.reasons.is_empty() {
+        Ok(out)
+    } else {
+        Err(refusal)
+    }
+}
+
+/// No request has seen the new slot: what the run put there is taken away.
+fn unwind(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) {
+    plan.to = plan
+        .old
+        .as_ref()
+        .and_then(|slot| judge::shown_release(setup, fleet, slot));
+    plan.after.clone_from(&run.before);
+    plan.end = OutcomeKind::Cancelled;
+    plan.notes
+        .push("no load balancer sends to the new slot: what the run began is taken back".into());
+    revert(plan, setup, fleet, run, &[]);
+}
+
+fn revert(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished, needs: &[StepId]) {
+    let slot = &run.target;
+    for host in setup.hosts(slot) {
+        let Some(view) = fleet.hosts.get(host) else {
+            continue;
+        };
+        let to = run.was.get(host).cloned();
+        let kept = to.as_ref().and_then(|id| {
+            view.record
+                .kept
+                .iter()
+                .find(|k| k.label.id == *id && k.slot == *slot)
+        });
+        let whole = match kept {
+            Some(kept) => {
+                let id = &kept.label.id;
+                judge::differences(view, &setup.env, &setup.app, slot, id, &kept.services)
+                    .is_empty()
+            }
+            None => judge::containers(view, &setup.env, &setup.app, slot)
+                .next()
+                .is_none(),
+        };
+        if whole {
+            continue;
+        }
+        let evidence = Action::Evidence {
+            host: host.clone(),
+            slot: slot.clone(),
+        };
+        let evidence = plan.push(evidence, Undo::Nothing, needs, "what the run left behind");
+        let back = Action::Revert {
+            host: host.clone(),
+            slot: slot.clone(),
+            to,
+        };
+        plan.push(
+            back,
+            Undo::NeverBack,
+            &[evidence],
+            "as it was before the run",
+        );
+    }
+}
+
+/// The new slot is fit and a load balancer sends there: all do in the end.
+fn forward(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) {
+    plan.to = judge::shown_release(setup, fleet, &run.target);
+    plan.notes
+        .push("the switch had begun and the new slot is fit: it is finished".into());
+    let gate = gate(plan, setup, &run.target, run.wanted.clone());
+    if let Some(after) = run.after.clone() {
+        switch::shift(plan, setup, fleet, after, &[gate]);
+        lead_back_to(plan, setup, run);
+    }
+    if !setup.bake.is_zero() {
+        let bake = Action::Bake {
+            slot: run.target.clone(),
+            time: setup.bake,
+        };
+        let needs: Vec<StepId> = plan.commit.into_iter().collect();
+        plan.push(bake, Undo::Nothing, &needs, "gates stay on with traffic");
+    }
+}
+
+/// A failure from here on leads every load balancer to `before`, not to the half-way state in which
+/// the run was found.
+fn lead_back_to(plan: &mut Plan, setup: &Setup, run: &Unfinished) {
+    let change = |lb: &super::LbHost| Move {
+        host: lb.host.clone(),
+        before: run.after.clone(),
+        after: run.before.clone(),
+    };
+    let mut undo = vec![Action::Shift {
+        moves: setup.balancers.iter().map(change).collect(),
+    }];
+    if let Some(before) = &run.before {
+        undo.extend(setup.balancers.iter().map(|lb| Action::Drain {
+            host: lb.host.clone(),
+            now: before.clone(),
+            within: setup.drain,
+        }));
+    }
+    let commit = plan.commit;
+    for step in plan.steps.iter_mut().filter(|s| Some(s.id) == commit) {
+        step.undo = Undo::Do(undo.clone());
+    }
+}
+
+/// The new slot is not fit, the old one is: all load balancers go back to it.
+fn back(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished, old: &SlotName) {
+    plan.target = old.clone();
+    plan.old = Some(run.target.clone());
+    plan.to = judge::shown_release(setup, fleet, old);
+    plan.end = OutcomeKind::RolledBack;
+    plan.notes
+        .push("the switch had begun, but the new slot is not fit: traffic goes back".into());
+    let gate = gate(plan, setup, old, None);
+    let Some(before) = run.before.clone() else {
+        return;
+    };
+    let change = |lb: &super::LbHost| Move {
+        host: lb.host.clone(),
+        before: fleet
+            .balancers
+            .get(&lb.host)
+            .and_then(|v| v.running.get().cloned().flatten()),
+        after: Some(before.clone()),
+    };
+    let moves = setup.balancers.iter().map(change).collect();
+    // There is nothing to go back to from here: the other side is not fit.
+    let shifted = plan.push(
+        Action::Shift { moves },
+        Undo::NeverBack,
+        &[gate],
+        "the way back",
+    );
+    plan.commit = Some(shifted);
+    let mut drained = vec![shifted];
+    for lb in &setup.balancers {
+        let drain = Action::Drain {
+            host: lb.host.clone(),
+            now: before.clone(),
+            within: setup.drain,
+        };
+        drained.push(plan.push(
+            drain,
+            Undo::Nothing,
+            &[shifted],
+            "open requests of the new slot end",
+        ));
+    }
+    plan.after = Some(before);
+    revert(plan, setup, fleet, run, &drained);
+}
+
+fn gate(plan: &mut Plan, setup: &Setup, slot: &SlotName, release: Option<ReleaseId>) -> StepId {
+    let gate = Action::Gate {
+        slot: slot.clone(),
+        hosts: setup.hosts(slot).cloned().collect(),
+        release,
+        once: true,
+    };
+    plan.push(
+        gate,
+        Undo::Nothing,
+        &[],
+        "one fresh probe of every member from every view",
+    )
+}
