@@ -12,6 +12,7 @@ use super::failure::Failure;
 use super::session::Session;
 use super::signals::Stop;
 use super::summary;
+use crate::balancer::{Driver, Target};
 use crate::engine::run::{self, Ended, Meta, Planner, Resumed};
 use crate::engine::site::Site;
 use crate::event::{Group, Kind, Role};
@@ -19,7 +20,7 @@ use crate::fleet::{Fleet, Problem, Severity};
 use crate::inventory::Inventory;
 use crate::name::{ExitCode, HostName, OutcomeKind, RunId};
 use crate::plan::entry::may_begin;
-use crate::plan::{Plan, PlanKind, Refusal, judge};
+use crate::plan::{Action, Move, Plan, PlanKind, Refusal, judge};
 use crate::record::verb;
 use crate::release::Release;
 use crate::report::words;
@@ -121,7 +122,9 @@ impl Drive<'_> {
         voice.say(Kind::Plan {
             text: plan.to_string(),
         });
+        self.accepted(plan)?;
         self.warn(session);
+        self.foresee(session, plan);
         let begun = self.ctx.clock.wall();
         // A resumed run without steps still has its claims to give back.
         if plan.is_empty() && !resumes {
@@ -181,6 +184,63 @@ impl Drive<'_> {
             confirm::confirm(self.ctx, &plan.env, &what).await?;
         }
         Ok(())
+    }
+
+    /// Every change of traffic of the plan, with the driver and the entry that it is for.
+    fn changes<'p>(
+        &self,
+        plan: &'p Plan,
+    ) -> impl Iterator<Item = (&'static dyn Driver, &Target, &'p Move)> {
+        let moves = plan.steps.iter().flat_map(|s| match &s.action {
+            Action::Shift { moves } => moves.as_slice(),
+            _ => &[],
+        });
+        moves.filter_map(|change| {
+            let (driver, target) = self.site.machines.get(&change.host)?.balancer.as_ref()?;
+            Some((*driver, target, change))
+        })
+    }
+
+    /// What a driver cannot do is an error when the plan is made, never a silent no-op.
+    fn accepted(&self, plan: &Plan) -> Result<(), Failure> {
+        let mut reasons = Vec::new();
+        for (driver, target, change) in self.changes(plan) {
+            let Some(after) = &change.after else { continue };
+            for why in driver.accepts(target, after).err().into_iter().flatten() {
+                let what = format!("{}: {why}", change.host);
+                if !reasons.iter().any(|(known, _)| *known == what) {
+                    reasons.push((what, String::new()));
+                }
+            }
+        }
+        if reasons.is_empty() {
+            return Ok(());
+        }
+        let refusal = Refusal {
+            reasons,
+            unknown: false,
+        };
+        Err(refused(plan.kind.word(), refusal))
+    }
+
+    /// Tells what the changes of traffic bring with them, e.g. a reload.
+    fn foresee(&self, session: &Session, plan: &Plan) {
+        let mut told: Vec<(Problem, Vec<String>)> = Vec::new();
+        for (driver, target, change) in self.changes(plan) {
+            let Some(after) = &change.after else { continue };
+            for problem in driver.foresee(target, change.before.as_ref(), after) {
+                let host = change.host.to_string();
+                match told.iter_mut().find(|(known, _)| *known == problem) {
+                    Some((_, hosts)) if !hosts.contains(&host) => hosts.push(host),
+                    Some(_) => {}
+                    None => told.push((problem, vec![host])),
+                }
+            }
+        }
+        for (problem, hosts) in told {
+            let text = format!("{}: {}", hosts.join(" "), problem.what);
+            session.voice.note(text, problem.hint);
+        }
     }
 
     /// Tells what is odd on hosts; what is odd on several is told once.

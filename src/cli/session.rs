@@ -15,7 +15,7 @@ use crate::compose::ImageRef;
 use crate::engine::site::Site;
 use crate::engine::voice::Voice;
 use crate::host::{Connector, Settings, control_base};
-use crate::inventory::{App, Config, Inventory};
+use crate::inventory::{App, Config, GateKind, Inventory, Strategy};
 use crate::name::{AppName, Digest, EnvName, ImageName, Version};
 use crate::registry::{Credentials, Registry, RegistryError, RegistrySettings};
 use crate::release::Draft;
@@ -38,6 +38,7 @@ pub fn inventory(ctx: &Context, env: &EnvName) -> Result<Inventory, Failure> {
         .collect();
     let inventory = config.load(env, &sets)?;
     drivers(&inventory)?;
+    possible(&inventory)?;
     for warning in &inventory.warnings {
         ctx.out.say(&warning.to_string());
     }
@@ -56,6 +57,34 @@ fn config_dir(ctx: &Context) -> std::path::PathBuf {
             }
         },
     )
+}
+
+/// What may be written but cannot be done yet is an error, never silently left out.
+fn possible(inventory: &Inventory) -> Result<(), Findings> {
+    let mut found = Findings::default();
+    for app in inventory.apps.values() {
+        if app.strategy.value != Strategy::BlueGreen {
+            found.push(
+                Diagnostic::error(format!("the strategy of {} cannot be done yet", app.name))
+                    .at(&app.strategy.span)
+                    .hint("use blue-green, with two slots"),
+            );
+        }
+        for gate in app.members().flat_map(|m| &m.gates) {
+            if matches!(gate.kind, GateKind::Command { .. }) {
+                found.push(
+                    Diagnostic::error("a gate by command cannot be asked yet")
+                        .at(&gate.span)
+                        .hint("use http or tcp"),
+                );
+            }
+        }
+    }
+    if found.has_errors() {
+        Err(found)
+    } else {
+        Ok(())
+    }
 }
 
 /// Checks what only the drivers know: their names and their own keys.

@@ -4,4 +4,5 @@ mod deploy;
 mod keep;
 mod refused;
 mod restart;
+mod resume;
 mod switch;
