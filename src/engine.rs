@@ -18,3 +18,6 @@ pub mod remote;
 pub mod run;
 pub mod site;
 pub mod voice;
+
+#[cfg(test)]
+mod sim;

@@ -9,6 +9,7 @@ mod forward;
 mod unwind;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::gates::GateBook;
@@ -151,7 +152,7 @@ pub struct Log {
 /// The dispatcher's whole state.
 #[derive(Debug)]
 pub struct Dispatcher {
-    plan: Plan,
+    plan: Arc<Plan>,
     book: GateBook,
     steps: BTreeMap<StepId, Progress>,
     tokens: BTreeMap<u64, Token>,
@@ -163,8 +164,13 @@ pub struct Dispatcher {
     /// Hosts whose gates are open: they must stay well.
     live: BTreeSet<HostName>,
     armed: BTreeSet<HostName>,
+    /// The commit point was passed: traffic may be at the new slot.
     moved: bool,
     cancelled: bool,
+    /// A person stopped the run while a member was out: no step behind this one starts.
+    limit: Option<StepId>,
+    /// Grows with every change of a step's progress.
+    changes: u64,
     undo: BTreeMap<StepId, unwind::Line>,
     log: Log,
 }
@@ -179,7 +185,7 @@ impl Dispatcher {
             .map(|s| (s.id, Progress::Waiting))
             .collect();
         Self {
-            plan,
+            plan: Arc::new(plan),
             book,
             steps,
             tokens: BTreeMap::new(),
@@ -191,6 +197,8 @@ impl Dispatcher {
             armed: BTreeSet::new(),
             moved: false,
             cancelled: false,
+            limit: None,
+            changes: 0,
             undo: BTreeMap::new(),
             log: Log::default(),
         }
@@ -237,12 +245,7 @@ impl Dispatcher {
             In::Seen { asker, seen } => self.book.heard(&asker, &seen, now),
             In::Signal(n) => self.signal(n, &mut out),
             In::Lost { host, by } => self.superseded(&host, &by, &mut out),
-            In::LeaseDoubtful => self.fail(
-                None,
-                Stage::Claim,
-                "the claim could not be renewed in time".to_owned(),
-                &mut out,
-            ),
+            In::LeaseDoubtful => self.doubtful(&mut out),
         }
         self.go_on(&mut out);
         out
@@ -255,7 +258,9 @@ impl Dispatcher {
         if self.phase == Phase::Forward {
             self.advance(out);
         }
-        if self.phase == Phase::Stopping && self.tokens.is_empty() {
+        // Draining only waits: going back must not wait for it.
+        if self.phase == Phase::Stopping && self.tokens.values().all(|t| t.stage == Stage::Drain) {
+            self.tokens.clear();
             self.begin_unwind(out);
         }
         if self.phase == Phase::Unwinding {
@@ -312,6 +317,26 @@ impl Dispatcher {
         number
     }
 
+    fn set(&mut self, id: StepId, progress: Progress) {
+        self.changes += 1;
+        self.steps.insert(id, progress);
+    }
+
+    /// Whether no change is under way on the host: it does one at a time (HOST-RECORD §2).
+    fn idle(&self, host: &HostName) -> bool {
+        let busy = |t: &Token| t.host == *host && t.stage != Stage::Drain;
+        !self.tokens.values().any(busy)
+    }
+
+    /// A run that may have lost its claims starts nothing more; what runs may end.
+    fn doubtful(&mut self, out: &mut Vec<Out>) {
+        let waits = self.steps.values().any(|p| *p == Progress::Waiting);
+        if self.phase == Phase::Forward && waits {
+            let why = "the claim could not be renewed in time".to_owned();
+            self.fail(None, Stage::Claim, why, out);
+        }
+    }
+
     /// The first failure decides; later ones are only told.
     fn fail(&mut self, host: Option<HostName>, stage: Stage, why: String, out: &mut Vec<Out>) {
         if let Some(host) = &host {
@@ -340,7 +365,12 @@ impl Dispatcher {
             return;
         }
         self.cancelled = true;
-        let text = if self.moved {
+        let back = self.member_in_hand();
+        let text = if self.phase != Phase::Forward {
+            "stopping already: what was begun is taken back"
+        } else if back.is_some() {
+            "stopping: the member that is out is brought back first"
+        } else if self.moved {
             "stopping: no new step; traffic goes back to the old slot"
         } else {
             "stopping: no new step; what was begun is taken back"
@@ -351,7 +381,10 @@ impl Dispatcher {
                 .to_owned(),
         }));
         if self.phase == Phase::Forward {
-            self.phase = Phase::Stopping;
+            match back {
+                Some(back) => self.limit = Some(back),
+                None => self.phase = Phase::Stopping,
+            }
         }
     }
 

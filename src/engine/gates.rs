@@ -20,6 +20,8 @@ const SILENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default)]
 struct Probe {
     row: u32,
+    /// When the last good answer of the row was counted.
+    counted: Option<Duration>,
     failures: u32,
     good: Option<Duration>,
     heard: Option<Duration>,
@@ -94,16 +96,26 @@ impl GateBook {
                 if self.members.get(member).is_none_or(|m| m.armed.is_none()) {
                     return;
                 }
+                let spec = self.gates.get(member).and_then(|g| g.get(*gate));
+                // Watchers may ask more often than the gate says; a row takes its time all the same.
+                let pace = spec.map_or(Duration::ZERO, |s| s.every * 3 / 4);
                 let key = (member.clone(), asker.clone(), *gate);
                 let probe = self.probes.entry(key).or_default();
                 probe.heard = Some(now);
                 detail.clone_into(&mut probe.detail);
                 if *ok {
-                    probe.row += 1;
+                    if probe
+                        .counted
+                        .is_none_or(|at| now.saturating_sub(at) >= pace)
+                    {
+                        probe.row += 1;
+                        probe.counted = Some(now);
+                    }
                     probe.failures = 0;
                     probe.good = Some(now);
                 } else {
                     probe.row = 0;
+                    probe.counted = None;
                     probe.failures += 1;
                 }
             }

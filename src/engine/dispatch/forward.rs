@@ -1,13 +1,14 @@
 //! Forward: which step starts, when a gate is open, when the bake is over, who is lost.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Dispatcher, Out, Phase, Progress, Token, work};
 use crate::engine::remote::{Answer, Trouble, Watch, Work};
 use crate::event::{Kind, Stage};
 use crate::name::{HostName, StepId};
-use crate::plan::{Action, Step};
+use crate::plan::{Action, Step, Undo};
 
 /// How long a switch waits for fresh probes before it gives up.
 const FRESH_WITHIN: Duration = Duration::from_secs(5);
@@ -61,14 +62,15 @@ impl Dispatcher {
     /// Starts what can start and ends what has waited long enough, until nothing changes.
     pub(super) fn advance(&mut self, out: &mut Vec<Out>) {
         loop {
-            let before = self.steps.clone();
-            for step in self.plan.steps.clone() {
+            let before = self.changes;
+            let plan = Arc::clone(&self.plan);
+            for step in &plan.steps {
                 if self.phase != Phase::Forward {
                     return;
                 }
                 match self.steps.get(&step.id) {
-                    Some(Progress::Waiting) if self.ready(&step) => self.start(&step, out),
-                    Some(Progress::Running { .. }) => self.wait(&step, out),
+                    Some(Progress::Waiting) if self.ready(step) => self.start(step, out),
+                    Some(Progress::Running { .. }) => self.wait(step, out),
                     _ => {}
                 }
             }
@@ -76,16 +78,41 @@ impl Dispatcher {
                 self.end(self.plan.end, String::new(), out);
                 return;
             }
-            if self.steps == before {
+            let behind = |id: &StepId| self.limit.is_some_and(|limit| *id > limit);
+            if self.limit.is_some()
+                && self
+                    .steps
+                    .iter()
+                    .all(|(id, p)| *p == Progress::Done || behind(id))
+            {
+                self.phase = Phase::Stopping;
+                return;
+            }
+            if self.changes == before {
                 return;
             }
         }
     }
 
     fn ready(&self, step: &Step) -> bool {
-        step.needs
-            .iter()
-            .all(|n| self.steps.get(n) == Some(&Progress::Done))
+        let needs = step.needs.iter();
+        let works = work(&step.action).is_some() || matches!(step.action, Action::Shift { .. });
+        let hosts = step.action.hosts();
+        self.limit.is_none_or(|limit| step.id <= limit)
+            && needs
+                .into_iter()
+                .all(|n| self.steps.get(n) == Some(&Progress::Done))
+            && (!works || hosts.into_iter().all(|h| self.idle(h)))
+    }
+
+    /// The step that gives a member its traffic back, where one was begun that cannot be undone.
+    pub(super) fn member_in_hand(&self) -> Option<StepId> {
+        let begun = |s: &&Step| self.steps.get(&s.id) != Some(&Progress::Waiting);
+        let last = self.plan.steps.iter().filter(|s| s.undo == Undo::NeverBack);
+        let last = last.filter(begun).map(|s| s.id).max()?;
+        let back = |s: &&Step| s.id > last && matches!(s.undo, Undo::Half(_));
+        let back = self.plan.steps.iter().find(back)?.id;
+        (self.steps.get(&back) != Some(&Progress::Done)).then_some(back)
     }
 
     fn start(&mut self, step: &Step, out: &mut Vec<Out>) {
@@ -114,7 +141,7 @@ impl Dispatcher {
                 if !self.fresh(step.id, out) {
                     return;
                 }
-                self.moved = true;
+                self.moved |= self.plan.commit == Some(step.id);
                 for change in moves {
                     let work = Work::Shift(change.clone());
                     open.insert(self.act(step.id, false, &change.host, Stage::Switch, work, out));
@@ -132,8 +159,13 @@ impl Dispatcher {
                 }
             }
         }
-        self.steps
-            .insert(step.id, Progress::Running { open, bad: None });
+        let waits = matches!(step.action, Action::Gate { .. } | Action::Bake { .. });
+        let progress = if open.is_empty() && !waits {
+            Progress::Done
+        } else {
+            Progress::Running { open, bad: None }
+        };
+        self.set(step.id, progress);
     }
 
     /// Traffic moves only on good words that are at most two seconds old.
@@ -165,7 +197,7 @@ impl Dispatcher {
         match &step.action {
             Action::Gate { hosts, once, .. } => self.wait_gate(step.id, hosts, *once, since, out),
             Action::Bake { time, .. } if self.now.saturating_sub(since) >= *time => {
-                self.steps.insert(step.id, Progress::Done);
+                self.set(step.id, Progress::Done);
             }
             _ => {}
         }
@@ -182,11 +214,16 @@ impl Dispatcher {
         let mut open = true;
         for host in hosts {
             if let Some(why) = self.book.hopeless(host) {
-                self.steps.insert(id, Progress::Failed);
+                self.set(id, Progress::Failed);
                 self.fail(Some(host.clone()), Stage::Gate, why, out);
                 return;
             }
-            let Some(missing) = self.book.missing(host, once) else {
+            // What passed a while ago and was not heard of since has not passed.
+            let stale = || {
+                let fresh = self.book.fresh(host, self.now);
+                (!fresh).then(|| "no fresh answer from every view".to_owned())
+            };
+            let Some(missing) = self.book.missing(host, once).or_else(stale) else {
                 continue;
             };
             open = false;
@@ -197,7 +234,7 @@ impl Dispatcher {
             };
             if deadline.is_some_and(|d| self.now > d) {
                 let waited = crate::text::duration(self.now.saturating_sub(since));
-                self.steps.insert(id, Progress::Failed);
+                self.set(id, Progress::Failed);
                 let why = format!("not healthy within {waited}: {missing}");
                 self.fail(Some(host.clone()), Stage::Gate, why, out);
                 return;
@@ -206,7 +243,7 @@ impl Dispatcher {
         if open {
             self.book.opened(hosts);
             self.live.extend(hosts.iter().cloned());
-            self.steps.insert(id, Progress::Done);
+            self.set(id, Progress::Done);
             let took = self.now.saturating_sub(since);
             for host in hosts {
                 self.log.took.push((host.clone(), Stage::Gate, took));
@@ -247,7 +284,7 @@ impl Dispatcher {
             let last = open.is_empty();
             self.fail(Some(token.host.clone()), token.stage, why, out);
             if last {
-                self.steps.insert(token.step, Progress::Failed);
+                self.set(token.step, Progress::Failed);
             }
         } else if open.is_empty() {
             let end = if bad.is_some() {
@@ -255,7 +292,7 @@ impl Dispatcher {
             } else {
                 Progress::Done
             };
-            self.steps.insert(token.step, end);
+            self.set(token.step, end);
             self.arm_after_up(token);
         }
     }
@@ -278,6 +315,15 @@ impl Dispatcher {
         out: &mut Vec<Out>,
     ) -> Result<String, String> {
         match end {
+            // A change of traffic is done when it was read back, and by nothing else.
+            Ok(Answer::Balancer(verdict)) => {
+                let forward = token.stage == Stage::Switch;
+                self.verdict(&token.host, &verdict, forward)?;
+                Ok(String::new())
+            }
+            Ok(Answer::Done(_)) if matches!(token.stage, Stage::Switch | Stage::Prepare) => {
+                Err("what it does now was not read back".to_owned())
+            }
             Ok(Answer::Done(text)) => Ok(text),
             Ok(Answer::Evidence { .. }) => Ok(String::new()),
             Ok(Answer::Failed { why, lines }) => {
@@ -289,11 +335,6 @@ impl Dispatcher {
                 }
                 Err(why)
             }
-            Ok(Answer::Balancer(verdict)) => {
-                let forward = token.stage == Stage::Switch;
-                self.verdict(&token.host, &verdict, forward)?;
-                Ok(String::new())
-            }
             Ok(Answer::Drained { left }) => {
                 self.note_drained(token, left);
                 Ok(match left {
@@ -302,10 +343,17 @@ impl Dispatcher {
                     None => "the server does not tell what is open".to_owned(),
                 })
             }
-            // Nothing is stopped after a drain: the old slot stays up, so not knowing is a note.
-            Err(trouble) if token.stage == Stage::Drain => Ok(format!("could not tell: {trouble}")),
+            // Where nothing is stopped after a drain, the old slot stays up: not knowing is a note.
+            Err(trouble) if token.stage == Stage::Drain && !self.awaited(token.step) => {
+                Ok(format!("could not tell: {trouble}"))
+            }
             Err(trouble) => Err(trouble.to_string()),
         }
+    }
+
+    /// Whether another step waits for this one.
+    fn awaited(&self, id: StepId) -> bool {
+        self.plan.steps.iter().any(|s| s.needs.contains(&id))
     }
 
     fn note_drained(&mut self, token: &Token, left: Option<u64>) {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::{Dispatcher, Out, Phase, Progress, Token, work};
 use crate::engine::remote::{Answer, Trouble, Work};
 use crate::event::{Kind, Stage};
-use crate::name::{OutcomeKind, StepId};
-use crate::plan::{Action, Undo};
+use crate::fleet::MemberState;
+use crate::name::{HostName, OutcomeKind, StepId};
+use crate::plan::{Action, Plan, Step, Undo};
 
 /// The actions that take one step back, and how far that has come.
 #[derive(Debug, Default)]
@@ -84,6 +85,15 @@ impl Dispatcher {
             .all(|(later, line)| line.done() && self.free(later))
     }
 
+    /// Whether the next action of a line may start: nothing of the line runs, its hosts are idle.
+    fn startable(&self, line: &Line) -> bool {
+        line.open.is_empty()
+            && line.left.first().is_some_and(|action| {
+                let drain = matches!(action, Action::Drain { .. });
+                drain || action.hosts().into_iter().all(|h| self.idle(h))
+            })
+    }
+
     pub(super) fn unwind(&mut self, out: &mut Vec<Out>) {
         loop {
             if self.phase == Phase::Ended {
@@ -96,7 +106,7 @@ impl Dispatcher {
             let next = self
                 .undo
                 .iter()
-                .find(|(id, l)| l.open.is_empty() && !l.left.is_empty() && self.free(**id))
+                .find(|(id, l)| self.startable(l) && self.free(**id))
                 .map(|(id, _)| *id);
             let Some(id) = next else { return };
             self.undo_next(id, out);
@@ -146,8 +156,25 @@ impl Dispatcher {
             line.open.remove(&number);
         }
         let host = token.host.clone();
+        let removes = |step: StepId, plan: &Plan| {
+            // Back to nothing: there is no state to read back.
+            let step = plan.steps.iter().find(|s| s.id == step);
+            step.is_some_and(|s| match &s.action {
+                Action::Shift { moves } => moves
+                    .iter()
+                    .any(|m| m.host == token.host && m.before.is_none()),
+                _ => false,
+            })
+        };
         let said = match end {
             Ok(Answer::Balancer(verdict)) => self.verdict(&host, &verdict, false),
+            Ok(Answer::Done(_))
+                if token.stage == Stage::Unwind
+                    && self.is_shift(token.step)
+                    && !removes(token.step, &self.plan) =>
+            {
+                Err("what it does now was not read back".to_owned())
+            }
             Ok(Answer::Evidence { end, log }) => {
                 self.log.evidence.push((host.clone(), end, log));
                 Ok(())
@@ -205,22 +232,50 @@ impl Dispatcher {
     }
 
     fn end_unwound(&mut self, out: &mut Vec<Out>) {
-        let why = self.log.failure.as_ref().map_or_else(
+        let mut why = self.log.failure.as_ref().map_or_else(
             || "stopped by a signal".to_owned(),
             |f| match &f.host {
                 Some(host) => format!("{host}: {}", f.why),
                 None => f.why.clone(),
             },
         );
+        let out_of_traffic = self.left_out();
+        if !out_of_traffic.is_empty() {
+            let names: Vec<&str> = out_of_traffic.iter().map(HostName::as_str).collect();
+            why = format!("{why}; out of traffic: {}", names.join(" "));
+        }
         let kind = if !self.log.mixed.is_empty() {
             OutcomeKind::Mixed
         } else if self.log.failure.is_none() && self.cancelled {
             OutcomeKind::Cancelled
-        } else if !self.log.switched.is_empty() {
+        } else if self.moved && !self.log.switched.is_empty() {
             OutcomeKind::RolledBack
         } else {
             OutcomeKind::Failed
         };
         self.end(kind, why, out);
+    }
+
+    /// Members that get no traffic after the last change that was kept.
+    fn left_out(&self) -> Vec<HostName> {
+        let done = |s: &&Step| self.steps.get(&s.id) == Some(&Progress::Done);
+        let kept = |s: &&Step| matches!(s.undo, Undo::Half(_)) || self.begun_behind(s.id);
+        let shifts = self.plan.steps.iter().filter(done).filter(kept);
+        let last = shifts.filter_map(|s| match &s.action {
+            Action::Shift { moves } => moves.first()?.after.as_ref(),
+            _ => None,
+        });
+        let groups = last.last().and_then(|t| t.groups.get(&self.plan.target));
+        let out = groups.into_iter().flatten();
+        out.filter(|m| m.state != MemberState::Ready)
+            .map(|m| m.host.clone())
+            .collect()
+    }
+
+    /// Whether a step that is never taken back was begun after this one.
+    fn begun_behind(&self, id: StepId) -> bool {
+        let mut later = self.plan.steps.iter().filter(|s| s.id > id);
+        later
+            .any(|s| s.undo == Undo::NeverBack && self.steps.get(&s.id) != Some(&Progress::Waiting))
     }
 }

@@ -100,6 +100,11 @@ fn every_view_must_be_good_in_a_row() {
         "once is enough for a switch"
     );
     probe(&mut b, "lb1", true, 1.9);
+    assert!(
+        b.missing(&h("web1"), false).is_some(),
+        "two answers at once are not two in a row"
+    );
+    probe(&mut b, "lb1", true, 2.3);
     assert_eq!(b.missing(&h("web1"), false), None);
 }
 

@@ -13,6 +13,9 @@ use crate::host::script::Script;
 use crate::name::{HostName, SlotName};
 use crate::plan::{GateKind, GateSpec, GateView};
 
+/// Longest time between two probes: at the switch the last good answer is at most 2 s old. The book
+/// counts a row at the pace that the gate asks for.
+const PACE: Duration = Duration::from_secs(1);
 /// A watcher that ended is started again after this; its silence counts meanwhile.
 const AGAIN: Duration = Duration::from_millis(500);
 
@@ -133,7 +136,7 @@ fn times<'a>(gates: impl Iterator<Item = &'a GateSpec> + Clone) -> (Duration, Du
     let every = gates.clone().map(|g| g.every).min();
     let timeout = gates.map(|g| g.timeout).max();
     (
-        every.unwrap_or(Duration::from_millis(500)),
+        every.map_or(Duration::from_millis(500), |e| e.min(PACE)),
         timeout.unwrap_or(Duration::from_secs(1)),
     )
 }

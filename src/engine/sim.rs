@@ -1,0 +1,18 @@
+//! A simulated fleet around the dispatcher: a model of hosts and load balancers, a clock that jumps,
+//! a seeded order of events, faults at every step, and the invariants checked after each event.
+//!
+//! - `model`   what hosts run and where load balancers send to; what a piece of work does to them
+//! - `fault`   what can go wrong, and where
+//! - `stage`   the plans that are tried
+//! - `judge`   the invariants: while a run runs, and at its end
+//! - `play`    one run: events in, work out
+//! - `tests`   every step with every fault, random schedules, and what was covered
+//!
+//! To add a fault: a variant in `fault`, what it does in `play`, its line in the matrix.
+
+mod fault;
+mod judge;
+mod model;
+mod play;
+mod stage;
+mod tests;

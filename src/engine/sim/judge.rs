@@ -1,0 +1,335 @@
+//! The invariants. They are written from the design, not from the dispatcher: what the judge knows
+//! of gates it counts itself.
+
+use std::time::Duration;
+
+use super::model::reached;
+use super::play::{Act, Play};
+use crate::engine::dispatch::Log;
+use crate::engine::remote::Work;
+use crate::fleet::Traffic;
+use crate::name::{HostName, Outcome, OutcomeKind, SlotName};
+use crate::plan::{Action, Undo};
+
+const FRESH: Duration = Duration::from_secs(2);
+
+/// Whether the work takes something back: the plan does not name it as a step.
+pub fn back(play: &Play<'_>, host: &HostName, work: &Work) -> bool {
+    !play
+        .stage
+        .plan
+        .steps
+        .iter()
+        .any(|s| match (&s.action, work) {
+            (Action::Shift { moves }, Work::Shift(change)) => moves.contains(change),
+            (Action::Prepare(planned), Work::Prepare(change)) => planned == change,
+            (Action::Pull { host: h, .. }, Work::Pull { .. }) => h == host,
+            (
+                Action::Replace {
+                    host: h, slot: s, ..
+                }
+                | Action::Restart {
+                    host: h, slot: s, ..
+                },
+                Work::Replace { slot, .. },
+            ) => h == host && s == slot,
+            (
+                Action::Drain {
+                    host: h, now: n, ..
+                },
+                Work::Drain { now, .. },
+            ) => h == host && n == now,
+            _ => false,
+        })
+}
+
+/// Asked when the dispatcher wants a piece of work.
+pub fn on_act(play: &Play<'_>, host: &HostName, work: &Work, back: bool) -> Result<(), String> {
+    if play.lost {
+        return Err(format!("{work:?} on {host} after the claim was lost"));
+    }
+    let waits = |w: &Work| matches!(w, Work::Drain { .. });
+    if !waits(work)
+        && play
+            .acts
+            .values()
+            .any(|a| a.host == *host && !waits(&a.work))
+    {
+        return Err(format!("two changes at once on {host}: {work:?}"));
+    }
+    match work {
+        Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
+            untouchable(play, slot)?;
+            if play.restore_failed && matches!(work, Work::Revert { .. }) {
+                return Err(format!(
+                    "{slot} of {host} is touched though traffic is mixed"
+                ));
+            }
+            free_of_traffic(play, host, slot)?;
+            let mut open = play
+                .model
+                .open
+                .iter()
+                .filter(|(_, s, h)| s == slot && h == host);
+            // Where nothing served before, nothing serves while the first release is taken back.
+            let open = open.find(|(lb, _, _)| play.start.balancers[lb].is_some());
+            open.map_or(Ok(()), |(lb, _, _)| {
+                Err(format!(
+                    "{slot} of {host} is changed and {lb} was not drained"
+                ))
+            })
+        }
+        Work::Pull { slot, .. } | Work::Evidence { slot } => untouchable(play, slot),
+        Work::Shift(change) if !back => gated(play, change.before.as_ref(), change.after.as_ref()),
+        Work::Shift(change) => restored(play, change.before.as_ref(), change.after.as_ref()),
+        Work::Prepare(_) | Work::Drain { .. } => Ok(()),
+    }
+}
+
+/// Asked when it takes effect: the world may have moved meanwhile.
+pub fn on_effect(play: &Play<'_>, act: &Act) -> Result<(), String> {
+    match &act.work {
+        Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
+            free_of_traffic(play, &act.host, slot)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// I3: the slot that the switch leaves is not changed as long as the run runs.
+fn untouchable(play: &Play<'_>, slot: &SlotName) -> Result<(), String> {
+    let plan = &play.stage.plan;
+    let leaves = plan.commit.is_some() && plan.old.as_ref() == Some(slot) && plan.target != *slot;
+    if leaves {
+        return Err(format!("the old slot {slot} is changed"));
+    }
+    Ok(())
+}
+
+/// I1, I3: no load balancer sends requests to what is stopped or changed, or is about to.
+fn free_of_traffic(play: &Play<'_>, host: &HostName, slot: &SlotName) -> Result<(), String> {
+    let member = (slot.clone(), host.clone());
+    for (lb, traffic) in &play.model.balancers {
+        if reached(traffic.as_ref()).contains(&member) {
+            return Err(format!(
+                "{slot} of {host} is changed while {lb} sends requests to it"
+            ));
+        }
+    }
+    for act in play.acts.values() {
+        if let Work::Shift(change) = &act.work
+            && reached(change.after.as_ref()).contains(&member)
+        {
+            return Err(format!(
+                "{slot} of {host} is changed while {} is about to send",
+                act.host
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// I2: who gets requests has passed its gates, from every view, and lately.
+fn gated(play: &Play<'_>, before: Option<&Traffic>, after: Option<&Traffic>) -> Result<(), String> {
+    let plan = &play.stage.plan;
+    let once = plan
+        .steps
+        .iter()
+        .any(|s| matches!(s.action, Action::Gate { once: true, .. }));
+    let (had, gets) = (reached(before), reached(after));
+    let somebody_leaves = had.iter().any(|m| !gets.contains(m));
+    for (slot, host) in gets {
+        let new = !had.contains(&(slot.clone(), host.clone()));
+        if !new && !somebody_leaves {
+            continue;
+        }
+        let wanted = if once { 1 } else { 2 };
+        for asker in views(play, &host) {
+            let heard = play.heard.get(&(host.clone(), asker.clone()));
+            let heard = heard.cloned().unwrap_or_default();
+            let old = heard
+                .good
+                .is_none_or(|at| play.now.saturating_sub(at) > FRESH);
+            if old || (new && heard.row < wanted) {
+                return Err(format!(
+                    "{host} gets requests though {asker} heard {heard:?} of it at {:?}",
+                    play.now
+                ));
+            }
+        }
+        let there = play.model.slots.get(&(host.clone(), slot.clone()));
+        let right = there.is_some_and(|s| s.release.as_ref() == plan.to.as_ref().map(|r| &r.id));
+        if new && !right {
+            return Err(format!("{host} gets requests and runs {there:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn views(play: &Play<'_>, host: &HostName) -> Vec<HostName> {
+    let balancers = play
+        .stage
+        .world
+        .setup
+        .balancers
+        .iter()
+        .map(|b| b.host.clone());
+    balancers.chain([host.clone()]).collect()
+}
+
+/// Traffic goes back only to what was not changed, or was gated since.
+fn restored(
+    play: &Play<'_>,
+    before: Option<&Traffic>,
+    after: Option<&Traffic>,
+) -> Result<(), String> {
+    let had = reached(before);
+    for member in reached(after).into_iter().filter(|m| !had.contains(m)) {
+        let (slot, host) = member;
+        if play.touched.contains_key(&(host.clone(), slot.clone())) {
+            return Err(format!(
+                "{host} gets requests again and was changed in {slot}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Asked at the end.
+pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), String> {
+    let kind = outcome.kind;
+    let result = match kind {
+        OutcomeKind::Superseded if play.lost => return Ok(()),
+        OutcomeKind::Cancelled if log.unfinished => return Ok(()),
+        _ if play.lost => Err("the claim was lost and the run says something else".to_owned()),
+        OutcomeKind::Succeeded | OutcomeKind::Staged => good(play),
+        OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Cancelled => {
+            if play
+                .stage
+                .plan
+                .steps
+                .iter()
+                .any(|s| s.undo == Undo::NeverBack)
+            {
+                rolled(play, outcome)
+            } else {
+                as_before(play, log)
+            }
+        }
+        OutcomeKind::Mixed => mixed(play, outcome),
+        _ => Err("that is no end of a run".to_owned()),
+    };
+    result.map_err(|why| format!("{kind}: {why} ({})", outcome.why))
+}
+
+fn good(play: &Play<'_>) -> Result<(), String> {
+    let plan = &play.stage.plan;
+    for (lb, traffic) in &play.model.balancers {
+        if *traffic != plan.after {
+            return Err(format!("{lb} does not do what was planned"));
+        }
+    }
+    let gates = plan.steps.iter().filter_map(|s| match &s.action {
+        Action::Gate { slot, hosts, .. } => Some(hosts.iter().map(move |h| (h, slot))),
+        _ => None,
+    });
+    for (host, slot) in gates.flatten() {
+        let found = &play.model.slots[&(host.clone(), slot.clone())];
+        if !found.serves() && !play.hurt_lately(host) {
+            return Err(format!("{host} is {found:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// All load balancers as before, and what stood by stands by again, or is named.
+fn as_before(play: &Play<'_>, log: &Log) -> Result<(), String> {
+    for (lb, traffic) in &play.model.balancers {
+        // A change that was kept because it was done (a member that is well, back in traffic).
+        let kept = play
+            .stage
+            .plan
+            .steps
+            .iter()
+            .any(|s| match (&s.action, &s.undo) {
+                (Action::Shift { moves }, Undo::Half(_)) => moves
+                    .iter()
+                    .all(|m| play.model.balancers[&m.host] == m.after),
+                _ => false,
+            });
+        if *traffic != play.start.balancers[lb] && !kept {
+            return Err(format!("{lb} is not as before"));
+        }
+    }
+    for ((host, slot), was) in &play.start.slots {
+        let now = &play.model.slots[&(host.clone(), slot.clone())];
+        let named = log
+            .untidy
+            .iter()
+            .any(|u| u.starts_with(&format!("{host}:")));
+        let hurt = play.hurt.contains_key(host);
+        let wished = play.stage.plan.steps.iter().any(|s| {
+            matches!((&s.action, &s.undo), (Action::Replace { host: h, slot: s, .. }, Undo::Nothing)
+                if h == host && s == slot)
+        });
+        if (now.release != was.release || now.up != was.up) && !named && !hurt && !wished {
+            return Err(format!("{slot} of {host} was {was:?} and is {now:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Member by member: the load balancers agree, and nobody gets requests who was changed and is not
+/// well; who is left out is named.
+fn rolled(play: &Play<'_>, outcome: &Outcome) -> Result<(), String> {
+    let mut all = play.model.balancers.values();
+    let first = all.next().and_then(Option::as_ref);
+    if all.any(|t| reached(t.as_ref()) != reached(first)) {
+        return Err("the load balancers do not agree".to_owned());
+    }
+    let reached = reached(first);
+    let target = &play.stage.plan.target;
+    for host in play.stage.world.setup.hosts(target) {
+        let key = (host.clone(), target.clone());
+        let found = &play.model.slots[&key];
+        let gets = reached.contains(&(target.clone(), host.clone()));
+        if gets
+            && play.touched.contains_key(&key)
+            && !found.serves()
+            && !play.hurt.contains_key(host)
+        {
+            return Err(format!("{host} gets requests and is {found:?}"));
+        }
+        if !gets && play.touched.contains_key(&key) && !outcome.why.contains(host.as_str()) {
+            return Err(format!("{host} gets no requests and nobody says so"));
+        }
+    }
+    if reached.is_empty() {
+        return Err("nobody gets requests any more".to_owned());
+    }
+    Ok(())
+}
+
+/// Mixed is said only where a load balancer could not be given back, and it names those.
+fn mixed(play: &Play<'_>, outcome: &Outcome) -> Result<(), String> {
+    if !play.restore_failed {
+        return Err("every load balancer was given back".to_owned());
+    }
+    if outcome.hosts.is_empty() || outcome.hosts.iter().any(|h| !play.faulty.contains(h)) {
+        return Err(format!("it names {:?}", outcome.hosts));
+    }
+    for (lb, traffic) in &play.model.balancers {
+        if *traffic != play.start.balancers[lb] && !outcome.hosts.contains(lb) {
+            let kept = play
+                .stage
+                .plan
+                .steps
+                .iter()
+                .any(|s| s.undo == Undo::NeverBack);
+            if !kept {
+                return Err(format!("{lb} is not as before and is not named"));
+            }
+        }
+    }
+    Ok(())
+}

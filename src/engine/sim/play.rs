@@ -1,0 +1,500 @@
+//! One run: events in, work out, the model changed, the invariants asked after each event.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::fault::{Blow, Dice, Fault, Faults, kind};
+use super::judge;
+use super::model::{Model, Slot};
+use super::stage::Stage;
+use crate::balancer::Verdict;
+use crate::engine::dispatch::{Dispatcher, In, Log, Out};
+use crate::engine::remote::{Answer, Seen, Trouble, Watch, Work};
+use crate::name::{HostName, Outcome, SlotName};
+
+/// A run that is not over by then hangs.
+const LONGEST: Duration = Duration::from_secs(240);
+const TICK: Duration = Duration::from_millis(200);
+
+/// A piece of work under way.
+#[derive(Debug, Clone)]
+pub struct Act {
+    pub host: HostName,
+    pub work: Work,
+    pub fault: Option<Fault>,
+    /// It takes something back.
+    pub back: bool,
+    /// What it did was found as it was told.
+    fitting: bool,
+}
+
+#[derive(Debug)]
+enum Event {
+    Tick,
+    Effect(u64),
+    Answer(u64),
+    Watch(usize),
+    Blow(Blow),
+    Loop(HostName, SlotName),
+}
+
+/// What a view said of a member, as the judge counts it.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    pub row: u32,
+    pub good: Option<Duration>,
+}
+
+/// How a run went.
+#[derive(Debug)]
+pub struct Ended {
+    pub outcome: Outcome,
+    pub log: Log,
+    /// Faults that really happened: kind of work, fault, taking back.
+    pub hit: Vec<(&'static str, Fault, bool)>,
+    /// Blows that came before the end.
+    pub blown: Vec<&'static str>,
+    /// Work in the order in which it was asked for.
+    pub work: Vec<(&'static str, HostName, u32, Work)>,
+    pub model: Model,
+    pub took: Duration,
+}
+
+pub struct Play<'a> {
+    pub stage: &'a Stage,
+    pub model: Model,
+    pub start: Model,
+    pub now: Duration,
+    pub acts: BTreeMap<u64, Act>,
+    pub heard: BTreeMap<(HostName, HostName), Heard>,
+    /// Slots that the run changed, and since when they are up again.
+    pub touched: BTreeMap<(HostName, SlotName), Option<Duration>>,
+    /// When a blow hit a member.
+    pub hurt: BTreeMap<HostName, Duration>,
+    pub faulty: BTreeSet<HostName>,
+    pub restore_failed: bool,
+    pub lost: bool,
+    dispatcher: Dispatcher,
+    queue: BTreeMap<(Duration, u64), Event>,
+    number: u64,
+    watches: Vec<(HostName, Watch)>,
+    mute: BTreeSet<HostName>,
+    hiccup: BTreeSet<HostName>,
+    signals: u32,
+    faults: Faults,
+    dice: Option<Dice>,
+    /// One in so many pieces of work goes wrong, where dice are rolled.
+    odds: u64,
+    counts: BTreeMap<(&'static str, HostName), u32>,
+    ended: Option<Outcome>,
+    hit: Vec<(&'static str, Fault, bool)>,
+    blown: Vec<&'static str>,
+    work: Vec<(&'static str, HostName, u32, Work)>,
+}
+
+/// Plays one run. With dice, times and further faults are random.
+///
+/// # Errors
+/// The invariant that was broken.
+pub fn play(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Result<Ended, String> {
+    let model = Model::of(&stage.world);
+    let mut play = Play {
+        stage,
+        start: model.clone(),
+        model,
+        now: Duration::ZERO,
+        acts: BTreeMap::new(),
+        heard: BTreeMap::new(),
+        touched: BTreeMap::new(),
+        hurt: BTreeMap::new(),
+        faulty: BTreeSet::new(),
+        restore_failed: false,
+        lost: false,
+        dispatcher: Dispatcher::new(stage.plan.clone(), stage.book()),
+        queue: BTreeMap::new(),
+        number: 0,
+        watches: Vec::new(),
+        mute: BTreeSet::new(),
+        hiccup: BTreeSet::new(),
+        signals: 0,
+        faults,
+        dice,
+        odds,
+        counts: BTreeMap::new(),
+        ended: None,
+        hit: Vec::new(),
+        blown: Vec::new(),
+        work: Vec::new(),
+    };
+    play.run()
+}
+
+impl Play<'_> {
+    fn run(mut self) -> Result<Ended, String> {
+        for (at, blow) in std::mem::take(&mut self.faults.blows) {
+            self.at(at, Event::Blow(blow));
+        }
+        self.at(TICK, Event::Tick);
+        self.tell(In::Begin)?;
+        while self.ended.is_none() {
+            let Some(((at, _), event)) = self.queue.pop_first() else {
+                return Err("nothing is left to happen and the run is not over".into());
+            };
+            self.now = at;
+            if at > LONGEST {
+                return Err(format!("the run is not over after {LONGEST:?}"));
+            }
+            self.happen(event)?;
+        }
+        let outcome = self.ended.clone().ok_or("no end")?;
+        judge::at_end(&self, &outcome, self.dispatcher.log())?;
+        // Nothing is asked for after the end, whatever still arrives.
+        let late: Vec<u64> = self.acts.keys().copied().collect();
+        for token in late {
+            let end = Ok(Answer::Done(String::new()));
+            if !self
+                .dispatcher
+                .handle(In::Answer { token, end }, self.now)
+                .is_empty()
+            {
+                return Err("something was asked for after the end".into());
+            }
+        }
+        Ok(Ended {
+            outcome,
+            log: self.dispatcher.log().clone(),
+            hit: self.hit,
+            blown: self.blown,
+            work: self.work,
+            model: self.model,
+            took: self.now,
+        })
+    }
+
+    fn at(&mut self, at: Duration, event: Event) {
+        self.number += 1;
+        self.queue.insert((at, self.number), event);
+    }
+
+    fn soon(&mut self, after: Duration, event: Event) {
+        self.at(self.now + after, event);
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), String> {
+        match event {
+            Event::Tick => {
+                self.soon(TICK, Event::Tick);
+                self.tell(In::Tick)
+            }
+            Event::Effect(token) => self.effect(token),
+            Event::Answer(token) => self.answer(token),
+            Event::Watch(i) => self.watch(i),
+            Event::Blow(blow) => self.blow(blow),
+            Event::Loop(host, slot) => {
+                let found = self.model.slot(&host, &slot);
+                if found.up && !found.well {
+                    found.restarts += 1;
+                    self.soon(Duration::from_millis(700), Event::Loop(host, slot));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn tell(&mut self, input: In) -> Result<(), String> {
+        let outs = self.dispatcher.handle(input, self.now);
+        for out in outs {
+            if self.ended.is_some() {
+                return Err(format!("after the end: {out:?}"));
+            }
+            match out {
+                Out::Say(_) => {}
+                Out::End(outcome) => self.ended = Some(outcome),
+                Out::Watch { host, watch } => {
+                    self.watches.push((host, watch));
+                    let i = self.watches.len() - 1;
+                    let first = self.pace(100, 600);
+                    self.soon(first, Event::Watch(i));
+                }
+                Out::Act { token, host, work } => self.begin(token, host, work)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn pace(&mut self, from: u64, to: u64) -> Duration {
+        match &mut self.dice {
+            Some(dice) => dice.millis(from, to),
+            None => Duration::from_millis((from + to) / 2),
+        }
+    }
+
+    fn begin(&mut self, token: u64, host: HostName, work: Work) -> Result<(), String> {
+        let name = kind(&work);
+        let count = self.counts.entry((name, host.clone())).or_default();
+        let nth = *count;
+        *count += 1;
+        self.work.push((name, host.clone(), nth, work.clone()));
+        let planned = self.faults.work.iter();
+        let mut fault = planned
+            .filter(|(k, h, n, _)| *k == name && *h == host && *n == nth)
+            .map(|(_, _, _, f)| *f)
+            .next();
+        if let Some(dice) = &mut self.dice
+            && dice.one_in(self.odds)
+        {
+            let any = Fault::ALL[usize::try_from(dice.below(15)).unwrap_or(0)];
+            fault = any.fits(&work).then_some(any);
+        }
+        let back = judge::back(self, &host, &work);
+        judge::on_act(self, &host, &work, back)?;
+        if let Some(fault) = fault {
+            self.hit.push((name, fault, back));
+            self.faulty.insert(host.clone());
+        }
+        let took = match (fault, name) {
+            (Some(Fault::Slow), _) => Duration::from_secs(20),
+            (Some(Fault::SilentNot | Fault::SilentDone), _) => self.pace(1000, 9000),
+            (_, "pull" | "replace" | "revert") => self.pace(50, 1500),
+            (_, "drain") => self.pace(10, 3000),
+            _ => self.pace(10, 400),
+        };
+        let act = Act {
+            host,
+            work,
+            fault,
+            back,
+            fitting: true,
+        };
+        self.acts.insert(token, act);
+        self.soon(took / 2, Event::Effect(token));
+        self.soon(took, Event::Answer(token));
+        Ok(())
+    }
+
+    /// The moment at which the work does what it does.
+    fn effect(&mut self, token: u64) -> Result<(), String> {
+        let Some(mut act) = self.acts.get(&token).cloned() else {
+            return Ok(());
+        };
+        judge::on_effect(self, &act)?;
+        let (host, work) = (act.host.clone(), act.work.clone());
+        if let Work::Replace { slot, .. } | Work::Revert { slot, .. } = &work
+            && !matches!(
+                act.fault,
+                Some(Fault::SilentNot | Fault::Refused | Fault::Lost)
+            )
+        {
+            self.touched.insert((host.clone(), slot.clone()), None);
+        }
+        match (act.fault, &work) {
+            (Some(Fault::Fails), Work::Replace { slot, .. } | Work::Revert { slot, .. }) => {
+                *self.model.slot(&host, slot) = Slot::default();
+            }
+            (
+                Some(
+                    Fault::Fails
+                    | Fault::SilentNot
+                    | Fault::Refused
+                    | Fault::Lost
+                    | Fault::Differs
+                    | Fault::CheckRefuses
+                    | Fault::NotReadBack,
+                ),
+                _,
+            ) => {}
+            (Some(Fault::Moved), _) => {
+                let mut foreign = self
+                    .stage
+                    .world
+                    .setup
+                    .all_to(&self.stage.plan.target, "hand");
+                foreign.groups.clear();
+                self.model.balancers.insert(host, Some(foreign));
+            }
+            (fault, _) => {
+                let well = fault != Some(Fault::NeverWell);
+                act.fitting = self.model.apply(&host, &work, well);
+                if let Work::Replace { slot, .. } = &work {
+                    let found = self.model.slot(&host, slot);
+                    if fault == Some(Fault::EndsAtOnce) {
+                        (found.up, found.well) = (false, false);
+                    }
+                    if fault == Some(Fault::RestartLoop) {
+                        found.well = false;
+                        let again = Event::Loop(host, slot.clone());
+                        self.soon(Duration::from_millis(700), again);
+                    }
+                }
+                self.acts.insert(token, act);
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, token: u64) -> Result<(), String> {
+        let Some(act) = self.acts.remove(&token) else {
+            return Ok(());
+        };
+        if let Work::Replace { slot, .. } = &act.work {
+            self.heard.retain(|(member, _), _| *member != act.host);
+            let key = (act.host.clone(), slot.clone());
+            self.touched
+                .entry(key)
+                .and_modify(|at| *at = Some(self.now));
+        }
+        // A drain that could not be followed is over all the same where things go back.
+        if let (Work::Drain { now, .. }, true) = (&act.work, act.back) {
+            self.model.drained(&act.host, now);
+        }
+        let end = self.end_of(&act);
+        if act.back && matches!(act.work, Work::Shift(_)) {
+            self.restore_failed |= !matches!(
+                end,
+                Ok(Answer::Balancer(Verdict::Converged { .. }) | Answer::Done(_))
+            ) || act.fault == Some(Fault::NotReadBack);
+        }
+        self.lost |= matches!(end, Err(Trouble::Lost { .. }));
+        self.tell(In::Answer { token, end })
+    }
+
+    fn end_of(&self, act: &Act) -> Result<Answer, Trouble> {
+        let seen = || "something else".to_owned();
+        match act.fault {
+            Some(Fault::Fails | Fault::FailsAfter) => Ok(Answer::Failed {
+                why: "it failed".into(),
+                lines: Vec::new(),
+            }),
+            Some(Fault::SilentNot | Fault::SilentDone) => Err(Trouble::Silent("no answer".into())),
+            Some(Fault::Refused) => Err(Trouble::Refused("its lock is held".into())),
+            Some(Fault::Lost) => Err(Trouble::Lost {
+                by: "run r-2".into(),
+            }),
+            Some(Fault::Differs | Fault::DiffersDone) => {
+                Ok(Answer::Balancer(Verdict::Differs { seen: seen() }))
+            }
+            Some(Fault::Moved) => Ok(Answer::Balancer(Verdict::Moved { seen: seen() })),
+            Some(Fault::CheckRefuses) => Ok(Answer::Balancer(Verdict::Refused {
+                why: "unknown directive".into(),
+            })),
+            Some(Fault::NotReadBack) => Ok(Answer::Done("ok".into())),
+            _ => Ok(match &act.work {
+                Work::Shift(_) if !act.fitting => Answer::Balancer(Verdict::Moved { seen: seen() }),
+                Work::Shift(change) if change.after.is_none() => Answer::Done(String::new()),
+                Work::Shift(_) | Work::Prepare(_) => Answer::Balancer(Verdict::Converged {
+                    at: self.now.as_secs_f64(),
+                }),
+                Work::Drain { .. } => Answer::Drained { left: Some(0) },
+                Work::Evidence { .. } => Answer::Evidence {
+                    end: "exit code 1".into(),
+                    log: Vec::new(),
+                },
+                _ => Answer::Done(String::new()),
+            }),
+        }
+    }
+
+    fn watch(&mut self, i: usize) -> Result<(), String> {
+        let late = self.dice.as_mut().is_some_and(|d| d.one_in(60));
+        let next = if late {
+            Duration::from_secs(4)
+        } else {
+            self.pace(450, 550)
+        };
+        self.soon(next, Event::Watch(i));
+        let (asker, watch) = self.watches[i].clone();
+        if self.mute.contains(&asker) {
+            return Ok(());
+        }
+        match watch {
+            Watch::Member { slot } => {
+                let list = self.model.containers(&asker, &slot);
+                self.seen(&asker, Seen::Containers(list))?;
+                self.probe(&asker, &asker, &slot)
+            }
+            Watch::Balancer { slot } => {
+                let members: Vec<HostName> = self.stage.world.setup.hosts(&slot).cloned().collect();
+                members
+                    .iter()
+                    .try_for_each(|m| self.probe(&asker, m, &slot))
+            }
+        }
+    }
+
+    fn probe(
+        &mut self,
+        asker: &HostName,
+        member: &HostName,
+        slot: &SlotName,
+    ) -> Result<(), String> {
+        let good = self.model.slot(member, slot).serves() && !self.hiccup.remove(member);
+        let heard = self
+            .heard
+            .entry((member.clone(), asker.clone()))
+            .or_default();
+        if good {
+            heard.row += 1;
+            heard.good = Some(self.now);
+        } else {
+            heard.row = 0;
+        }
+        let seen = Seen::Gate {
+            member: (asker != member).then(|| member.clone()),
+            gate: 0,
+            ok: good,
+            detail: if good { "HTTP 200" } else { "HTTP 503" }.into(),
+        };
+        self.seen(asker, seen)
+    }
+
+    fn seen(&mut self, asker: &HostName, seen: Seen) -> Result<(), String> {
+        if self.ended.is_some() {
+            return Ok(());
+        }
+        let asker = asker.clone();
+        self.tell(In::Seen { asker, seen })
+    }
+
+    fn blow(&mut self, blow: Blow) -> Result<(), String> {
+        self.blown.push(blow.name());
+        let target = self.stage.plan.target.clone();
+        let hit = |play: &mut Self, host: &HostName, change: fn(&mut Slot)| {
+            change(play.model.slot(host, &target));
+            play.hurt.insert(host.clone(), play.now);
+        };
+        match &blow {
+            Blow::Signal => {
+                self.signals += 1;
+                return self.tell(In::Signal(self.signals));
+            }
+            Blow::Doubt => return self.tell(In::LeaseDoubtful),
+            Blow::Taken(host) => {
+                self.lost = true;
+                let by = "run r-2".to_owned();
+                return self.tell(In::Lost {
+                    host: host.clone(),
+                    by,
+                });
+            }
+            Blow::Ends(host) => hit(self, host, |s| {
+                (s.up, s.well) = (false, false);
+                s.restarts += 1;
+            }),
+            Blow::Restarts(host) => hit(self, host, |s| s.restarts += 1),
+            Blow::Unwell(host) => hit(self, host, |s| s.well = false),
+            Blow::Hiccup(host) => {
+                self.hiccup.insert(host.clone());
+            }
+            Blow::Mute(host) => {
+                self.mute.insert(host.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a member was hurt so lately that nobody can know yet.
+    pub fn hurt_lately(&self, host: &HostName) -> bool {
+        let at = self.hurt.get(host);
+        at.is_some_and(|at| self.now.saturating_sub(*at) <= Duration::from_secs(7))
+    }
+}

@@ -1,0 +1,116 @@
+//! The plans that are tried, each from the fleet that it was made for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::engine::gates::GateBook;
+use crate::plan::fixture::{World, host, release, slot};
+use crate::plan::{Action, Plan, PlanKind, blue_green, restart, switch};
+
+/// A fleet and a plan for it.
+pub struct Stage {
+    pub name: &'static str,
+    pub world: World,
+    pub plan: Plan,
+}
+
+impl Stage {
+    /// The book as a run makes it.
+    pub fn book(&self) -> GateBook {
+        let mut gates = BTreeMap::new();
+        for step in &self.plan.steps {
+            if let Action::Gate { slot, hosts, .. } = &step.action {
+                for h in hosts {
+                    gates.insert(h.clone(), self.world.setup.gates[slot][h].clone());
+                }
+            }
+        }
+        let balancers = self.world.setup.balancers.iter().map(|b| b.host.clone());
+        GateBook::new(gates, balancers.collect())
+    }
+}
+
+/// Short times, so that many runs fit into a test.
+fn quick(mut world: World) -> World {
+    world.setup.bake = Duration::from_secs(4);
+    world.setup.drain = Duration::from_secs(3);
+    for gate in world
+        .setup
+        .gates
+        .values_mut()
+        .flat_map(|g| g.values_mut())
+        .flatten()
+    {
+        gate.within = Duration::from_secs(8);
+        gate.in_a_row = 2;
+    }
+    world
+}
+
+fn brought(name: &'static str, world: World, number: u64, kind: PlanKind) -> Stage {
+    let release = release(&world.setup, number);
+    let plan = blue_green::deploy(&world.setup, &release, &world.fleet, kind, "g1");
+    let plan = plan.unwrap_or_else(|r| panic!("{name}: {}", r.text()));
+    Stage { name, world, plan }
+}
+
+/// Every plan once.
+pub fn all() -> Vec<Stage> {
+    let mut out = vec![
+        brought("first", quick(World::empty()), 42, PlanKind::Deploy),
+        brought("deploy", quick(World::serving()), 43, PlanKind::Deploy),
+        brought(
+            "ready",
+            quick(World::serving().up("green", 43)),
+            43,
+            PlanKind::Deploy,
+        ),
+        brought("stage", quick(World::serving()), 43, PlanKind::Stage),
+    ];
+    let world = quick(World::serving().up("green", 43));
+    let plan = switch::switch(&world.setup, &world.fleet, &switch::Wish::default(), "g1");
+    out.push(Stage {
+        name: "switch",
+        plan: plan.expect("a plan"),
+        world,
+    });
+    let world = quick(World::serving());
+    let plan = switch::rollback(&world.setup, &world.fleet, "g1");
+    out.push(Stage {
+        name: "rollback",
+        plan: plan.expect("a plan"),
+        world,
+    });
+    let world = quick(World::serving());
+    let plan = restart::restart(&world.setup, &world.fleet, "g1");
+    out.push(Stage {
+        name: "restart",
+        plan: plan.expect("a plan"),
+        world,
+    });
+
+    let mut world = quick(World::serving());
+    world.container_of("web1").memory = 1 << 30;
+    world.host("web4").containers.clear();
+    out.push(brought("repair", world, 42, PlanKind::Deploy));
+
+    let mut world = quick(World::serving().out("blue", "web1"));
+    world.put(&host("web1"), &slot("blue"), 42);
+    world.container_of("web2").nano_cpus = 0;
+    out.push(brought("put back", world, 42, PlanKind::Deploy));
+    // One machine is app host and load balancer: it does one thing at a time.
+    let world = World::of(
+        &[("blue", &["web1", "web2"]), ("green", &["web3", "one"])],
+        &["lb1", "one"],
+    );
+    let world = quick(
+        world
+            .up("green", 41)
+            .promoted("green", 41)
+            .up("blue", 42)
+            .promoted("blue", 42)
+            .traffic("blue"),
+    );
+    out.push(brought("shared", world, 43, PlanKind::Deploy));
+    out
+}
