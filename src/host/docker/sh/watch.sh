@@ -112,6 +112,23 @@ dk_wget_one() {
 dk_nc_can() {
 	case $(nc --help 2>&1) in *BusyBox*-z*) ;; *BusyBox*) return 1 ;; esac
 }
+# Neither curl nor wget: bash speaks enough HTTP to read a status line.
+dk_bash_one() {
+	while :; do
+		sleep "$dk_every" &
+		dk_x=$(timeout "$dk_timeout" bash -c '
+			exec 3<>"/dev/tcp/$1/$2" || exit 7
+			printf "GET %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n\r\n" "$3" "$4" >&3 || exit 55
+			IFS= read -r line <&3 || exit 52
+			printf "%s\n" "$line"' bash "$2" "$4" "$5" "${6:-$2:$4}" 2>/dev/null)
+		dk_rc=$?
+		case $dk_x in HTTP/*' '*) dk_x=${dk_x#* } ;; *) dk_x=000 ;; esac
+		dk_x=${dk_x%%[!0-9]*}
+		[ "$dk_rc" != 124 ] || dk_rc=28
+		printf 'g %s http %s %s -\n' "$1" "${dk_x:-000}" "$dk_rc"
+		wait $!
+	done
+}
 dk_tcp_one() {
 	case $2 in *:*) dk_host="[$2]" ;; *) dk_host=$2 ;; esac
 	if command -v bash >/dev/null; then
@@ -153,6 +170,8 @@ dk_ask_with() {
 		dk_http=dk_wget_one dk_wget=wget
 	elif command -v busybox >/dev/null && busybox wget --help >/dev/null 2>&1; then
 		dk_http=dk_wget_one dk_wget='busybox wget'
+	elif command -v bash >/dev/null; then
+		dk_http=dk_bash_one
 	else
 		dk_http=
 		echo 'cannot http'
