@@ -2,7 +2,9 @@
 
 mod deploy;
 mod keep;
+mod properties;
 mod refused;
 mod restart;
 mod resume;
+mod settle;
 mod switch;

@@ -39,7 +39,7 @@ pub struct Model {
 /// Members that a traffic value gives requests to.
 pub fn reached(traffic: Option<&Traffic>) -> Vec<(SlotName, HostName)> {
     let mut out = Vec::new();
-    for t in traffic {
+    if let Some(t) = traffic {
         for (slot, members) in t.groups.iter().filter(|(s, _)| t.reaches(s)) {
             let ready = members.iter().filter(|m| m.state == MemberState::Ready);
             out.extend(ready.map(|m| (slot.clone(), m.host.clone())));

@@ -8,7 +8,7 @@ use super::judge;
 use super::model::{Model, Slot};
 use super::stage::Stage;
 use crate::balancer::Verdict;
-use crate::engine::dispatch::{Dispatcher, In, Log, Out};
+use crate::engine::dispatch::{Dispatcher, In, Out};
 use crate::engine::remote::{Answer, Seen, Trouble, Watch, Work};
 use crate::name::{HostName, Outcome, SlotName};
 
@@ -49,14 +49,10 @@ pub struct Heard {
 #[derive(Debug)]
 pub struct Ended {
     pub outcome: Outcome,
-    pub log: Log,
     /// Faults that really happened: kind of work, fault, taking back.
     pub hit: Vec<(&'static str, Fault, bool)>,
-    /// Blows that came before the end.
-    pub blown: Vec<&'static str>,
     /// Work in the order in which it was asked for.
     pub work: Vec<(&'static str, HostName, u32, Work)>,
-    pub model: Model,
     pub took: Duration,
 }
 
@@ -88,7 +84,6 @@ pub struct Play<'a> {
     counts: BTreeMap<(&'static str, HostName), u32>,
     ended: Option<Outcome>,
     hit: Vec<(&'static str, Fault, bool)>,
-    blown: Vec<&'static str>,
     work: Vec<(&'static str, HostName, u32, Work)>,
 }
 
@@ -98,7 +93,7 @@ pub struct Play<'a> {
 /// The invariant that was broken.
 pub fn play(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Result<Ended, String> {
     let model = Model::of(&stage.world);
-    let mut play = Play {
+    let play = Play {
         stage,
         start: model.clone(),
         model,
@@ -123,7 +118,6 @@ pub fn play(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Res
         counts: BTreeMap::new(),
         ended: None,
         hit: Vec::new(),
-        blown: Vec::new(),
         work: Vec::new(),
     };
     play.run()
@@ -162,11 +156,8 @@ impl Play<'_> {
         }
         Ok(Ended {
             outcome,
-            log: self.dispatcher.log().clone(),
             hit: self.hit,
-            blown: self.blown,
             work: self.work,
-            model: self.model,
             took: self.now,
         })
     }
@@ -456,7 +447,6 @@ impl Play<'_> {
     }
 
     fn blow(&mut self, blow: Blow) -> Result<(), String> {
-        self.blown.push(blow.name());
         let target = self.stage.plan.target.clone();
         let hit = |play: &mut Self, host: &HostName, change: fn(&mut Slot)| {
             change(play.model.slot(host, &target));
