@@ -1,7 +1,7 @@
 //! The order of the modules, the length of files, and headers: what ARCHITECTURE.md promises.
 //!
 //! A module uses only modules of lower rank; modules of one rank do not know each other. To add a
-//! module: put it into [`RANKS`]. To allow something else: [`EXCEPTIONS`], with the reason.
+//! module: put it into [`RANKS`]. There are no exceptions.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,8 @@ const RANKS: &[&[&str]] = &[
     &["name", "time", "text"],
     &["event"],
     &["inventory", "template", "compose"],
-    &["release", "fleet"],
+    &["release"],
+    &["fleet"],
     &["plan"],
     &["host", "registry"],
     &["balancer"],
@@ -22,13 +23,6 @@ const RANKS: &[&[&str]] = &[
     &["report"],
     &["cli"],
 ];
-
-/// Who knows whom of the same or a higher rank, and why.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[(
-    "fleet",
-    "release",
-    "what a host keeps of a release is part of what is observed there",
-)];
 
 /// The longest file, in lines.
 const LONGEST: usize = 500;
@@ -155,8 +149,7 @@ fn misuse(path: &str, text: &str) -> Vec<String> {
         let Some(other_rank) = rank(&other) else {
             continue;
         };
-        let excepted = EXCEPTIONS.iter().any(|(a, b, _)| *a == own && *b == other);
-        if other != own && other_rank >= own_rank && !excepted {
+        if other != own && other_rank >= own_rank {
             out.push(format!("{path}: {own} uses {other}"));
         }
     }
@@ -185,17 +178,6 @@ fn every_module_has_a_rank() {
         .filter(|m| rank(m).is_none() && !known.contains(&m.as_str()));
     let without: Vec<&String> = without.collect();
     assert!(without.is_empty(), "no rank: {without:?}");
-}
-
-#[test]
-fn exceptions_are_needed() {
-    let all = sources("rs");
-    for (from, to, why) in EXCEPTIONS {
-        let used = all
-            .iter()
-            .any(|(path, text)| module(path) == *from && used(text).contains(*to));
-        assert!(used, "{from} does not use {to} any more: {why}");
-    }
 }
 
 #[test]

@@ -351,7 +351,11 @@ fn settle(
         let needs = std::mem::take(&mut rolling.last);
         // Half done it is as good as what was found; the next resume goes on from there.
         let why = "whoever does not answer gets none";
-        rolling.last = vec![rolling.plan.push(shift, Undo::Nothing, &needs, why)];
+        let shifted = rolling.plan.push(shift, Undo::Nothing, &needs, why);
+        rolling.last = vec![shifted];
+        if !sick.is_empty() {
+            rolling.drain(shifted);
+        }
     }
     for host in &sick {
         rolling.member(host, &kept[host], "the run left it like this");

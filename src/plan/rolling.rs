@@ -122,7 +122,8 @@ impl<'a> Rolling<'a> {
         self.back(std::slice::from_ref(host), "back into traffic");
     }
 
-    fn drain(&mut self, taken: StepId) {
+    /// Open requests to members that a shift left end.
+    pub fn drain(&mut self, taken: StepId) {
         let mut idle = Vec::new();
         for lb in &self.setup.balancers {
             let action = Action::Drain {

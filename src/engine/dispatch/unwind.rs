@@ -4,22 +4,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Dispatcher, Out, Phase, Progress, Token, work};
+use crate::balancer::Verdict;
 use crate::engine::remote::{Answer, Trouble, Work};
 use crate::event::{Kind, Stage};
 use crate::fleet::MemberState;
 use crate::name::{HostName, OutcomeKind, StepId};
-use crate::plan::{Action, Plan, Step, Undo};
+use crate::plan::{Action, Move, Plan, Step, Undo};
+
+/// How often a load balancer is asked to take its traffic back.
+const TRIES: u32 = 3;
+/// Between two of these.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The actions that take one step back, and how far that has come.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     left: Vec<Action>,
     open: BTreeSet<u64>,
+    /// The traffic that is given back by it, by load balancer.
+    moves: Vec<Move>,
+    /// Load balancers that are asked once more, and when.
+    again: Vec<(Duration, Move)>,
+    /// How often each was asked.
+    tries: BTreeMap<HostName, u32>,
 }
 
 impl Line {
     fn done(&self) -> bool {
-        self.left.is_empty() && self.open.is_empty()
+        self.left.is_empty() && self.open.is_empty() && self.again.is_empty()
     }
 }
 
@@ -46,7 +58,7 @@ impl Dispatcher {
                 step.id,
                 Line {
                     left,
-                    open: BTreeSet::new(),
+                    ..Line::default()
                 },
             );
         }
@@ -88,6 +100,7 @@ impl Dispatcher {
     /// Whether the next action of a line may start: nothing of the line runs, its hosts are idle.
     fn startable(&self, line: &Line) -> bool {
         line.open.is_empty()
+            && line.again.is_empty()
             && line.left.first().is_some_and(|action| {
                 let drain = matches!(action, Action::Drain { .. });
                 drain || action.hosts().into_iter().all(|h| self.idle(h))
@@ -95,6 +108,7 @@ impl Dispatcher {
     }
 
     pub(super) fn unwind(&mut self, out: &mut Vec<Out>) {
+        self.ask_again(out);
         loop {
             if self.phase == Phase::Ended {
                 return;
@@ -127,6 +141,7 @@ impl Dispatcher {
                 && matches!(line.left.first(), Some(Action::Drain { .. }));
             let mut open = Vec::new();
             if let Action::Shift { moves } = &action {
+                line.moves.clone_from(moves);
                 for change in moves {
                     let work = Work::Shift(change.clone());
                     open.push(self.act(id, true, &change.host, Stage::Unwind, work, out));
@@ -166,6 +181,7 @@ impl Dispatcher {
                 _ => false,
             })
         };
+        let moved = matches!(&end, Ok(Answer::Balancer(Verdict::Moved { .. })));
         let said = match end {
             Ok(Answer::Balancer(verdict)) => self.verdict(&host, &verdict, false),
             Ok(Answer::Done(_))
@@ -207,12 +223,52 @@ impl Dispatcher {
                     stage: token.stage,
                     why: why.clone(),
                 }));
-                self.undo_failed(token, why);
+                self.undo_failed(token, why, moved);
             }
         }
     }
 
-    fn undo_failed(&mut self, token: &Token, why: String) {
+    /// One lost answer is not the end: giving traffic back may be repeated, and `mixed` needs a
+    /// person. Whatever somebody else changed is left to that person at once.
+    fn plan_again(&mut self, token: &Token, moved: bool) -> bool {
+        let now = self.now;
+        let Some(line) = self.undo.get_mut(&token.step) else {
+            return false;
+        };
+        let change = line.moves.iter().find(|m| m.host == token.host).cloned();
+        let tries = line.tries.entry(token.host.clone()).or_insert(1);
+        let Some(change) = change.filter(|_| !moved && *tries < TRIES) else {
+            return false;
+        };
+        *tries += 1;
+        line.again.push((now + PAUSE, change));
+        true
+    }
+
+    fn ask_again(&mut self, out: &mut Vec<Out>) {
+        let mut due = Vec::new();
+        for (id, line) in &mut self.undo {
+            let now = self.now;
+            for (_, change) in line.again.extract_if(.., |(at, _)| *at <= now) {
+                due.push((*id, change));
+            }
+        }
+        for (id, change) in due {
+            let (host, stage) = (change.host.clone(), Stage::Unwind);
+            let token = self.act(id, true, &host, stage, Work::Shift(change), out);
+            if let Some(line) = self.undo.get_mut(&id) {
+                line.open.insert(token);
+            }
+        }
+    }
+
+    fn undo_failed(&mut self, token: &Token, why: String, moved: bool) {
+        if token.stage == Stage::Unwind
+            && self.is_shift(token.step)
+            && self.plan_again(token, moved)
+        {
+            return;
+        }
         match token.stage {
             // Traffic that cannot be given back: the slots it may reach must stay as they are.
             Stage::Unwind if self.is_shift(token.step) => self.log.mixed.push(token.host.clone()),

@@ -60,7 +60,7 @@ pub fn on_act(play: &Play<'_>, host: &HostName, work: &Work, back: bool) -> Resu
     match work {
         Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
             untouchable(play, slot)?;
-            if play.restore_failed && matches!(work, Work::Revert { .. }) {
+            if !play.unrestored.is_empty() && matches!(work, Work::Revert { .. }) {
                 return Err(format!(
                     "{slot} of {host} is touched though traffic is mixed"
                 ));
@@ -312,7 +312,7 @@ fn rolled(play: &Play<'_>, outcome: &Outcome) -> Result<(), String> {
 
 /// Mixed is said only where a load balancer could not be given back, and it names those.
 fn mixed(play: &Play<'_>, outcome: &Outcome) -> Result<(), String> {
-    if !play.restore_failed {
+    if play.unrestored.is_empty() {
         return Err("every load balancer was given back".to_owned());
     }
     if outcome.hosts.is_empty() || outcome.hosts.iter().any(|h| !play.faulty.contains(h)) {

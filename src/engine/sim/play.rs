@@ -68,7 +68,8 @@ pub struct Play<'a> {
     /// When a blow hit a member.
     pub hurt: BTreeMap<HostName, Duration>,
     pub faulty: BTreeSet<HostName>,
-    pub restore_failed: bool,
+    /// Load balancers that were asked to take their traffic back and have not said yes.
+    pub unrestored: BTreeSet<HostName>,
     pub lost: bool,
     dispatcher: Dispatcher,
     queue: BTreeMap<(Duration, u64), Event>,
@@ -103,7 +104,7 @@ pub fn play(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Res
         touched: BTreeMap::new(),
         hurt: BTreeMap::new(),
         faulty: BTreeSet::new(),
-        restore_failed: false,
+        unrestored: BTreeSet::new(),
         lost: false,
         dispatcher: Dispatcher::new(stage.plan.clone(), stage.book()),
         queue: BTreeMap::new(),
@@ -340,10 +341,15 @@ impl Play<'_> {
         }
         let end = self.end_of(&act);
         if act.back && matches!(act.work, Work::Shift(_)) {
-            self.restore_failed |= !matches!(
+            let fine = matches!(
                 end,
                 Ok(Answer::Balancer(Verdict::Converged { .. }) | Answer::Done(_))
-            ) || act.fault == Some(Fault::NotReadBack);
+            );
+            if fine && act.fault != Some(Fault::NotReadBack) {
+                self.unrestored.remove(&act.host);
+            } else {
+                self.unrestored.insert(act.host.clone());
+            }
         }
         self.lost |= matches!(end, Err(Trouble::Lost { .. }));
         self.tell(In::Answer { token, end })

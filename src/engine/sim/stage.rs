@@ -32,7 +32,7 @@ impl Stage {
 
 /// Short times, so that many runs fit into a test.
 fn quick(mut world: World) -> World {
-    world.setup.bake = Duration::from_secs(4);
+    world.setup.bake = Duration::from_secs(7);
     world.setup.drain = Duration::from_secs(3);
     for gate in world
         .setup

@@ -180,17 +180,17 @@ fn every_way_back_with_every_fault() {
     revert   SilentDone    failed 160, rolled_back 108
     revert   SilentNot     failed 160, rolled_back 108
     revert   Slow          failed 160, rolled_back 108
-    shift    CheckRefuses  mixed 632
-    shift    Differs       mixed 632
-    shift    DiffersDone   mixed 632
-    shift    Fails         mixed 632
-    shift    FailsAfter    mixed 632
+    shift    CheckRefuses  failed 356, mixed 60, rolled_back 216
+    shift    Differs       failed 356, mixed 60, rolled_back 216
+    shift    DiffersDone   failed 356, mixed 60, rolled_back 216
+    shift    Fails         failed 356, mixed 60, rolled_back 216
+    shift    FailsAfter    failed 356, mixed 60, rolled_back 216
     shift    Lost          superseded 632
     shift    Moved         mixed 632
-    shift    NotReadBack   mixed 592
-    shift    Refused       mixed 632
-    shift    SilentDone    mixed 632
-    shift    SilentNot     mixed 632
+    shift    NotReadBack   failed 356, mixed 56, rolled_back 180
+    shift    Refused       failed 356, mixed 60, rolled_back 216
+    shift    SilentDone    failed 356, mixed 60, rolled_back 216
+    shift    SilentNot     failed 356, mixed 60, rolled_back 216
     shift    Slow          failed 356, mixed 60, rolled_back 216
     ");
 }
@@ -289,7 +289,7 @@ fn every_blow_at_every_time() {
     deploy   doubt    failed, rolled_back, succeeded
     deploy   ends     failed, rolled_back, succeeded
     deploy   hiccup   succeeded
-    deploy   mute     failed, succeeded
+    deploy   mute     failed, rolled_back, succeeded
     deploy   restarts rolled_back, succeeded
     deploy   signal   cancelled
     deploy   taken    superseded
@@ -297,7 +297,7 @@ fn every_blow_at_every_time() {
     first    doubt    failed, rolled_back, succeeded
     first    ends     failed, rolled_back, succeeded
     first    hiccup   succeeded
-    first    mute     failed, succeeded
+    first    mute     failed, rolled_back, succeeded
     first    restarts rolled_back, succeeded
     first    signal   cancelled
     first    taken    superseded
@@ -313,7 +313,7 @@ fn every_blow_at_every_time() {
     ready    doubt    failed, rolled_back, succeeded
     ready    ends     failed, rolled_back, succeeded
     ready    hiccup   succeeded
-    ready    mute     failed, succeeded
+    ready    mute     failed, rolled_back, succeeded
     ready    restarts rolled_back, succeeded
     ready    signal   cancelled
     ready    taken    superseded
@@ -345,7 +345,7 @@ fn every_blow_at_every_time() {
     shared   doubt    failed, rolled_back, succeeded
     shared   ends     failed, rolled_back, succeeded
     shared   hiccup   succeeded
-    shared   mute     failed, succeeded
+    shared   mute     failed, rolled_back, succeeded
     shared   restarts rolled_back, succeeded
     shared   signal   cancelled
     shared   taken    superseded

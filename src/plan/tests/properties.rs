@@ -74,7 +74,10 @@ fn traffic(setup: &Setup, sends: Sends) -> Option<Traffic> {
 
 fn world() -> impl Strategy<Value = World> {
     let hosts = proptest::collection::vec(found(), 4);
-    let ends = (sends(), prop_oneof![9 => Just(None), 1 => sends().prop_map(Some)]);
+    let ends = (
+        sends(),
+        prop_oneof![9 => Just(None), 1 => sends().prop_map(Some)],
+    );
     let standby = prop_oneof![Just(0), Just(41), Just(43)];
     (hosts, ends, standby).prop_map(|(hosts, (first, second), standby)| {
         let mut w = World::empty().up("blue", 42).promoted("blue", 42);
@@ -123,7 +126,13 @@ fn plans(w: &World) -> Vec<Plan> {
     let mut out = Vec::new();
     for number in [41, 42, 43] {
         for kind in [PlanKind::Deploy, PlanKind::Stage] {
-            out.extend(blue_green::deploy(setup, &release(setup, number), fleet, kind, "g1"));
+            out.extend(blue_green::deploy(
+                setup,
+                &release(setup, number),
+                fleet,
+                kind,
+                "g1",
+            ));
         }
     }
     for name in ["blue", "green"] {
@@ -162,7 +171,8 @@ fn gets(t: Option<&Traffic>) -> BTreeSet<(SlotName, HostName)> {
 
 fn seen(w: &World) -> BTreeSet<(SlotName, HostName)> {
     let all = w.fleet.balancers.values();
-    all.flat_map(|v| gets(v.running.get().and_then(Option::as_ref))).collect()
+    all.flat_map(|v| gets(v.running.get().and_then(Option::as_ref)))
+        .collect()
 }
 
 /// A member is changed only where no load balancer sends to it, or after it was taken out of all
@@ -188,10 +198,17 @@ fn changed_only_out_of_traffic(w: &World, plan: &Plan) -> Result<(), TestCaseErr
         });
         let (shift, moves) = last.last().unwrap();
         prop_assert_eq!(moves.len(), w.setup.balancers.len());
-        prop_assert!(moves.iter().all(|m| !gets(m.after.as_ref()).contains(&member)), "{}", plan);
+        prop_assert!(
+            moves
+                .iter()
+                .all(|m| !gets(m.after.as_ref()).contains(&member)),
+            "{}",
+            plan
+        );
         for lb in &w.setup.balancers {
             let drained = steps().any(|s| {
-                matches!(&s.action, Action::Drain { host, .. } if *host == lb.host) && s.needs.contains(&shift)
+                matches!(&s.action, Action::Drain { host, .. } if *host == lb.host)
+                    && s.needs.contains(&shift)
             });
             prop_assert!(drained, "{} is not drained\n{}", lb.host, plan);
         }
@@ -203,7 +220,9 @@ fn changed_only_out_of_traffic(w: &World, plan: &Plan) -> Result<(), TestCaseErr
 fn gated_before_traffic(w: &World, plan: &Plan) -> Result<(), TestCaseError> {
     let forced = plan.notes.iter().any(|n| n.starts_with("forced"));
     for step in &plan.steps {
-        let Action::Shift { moves } = &step.action else { continue };
+        let Action::Shift { moves } = &step.action else {
+            continue;
+        };
         let earlier = before(plan, step.id);
         let mut gated: BTreeSet<(SlotName, HostName)> = BTreeSet::new();
         for s in plan.steps.iter().filter(|s| earlier.contains(&s.id)) {
@@ -215,7 +234,12 @@ fn gated_before_traffic(w: &World, plan: &Plan) -> Result<(), TestCaseError> {
             let (had, get) = (gets(change.before.as_ref()), gets(change.after.as_ref()));
             prop_assert!(!get.is_empty(), "nobody gets requests\n{}", plan);
             for new in get.difference(&had) {
-                prop_assert!(forced || gated.contains(new), "{:?} is not gated\n{}", new, plan);
+                prop_assert!(
+                    forced || gated.contains(new),
+                    "{:?} is not gated\n{}",
+                    new,
+                    plan
+                );
             }
         }
         prop_assert_eq!(moves.len(), w.setup.balancers.len());
@@ -233,20 +257,31 @@ fn every_undo_leads_back(w: &World, plan: &Plan) -> Result<(), TestCaseError> {
         .map(|(h, v)| (h.clone(), v.running.get().cloned().flatten()))
         .collect();
     for step in &plan.steps {
-        let Action::Shift { moves } = &step.action else { continue };
+        let Action::Shift { moves } = &step.action else {
+            continue;
+        };
         let (Undo::Do(undo) | Undo::Half(undo)) = &step.undo else {
             return Err(TestCaseError::fail("a change of traffic without undo"));
         };
         let Some(Action::Shift { moves: back }) = undo.first() else {
-            return Err(TestCaseError::fail("its undo does not begin with the way back"));
+            return Err(TestCaseError::fail(
+                "its undo does not begin with the way back",
+            ));
         };
         for (m, b) in moves.iter().zip(back) {
-            prop_assert_eq!((&m.host, &m.before, &m.after), (&b.host, &b.after, &b.before));
+            prop_assert_eq!(
+                (&m.host, &m.before, &m.after),
+                (&b.host, &b.after, &b.before)
+            );
             prop_assert_eq!(&now[&m.host], &m.before);
             now.insert(m.host.clone(), m.after.clone());
         }
     }
-    if plan.steps.iter().any(|s| matches!(s.action, Action::Shift { .. })) {
+    if plan
+        .steps
+        .iter()
+        .any(|s| matches!(s.action, Action::Shift { .. }))
+    {
         for end in now.values() {
             prop_assert_eq!(end, &plan.after);
         }
@@ -265,7 +300,13 @@ fn well_formed(plan: &Plan) -> Result<(), TestCaseError> {
     }
     if matches!(plan.kind, PlanKind::Switch | PlanKind::Rollback) {
         let touches = |a: &Action| {
-            matches!(a, Action::Pull { .. } | Action::Replace { .. } | Action::Restart { .. } | Action::Revert { .. })
+            matches!(
+                a,
+                Action::Pull { .. }
+                    | Action::Replace { .. }
+                    | Action::Restart { .. }
+                    | Action::Revert { .. }
+            )
         };
         prop_assert!(!plan.steps.iter().any(|s| touches(&s.action)));
     }
@@ -300,7 +341,11 @@ fn random_fleets_give_plans_of_every_kind() {
         let w = world().new_tree(&mut runner).unwrap().current();
         for plan in plans(&w) {
             kinds.insert((plan.kind.word(), plan.is_empty()));
-            repairs += u32::from(plan.steps.iter().any(|s| matches!(s.action, Action::Restart { .. })));
+            repairs += u32::from(
+                plan.steps
+                    .iter()
+                    .any(|s| matches!(s.action, Action::Restart { .. })),
+            );
         }
     }
     let full = ["deploy", "stage", "switch", "rollback", "restart"];

@@ -23,7 +23,13 @@ fn a_restart_that_left_a_member_down_and_out_brings_it_back_and_takes_nothing_aw
     let mut w = World::serving();
     let run = restart(&w);
     let before = run.before.clone().unwrap();
-    let out = Setup::with_member(&before, &slot("blue"), &host("web1"), MemberState::Drain, "g1.1");
+    let out = Setup::with_member(
+        &before,
+        &slot("blue"),
+        &host("web1"),
+        MemberState::Drain,
+        "g1.1",
+    );
     w.says("lb1", Some(out));
     w.host("web1").containers.clear();
     let p = resume(&w.setup, &w.fleet, &run);
