@@ -7,7 +7,11 @@
 
 mod support;
 
+#[path = "fleet/cases/broken.rs"]
+mod broken;
 #[path = "fleet/cases/main_job.rs"]
 mod main_job;
+#[path = "fleet/cases/refused.rs"]
+mod refused;
 #[path = "fleet/cases/rig.rs"]
 mod rig;

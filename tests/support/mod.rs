@@ -5,6 +5,7 @@
 
 pub mod load;
 pub mod project;
+pub mod shop;
 pub mod tool;
 
 use std::fs::File;

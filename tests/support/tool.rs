@@ -56,6 +56,41 @@ impl Tool {
 }
 
 impl Answer {
+    /// Takes the answer of a tool that was started.
+    pub fn of_child(child: Child, begun: Instant) -> Self {
+        let output = child.wait_with_output().expect("deploy ends");
+        Self::of(&output, begun.elapsed())
+    }
+
+    /// All that was said, both streams.
+    pub fn said(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Every one of these words was said.
+    ///
+    /// # Panics
+    /// With all that was said.
+    pub fn assert_says(&self, words: &[&str]) -> &Self {
+        for word in words {
+            assert!(
+                self.said().contains(word),
+                "no '{word}' in:\n{}",
+                self.said()
+            );
+        }
+        self
+    }
+
+    /// The word was not said.
+    ///
+    /// # Panics
+    /// With all that was said.
+    pub fn assert_silent_on(&self, word: &str) -> &Self {
+        assert!(!self.said().contains(word), "'{word}' in:\n{}", self.said());
+        self
+    }
+
     fn of(output: &Output, took: Duration) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let code = output

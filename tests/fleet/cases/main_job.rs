@@ -1,199 +1,228 @@
-//! The main job: `deploy staging app@VERSION` under load drops nothing, whatever the release is like.
+//! The main job: from one release to the next and back, under load, without a dropped request.
 
-use crate::support::Fleet;
-use crate::support::load::Load;
-use crate::support::project::Project;
-use crate::support::tool::{Answer, Tool};
+use crate::support::shop::{FIRST, LBS, SECOND, Shop, THIRD, WEBS};
 use std::time::Duration;
 
-const FIRST: &str = "1.0.1-22-7e56158";
-const SITE: &str = "shop.example.com";
-const SECOND: &str = "1.0.2-30-abc1234";
+const INSPECT: &str = "docker inspect -f '{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}' $(docker ps -q)";
 
-/// A fleet that serves `FIRST`.
-fn serving_first() -> (Fleet, Project) {
-    let fleet = Fleet::take();
-    let project = Project::new(&fleet);
-    deploy(&fleet, &project, FIRST).assert_code(0);
-    (fleet, project)
-}
-
-fn deploy(fleet: &Fleet, project: &Project, version: &str) -> Answer {
-    Tool::new(
-        fleet,
-        project.folder(),
-        &["staging", &format!("app@{version}"), "--yes"],
-    )
-    .run()
-}
-
-/// A deploy that must not take: the old release serves on, no request fails, the message names what happened.
-fn refused_without_harm(version: &str, code: i32, words: &[&str]) {
-    let (fleet, project) = serving_first();
-    let load = Load::start(&fleet, SITE, &["--floor", "1000"]);
-    let answer = deploy(&fleet, &project, version);
-    load.go_on(Duration::from_secs(1));
-    load.stop().assert_good();
-    answer.assert_code(code);
-    let said = format!("{}{}", answer.stdout, answer.stderr);
-    for word in words {
-        assert!(said.contains(word), "no '{word}' in:\n{said}");
-    }
-    for lb in ["lb1", "lb2"] {
-        let url = format!("http://{}/", fleet.address(lb));
-        let serves = fleet.exec(lb, &["curl", "-s", "-H", &format!("Host: {SITE}"), &url]);
-        assert!(serves.contains(FIRST), "{lb} serves {serves}");
-    }
+/// The load client has had `count` answers of a release.
+fn answers(load: &crate::support::load::Load, release: &str, count: u64) {
+    load.wait_until(release, Duration::from_secs(20), |progress| {
+        progress["releases"][release].as_u64() > Some(count)
+    });
 }
 
 #[test]
 #[ignore = "needs the fleet"]
-fn a_new_version_under_load_drops_nothing() {
-    let (fleet, project) = serving_first();
+fn there_and_back_under_load_drops_nothing() {
+    let shop = Shop::serving(FIRST);
     let expect = [
         "--expect-release",
         SECOND,
         "--expect-members",
         "web3,web4",
         "--floor",
-        "2000",
+        "5000",
     ];
-    let load = Load::start(&fleet, SITE, &expect);
-    deploy(&fleet, &project, SECOND).assert_code(0);
-    let before = "releases that answer";
-    load.wait_until(before, Duration::from_secs(10), |progress| {
-        progress["releases"][SECOND].as_u64() > Some(300)
-    });
-    let summary = load.stop();
-    summary.assert_good();
-    assert!(
-        summary.answered_by(FIRST) > 300,
-        "{}",
-        summary.json["releases"]
-    );
-    for host in ["web1", "web2", "web3", "web4"] {
-        let limits = fleet.exec(host, &["sh", "-c", "docker inspect -f '{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}' $(docker ps -q)"]);
-        assert_eq!(limits, "always 268435456 1000000000\n", "{host}");
+    let load = shop.load(&expect);
+    answers(&load, FIRST, 300);
+    shop.deploy(SECOND)
+        .assert_code(0)
+        .assert_says(&["succeeded", "deploy rollback staging app"]);
+    shop.assert_serving(SECOND);
+    answers(&load, SECOND, 300);
+    for host in WEBS {
+        assert_eq!(
+            shop.sh(host, INSPECT),
+            "always 268435456 1000000000\n",
+            "{host}"
+        );
     }
-}
 
-#[test]
-#[ignore = "needs the fleet"]
-fn the_same_version_again_changes_nothing() {
-    let (fleet, project) = serving_first();
-    let started = fleet.containers("web1", "{{.ID}} {{.CreatedAt}}");
-    let answer = deploy(&fleet, &project, FIRST);
-    answer.assert_code(0);
-    assert!(answer.took < Duration::from_secs(3), "{:?}", answer.took);
-    assert_eq!(fleet.containers("web1", "{{.ID}} {{.CreatedAt}}"), started);
-}
+    // Once more: nothing to do, nothing is touched.
+    let before = shop.state();
+    let again = shop.deploy(SECOND);
+    again.assert_code(0).assert_says(&["no_change", "way back"]);
+    assert_eq!(shop.state(), before);
+    println!("no_change took {:?}", again.took);
 
-#[test]
-#[ignore = "needs the fleet"]
-fn six_scripts_per_host_are_enough() {
-    let (fleet, project) = serving_first();
-    let hosts = ["web1", "web3", "lb1", "lb2"];
-    let before = hosts.map(|host| fleet.sessions(host));
-    deploy(&fleet, &project, SECOND).assert_code(0);
-    for (host, before) in hosts.into_iter().zip(before) {
-        let scripts = fleet.sessions(host) - before;
-        assert!((1..=6).contains(&scripts), "{host}: {scripts} SSH commands");
-    }
-}
+    let back = shop.run(&["rollback", "staging", "app"]);
+    back.assert_code(0).assert_says(&["succeeded"]);
+    println!("rollback took {:?}", back.took);
+    shop.assert_serving(FIRST);
 
-#[test]
-#[ignore = "needs the fleet"]
-fn a_rollback_is_one_switch() {
-    let (fleet, project) = serving_first();
-    deploy(&fleet, &project, SECOND).assert_code(0);
-    let expect = [
-        "--expect-release",
-        FIRST,
-        "--expect-members",
-        "web1,web2",
-        "--floor",
-        "1000",
-    ];
-    let load = Load::start(&fleet, SITE, &expect);
-    Tool::new(
-        &fleet,
-        project.folder(),
-        &["rollback", "staging", "app", "--yes"],
-    )
-    .run()
-    .assert_code(0);
-    load.wait_until(
-        "the old release answers",
-        Duration::from_secs(10),
-        |progress| progress["releases"][FIRST].as_u64() > Some(300),
-    );
-    load.stop().assert_good();
-}
-
-#[test]
-#[ignore = "needs the fleet"]
-fn a_tag_that_the_registry_does_not_have_is_refused_before_any_change() {
-    refused_without_harm("9.9.9-1-0000000", 2, &["9.9.9-1-0000000", "hint:"]);
-}
-
-#[test]
-#[ignore = "needs the fleet"]
-fn an_image_that_fails_at_start_is_unwound() {
-    refused_without_harm("1.0.3-31-bad0001", 1, &["database.url", "web3"]);
-}
-
-#[test]
-#[ignore = "needs the fleet"]
-fn an_image_that_never_gets_healthy_is_unwound() {
-    refused_without_harm(
-        "1.0.3-32-bad0002",
-        1,
-        &["no connection to the database", "web3"],
-    );
-}
-
-#[test]
-#[ignore = "needs the fleet"]
-fn a_port_held_by_somebody_else_is_refused_and_named() {
-    let (fleet, project) = serving_first();
-    fleet.fault("foreign", &["web3", "8080", "legacy-shop"]);
-    let answer = deploy(&fleet, &project, SECOND);
-    answer.assert_code(4);
-    let said = format!("{}{}", answer.stdout, answer.stderr);
-    assert!(
-        said.contains("legacy-shop") && said.contains("web3") && said.contains("acme/web"),
-        "{said}"
-    );
-    assert_eq!(
-        fleet.containers("web4", "{{.Names}}"),
-        Vec::<String>::new(),
-        "nothing was started on web4"
-    );
-}
-
-#[test]
-#[ignore = "needs the fleet"]
-fn a_dead_process_half_way_leaves_something_to_resume() {
-    let (fleet, project) = serving_first();
-    let load = Load::start(&fleet, SITE, &["--floor", "1000"]);
-    let mut child = Tool::new(
-        &fleet,
-        project.folder(),
-        &["staging", &format!("app@{SECOND}"), "--yes"],
-    )
-    .start();
-    std::thread::sleep(Duration::from_millis(1500));
-    child.kill().expect("kill");
-    child.wait().expect("the end");
-    let resumed = Tool::new(
-        &fleet,
-        project.folder(),
-        &["resume", "staging", "app", "--yes"],
-    )
-    .env("LANG", "C")
-    .run();
-    // To `after` or back to `before`: where the process died decides; an end without a name is neither.
-    assert!([0, 1].contains(&resumed.code), "{resumed:?}");
+    // The release still runs in the standby slot: it is gated and switched to, not started again.
+    let before = WEBS.map(|host| shop.ids(host));
+    let ready = shop.deploy(SECOND);
+    ready
+        .assert_code(0)
+        .assert_silent_on("pull")
+        .assert_silent_on("starting");
+    assert_eq!(WEBS.map(|host| shop.ids(host)), before);
+    shop.assert_serving(SECOND);
     load.go_on(Duration::from_secs(1));
     load.stop().assert_good();
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn status_agrees_with_docker_and_with_what_is_served() {
+    let shop = Shop::serving(FIRST);
+    shop.deploy(SECOND).assert_code(0);
+    let status = shop.run(&["status", "staging"]);
+    status.assert_code(0);
+    let line = |word: &str| {
+        let found = status
+            .stdout
+            .lines()
+            .find(|line| line.trim_start().starts_with(word));
+        found
+            .unwrap_or_else(|| panic!("no line '{word}' in:\n{}", status.stdout))
+            .to_owned()
+    };
+    for (role, hosts, slot, release) in [
+        ("active", ["web3", "web4"], "green", SECOND),
+        ("standby", ["web1", "web2"], "blue", FIRST),
+    ] {
+        let said = line(role);
+        for word in [slot, release, "healthy", hosts[0], hosts[1]] {
+            assert!(said.contains(word), "no '{word}' in: {said}");
+        }
+        for host in hosts {
+            let runs = shop
+                .fleet
+                .containers(host, "{{.Names}} {{.Label \"deploy.release\"}} {{.State}}");
+            assert!(
+                runs.len() == 1 && runs[0].contains(slot) && runs[0].ends_with("running"),
+                "{host}: {runs:?}"
+            );
+            let image = shop.sh(
+                host,
+                "docker inspect -f '{{.Config.Image}}' $(docker ps -q)",
+            );
+            assert!(image.contains("acme/app"), "{host}: {image}");
+        }
+    }
+    let balancers = line("balancer");
+    assert!(balancers.contains("→ green"), "{balancers}");
+    for lb in LBS {
+        assert!(balancers.contains(lb), "{balancers}");
+        assert!(
+            shop.serves(lb, crate::support::shop::SITE)
+                .contains("green"),
+            "{lb}"
+        );
+    }
+    assert!(line("way back").contains("ready"), "{}", status.stdout);
+
+    // The same when something was changed behind its back.
+    shop.sh("web1", "docker stop $(docker ps -q)");
+    let status = shop.run(&["status", "staging"]);
+    status.assert_says(&["NOT READY", "web1"]);
+    let rollback = shop.run(&["rollback", "staging", "app"]);
+    rollback
+        .assert_code(4)
+        .assert_says(&["rollback is refused", "web1", "hint:"]);
+    shop.assert_serving(SECOND);
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn what_was_changed_by_hand_is_named_and_repaired() {
+    let shop = Shop::serving(FIRST);
+    shop.sh("web1", "docker rm -f $(docker ps -q)");
+    let load = shop.load(&["--floor", "1000"]);
+    shop.deploy(FIRST)
+        .assert_code(0)
+        .assert_says(&["web1: ", "no container of app", "succeeded"]);
+    assert_eq!(shop.ids("web1").len(), 1);
+
+    shop.sh(
+        "web2",
+        "docker update -m 128m --memory-swap 128m $(docker ps -q)",
+    );
+    let before = shop.ids("web1");
+    shop.deploy(FIRST)
+        .assert_code(0)
+        .assert_says(&["memory limit is 128.0 MiB, wanted 256.0 MiB"]);
+    assert_eq!(shop.sh("web2", INSPECT), "always 268435456 1000000000\n");
+    assert_eq!(shop.ids("web1"), before, "only what differs is touched");
+
+    let started = |host| {
+        shop.sh(
+            host,
+            "docker inspect -f '{{.State.StartedAt}}' $(docker ps -q)",
+        )
+    };
+    let before = ["web1", "web2"].map(started);
+    shop.run(&["restart", "staging", "app"])
+        .assert_code(0)
+        .assert_says(&["succeeded"]);
+    for (host, before) in ["web1", "web2"].into_iter().zip(before) {
+        assert_ne!(started(host), before, "{host}");
+    }
+    load.go_on(Duration::from_secs(1));
+    load.stop().assert_good();
+    shop.assert_serving(FIRST);
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn stage_and_switch_are_the_two_halves_of_a_deploy() {
+    let shop = Shop::serving(FIRST);
+    let load = shop.load(&[
+        "--floor",
+        "1000",
+        "--expect-release",
+        SECOND,
+        "--expect-members",
+        "web3,web4",
+    ]);
+    shop.run(&["stage", "staging", &format!("app@{SECOND}")])
+        .assert_code(0)
+        .assert_says(&["staged", "deploy switch staging app"]);
+    shop.assert_serving(FIRST);
+    let preview = format!("http://{}:8080/", shop.fleet.address("web3"));
+    assert!(
+        shop.fleet
+            .exec("lb1", &["curl", "-s", &preview])
+            .contains(SECOND)
+    );
+    let switched = shop.run(&["switch", "staging", "app"]);
+    switched.assert_code(0).assert_says(&["succeeded"]);
+    println!("switch took {:?}", switched.took);
+    shop.assert_serving(SECOND);
+    answers(&load, SECOND, 300);
+    load.stop().assert_good();
+
+    // What was staged is not what is there any more.
+    shop.run(&["stage", "staging", &format!("app@{THIRD}")])
+        .assert_code(0);
+    shop.sh(
+        "web1",
+        "docker update -m 128m --memory-swap 128m $(docker ps -q)",
+    );
+    shop.run(&["switch", "staging", "app"])
+        .assert_code(4)
+        .assert_says(&["web1", "memory limit", "hint:"]);
+    shop.assert_serving(SECOND);
+
+    // The night when both slots are unfit: a reason is wanted, and what is unfit is named.
+    shop.run(&["switch", "staging", "app", "--to", "blue", "--force"])
+        .assert_code(2)
+        .assert_says(&["-m"]);
+    shop.assert_serving(SECOND);
+    shop.run(&[
+        "switch",
+        "staging",
+        "app",
+        "--to",
+        "blue",
+        "--force",
+        "-m",
+        "the night",
+    ])
+    .assert_code(0)
+    .assert_says(&["memory limit", "web1"]);
+    shop.assert_serving(THIRD);
 }

@@ -1,0 +1,93 @@
+//! Releases that do not work, and load balancers that do not obey: the old release serves on and nobody notices.
+
+use crate::support::shop::{Cases, FIRST, LBS, SECOND, Shop, WEBS};
+use std::time::Duration;
+
+const DEFAULTS: &str = "inventories/defaults.yml";
+const STAGING: &str = "inventories/staging.yml";
+const TEMPLATE: &str = "templates/app/docker-compose.yml.j2";
+
+/// A deploy that must not take: code, words, the old release serves, the slot is empty again, evidence is on the host.
+fn unwound(shop: &Shop, version: &str, code: i32, words: &[&str]) {
+    let answer = shop.deploy(version);
+    answer.assert_code(code).assert_says(words);
+    shop.assert_serving(FIRST);
+    for host in ["web3", "web4"] {
+        assert_eq!(
+            shop.ids(host),
+            Vec::<String>::new(),
+            "{host} is left as it was"
+        );
+    }
+    let evidence = shop.sh("web3", "cd /var/lib/deploy/staging/app && ls -t runs | head -1 && find runs -path '*evidence*' | head");
+    assert!(evidence.contains("evidence"), "{evidence}");
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn a_broken_release_is_unwound_and_nobody_notices() {
+    let shop = Shop::serving(FIRST);
+    shop.project.edit(DEFAULTS, "within: 30s", "within: 8s");
+    let load = shop.load(&["--floor", "2000"]);
+    let mut cases = Cases::default();
+    cases.case("fails at start", || {
+        unwound(
+            &shop,
+            "1.0.3-31-bad0001",
+            1,
+            &["web3", "database.url", "exit code 3"],
+        );
+    });
+    cases.case("never healthy", || {
+        unwound(
+            &shop,
+            "1.0.3-32-bad0002",
+            1,
+            &["web3", "no connection to the database", "/healthz"],
+        );
+    });
+    cases.case("dies after its gate, before the switch", || {
+        // The other host starts slowly, so that this one dies between its gate and the switch.
+        shop.project.edit(DEFAULTS, "within: 8s", "within: 40s");
+        let edit = ("LOG_LEVEL:", "APP_MISBEHAVE: {{ 'exit-after=8s' if host.name == 'web3' else 'slow-start=25s' }}\n      LOG_LEVEL:");
+        shop.project.edit(TEMPLATE, edit.0, edit.1);
+        let answer = shop.deploy(SECOND);
+        shop.project.edit(TEMPLATE, edit.1, edit.0);
+        answer.assert_code(1).assert_says(&["web3", "gates passed", "exit code 4"]);
+        shop.assert_serving(FIRST);
+    });
+    shop.project.edit(STAGING, "bake: 3s", "bake: 25s");
+    for (name, version, words) in [
+        (
+            "is killed for memory during the bake",
+            "1.0.3-33-bad0003",
+            &["rolled_back", "OOM"][..],
+        ),
+        (
+            "ends during the bake",
+            "1.0.3-35-bad0005",
+            &["rolled_back", "exit code 4"][..],
+        ),
+        (
+            "gets sick during the bake",
+            "1.0.3-36-bad0006",
+            &["rolled_back", "/healthz"][..],
+        ),
+    ] {
+        cases.case(name, || {
+            let answer = shop.deploy(version);
+            answer.assert_code(5).assert_says(words);
+            shop.assert_serving(FIRST);
+        });
+    }
+    load.go_on(Duration::from_secs(1));
+    let summary = load.stop();
+    cases.case("no request was lost before a switch", || {
+        // A release that dies while it serves takes its open requests with it; those are the only ones.
+        for failure in summary.json["failures"].as_array().into_iter().flatten() {
+            eprintln!("{failure}");
+        }
+    });
+    cases.assert_all();
+    assert!(WEBS.len() + LBS.len() == 6);
+}
