@@ -9,9 +9,15 @@ mod support;
 
 #[path = "fleet/cases/broken.rs"]
 mod broken;
+#[path = "fleet/cases/budget.rs"]
+mod budget;
+#[path = "fleet/cases/hostile.rs"]
+mod hostile;
 #[path = "fleet/cases/main_job.rs"]
 mod main_job;
 #[path = "fleet/cases/refused.rs"]
 mod refused;
 #[path = "fleet/cases/rig.rs"]
 mod rig;
+#[path = "fleet/cases/together.rs"]
+mod together;

@@ -137,6 +137,7 @@ impl Drive<'_> {
                 log: crate::engine::dispatch::Log::default(),
                 fleet: self.fleet.clone(),
                 untold: Vec::new(),
+                after: None,
             };
             return Ok(self.sum_up(session, plan, &ended, begun, None).await);
         }
@@ -310,13 +311,14 @@ impl Drive<'_> {
         begun: jiff::Timestamp,
         stop: Option<Stop>,
     ) -> ExitCode {
-        // A look at the end says what serves now; what was planned is no proof.
-        let after = if plan.is_empty() || ended.log.took.is_empty() {
+        // What is seen at the end says what serves now; what was planned is no proof.
+        let looked = if ended.after.is_some() || plan.is_empty() || ended.log.took.is_empty() {
             None
         } else {
             Some(self.site.look(&session.voice).await)
         };
-        let fleet = after.as_ref().unwrap_or(&ended.fleet);
+        let after = ended.after.as_ref().or(looked.as_ref());
+        let fleet = after.unwrap_or(&ended.fleet);
         let summary = summary::of(self, plan, ended, fleet, begun);
         session
             .voice

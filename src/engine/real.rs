@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use self::answer::Follower;
 use super::remote::{Answer, ClaimEnd, Remote, Seen, Trouble, Watch, Work};
 use super::run::Resumed;
-use super::site::{Machine, Site, chain};
+use super::site::{Machine, Seen as MachineSeen, Site, chain};
 use crate::fleet::Fleet;
 use crate::fleet::view::project;
 use crate::host::docker;
@@ -78,21 +78,32 @@ impl Real {
             .clone()
     }
 
-    /// Writes how the run ended and gives the host back.
+    /// Hosts that were not reached, and why.
+    #[must_use]
+    pub fn silent(&self) -> BTreeMap<HostName, String> {
+        self.site.silent.clone()
+    }
+
+    /// Writes how the run ended, gives the host back, and looks at it in the same script.
     ///
     /// # Errors
-    /// What kept it from being written.
+    /// What kept it from being written. The inner error: given back, and not known what is there.
     pub async fn release(
         &self,
         host: &HostName,
         outcome: OutcomeKind,
         entry: &HistoryEntry,
-    ) -> Result<(), Trouble> {
+    ) -> Result<Result<MachineSeen, String>, Trouble> {
         let machine = self.machine(host)?;
-        let script = verb::release(&machine.scope, &self.id.fence, outcome, entry);
+        let (scope, fence) = (&machine.scope, &self.id.fence);
+        let script = verb::release_and_look(scope, fence, outcome, entry, &machine.facts());
         let reply = run(machine, script).await?;
         match record::parse::release(&reply).map_err(refused)? {
-            ReleaseReply::Released { .. } => Ok(()),
+            ReleaseReply::Released { .. } => match record::parse::released_look(&reply) {
+                Ok(Some(look)) => Ok(machine.read(&look).await),
+                Ok(None) => Ok(machine.look().await),
+                Err(error) => Ok(Err(chain(&error))),
+            },
             ReleaseReply::Lost(holder) => Err(lost(holder)),
             ReleaseReply::Busy => Err(Trouble::Refused("its lock is held".to_owned())),
         }

@@ -4,6 +4,7 @@
 //!
 //! To add something that is decided before the first change: [`run`], before `perform`.
 
+mod back;
 mod written;
 
 use std::collections::BTreeMap;
@@ -12,8 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinSet;
 
+use self::back::{Back, give_back, unclaim};
 use self::written::{entry, manifest_of};
 use super::claim::{self, Denied};
 use super::dispatch::{Dispatcher, Log};
@@ -22,11 +23,10 @@ use super::perform::{TTL, perform};
 use super::real::Real;
 use super::site::Site;
 use super::voice::Voice;
-use crate::event::{Kind, Stage};
 use crate::fleet::Fleet;
 use crate::name::{Actor, Fence, HostName, Outcome, OutcomeKind, RunId};
 use crate::plan::{Action, Plan, PlanKind, Refusal};
-use crate::record::{ClaimId, HistoryEntry, Manifest, Upload};
+use crate::record::{ClaimId, Manifest, Upload};
 use crate::release::Release;
 use crate::text::Redactor;
 
@@ -73,6 +73,8 @@ pub struct Ended {
     pub fleet: Fleet,
     /// Hosts that could not be given back or told how it ended.
     pub untold: Vec<String>,
+    /// What was seen as the hosts were given back; `None` where they were not.
+    pub after: Option<Fleet>,
 }
 
 /// Makes the plan from what is seen: once before the question, once more under the claim.
@@ -128,8 +130,8 @@ pub async fn run(
         || (plan.kind == PlanKind::Resume
             && matches!(outcome.kind, OutcomeKind::Failed | OutcomeKind::Mixed));
     let keep = outcome.kind == OutcomeKind::Superseded || resumable;
-    let untold = if keep {
-        Vec::new()
+    let back = if keep {
+        Back::default()
     } else {
         give_back(&real, &order, outcome.kind, &entry, voice).await
     };
@@ -137,7 +139,8 @@ pub async fn run(
         outcome,
         log,
         fleet: fresh,
-        untold,
+        untold: back.untold,
+        after: back.after,
     }
 }
 
@@ -317,45 +320,6 @@ fn refused(outcome: Outcome, fleet: &Fleet) -> Ended {
         log: Log::default(),
         fleet: fleet.clone(),
         untold: Vec::new(),
+        after: None,
     }
-}
-
-async fn unclaim(real: &Arc<Real>, hosts: &[HostName]) {
-    use super::remote::Remote as _;
-    let mut set = JoinSet::new();
-    for host in hosts {
-        let (real, host) = (Arc::clone(real), host.clone());
-        set.spawn(async move { real.unclaim(&host).await.is_ok() });
-    }
-    while set.join_next().await.is_some() {}
-}
-
-async fn give_back(
-    real: &Arc<Real>,
-    hosts: &[HostName],
-    kind: OutcomeKind,
-    entry: &HistoryEntry,
-    voice: &Voice,
-) -> Vec<String> {
-    let mut set = JoinSet::new();
-    for host in hosts {
-        let (real, host, entry) = (Arc::clone(real), host.clone(), entry.clone());
-        set.spawn(async move {
-            let end = real.release(&host, kind, &entry).await;
-            (host, end)
-        });
-    }
-    let mut untold = Vec::new();
-    while let Some(joined) = set.join_next().await {
-        if let Ok((host, Err(trouble))) = joined {
-            let why = trouble.to_string();
-            voice.say(Kind::Failed {
-                host: host.clone(),
-                stage: Stage::Finish,
-                why: why.clone(),
-            });
-            untold.push(format!("{host}: {why}"));
-        }
-    }
-    untold
 }

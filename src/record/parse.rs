@@ -112,6 +112,15 @@ pub fn release(reply: &Reply) -> Result<ReleaseReply, RecordError> {
     }
 }
 
+/// What was seen when the host was given back; `None` where it was not asked, or given back before.
+///
+/// # Errors
+/// A [`RecordError`] where it is not readable.
+pub fn released_look(reply: &Reply) -> Result<Option<Look>, RecordError> {
+    let asked = first(reply) == "ok" && reply.lines.iter().any(|line| line == "facts");
+    asked.then(|| Look::read(&reply.lines)).transpose()
+}
+
 /// # Errors
 /// A [`RecordError`] where there is no answer.
 pub fn peek(reply: &Reply) -> Result<PeekReply, RecordError> {

@@ -276,14 +276,36 @@ pub fn take(scope: &Scope, id: &ClaimId, what: &Take) -> Script {
 /// Gives the host back: how the run ended, its line of history, then the claim goes.
 #[must_use]
 pub fn release(scope: &Scope, fence: &Fence, outcome: OutcomeKind, entry: &HistoryEntry) -> Script {
-    scope.script("release", &[LIB, RELEASE]).args([
-        fence.as_str(),
-        outcome.word(),
-        &entry.to_line(),
-        &KEEP_RUNS.to_string(),
-        &KEEP_HISTORY.to_string(),
-        entry.promotes().map_or("-", ReleaseId::as_str),
-    ])
+    let script = scope.script("release", &[LIB, RELEASE]);
+    script.args(released(fence, outcome, entry, false))
+}
+
+/// The same, and a look when it is done: what serves after a run costs no way there and back of its own.
+#[must_use]
+pub fn release_and_look(
+    scope: &Scope,
+    fence: &Fence,
+    outcome: OutcomeKind,
+    entry: &HistoryEntry,
+    facts: &Body,
+) -> Script {
+    with_facts(scope, "release", RELEASE, facts)
+        .args(released(fence, outcome, entry, true))
+        .args(facts.args.clone())
+}
+
+fn released(fence: &Fence, outcome: OutcomeKind, entry: &HistoryEntry, look: bool) -> [String; 7] {
+    [
+        fence.to_string(),
+        outcome.word().to_owned(),
+        entry.to_line(),
+        KEEP_RUNS.to_string(),
+        KEEP_HISTORY.to_string(),
+        entry
+            .promotes()
+            .map_or_else(|| "-".to_owned(), ReleaseId::to_string),
+        yes(look).to_owned(),
+    ]
 }
 
 /// Gives the host back without a word in its history: the run never began.
@@ -296,6 +318,7 @@ pub fn unclaim(scope: &Scope, fence: &Fence) -> Script {
         &KEEP_RUNS.to_string(),
         &KEEP_HISTORY.to_string(),
         "-",
+        yes(false),
     ])
 }
 

@@ -1,8 +1,10 @@
-# release FENCE OUTCOME ENTRY KEEP-RUNS KEEP-LINES SERVED: how the run ended, then the claim goes.
+# release FENCE OUTCOME ENTRY KEEP-RUNS KEEP-LINES SERVED LOOK FACTS-PARAMETERS…: how the run ended,
+# then the claim goes. LOOK yes: what a look shows is told as well, without the lock.
 # SERVED: the release that served and passed its bake, or `-`. ENTRY `-`: the run never began; the
 # claim goes without a word in the history.
 # What goes wrong before `mv claim last` is told and does not stop it: it needs no space.
-fence=$1 outcome=$2 entry=$3 keep_runs=$4 keep_lines=$5 served=$6
+fence=$1 outcome=$2 entry=$3 keep_runs=$4 keep_lines=$5 served=$6 look=$7
+shift 7
 { cd "$dir"; } 2>/dev/null || end ok again
 lock 5 || end busy
 load || end ok again
@@ -43,8 +45,8 @@ for f in in.*; do
   [ ! -d "$f" ] || find "$f" -maxdepth 0 -mmin +60 -exec rm -rf {} +
 done
 # Bounded: whole runs, oldest first, and the older part of the journal.
-set -- runs/*
-if [ $# -gt "$keep_runs" ]; then
+many() { [ $# -gt "$keep_runs" ]; }
+if many runs/*; then
   ls -t runs | tail -n +$((keep_runs + 1)) | while read -r old; do
     [ "$old" = "$c_run" ] || rm -rf "runs/$old"
   done
@@ -52,4 +54,9 @@ fi
 if [ "$(wc -c <journal)" -gt 400000 ]; then
   tail -n 2000 journal >journal.new && sync journal.new && mv -f journal.new journal
 fi 2>/dev/null
-end ok $told
+[ "$look" = yes ] || end ok $told
+exec 9>&-
+show_record
+echo facts
+facts "$@" </dev/null
+end ok rc=$? $told

@@ -226,3 +226,33 @@ fn stage_and_switch_are_the_two_halves_of_a_deploy() {
     .assert_says(&["memory limit", "web1"]);
     shop.assert_serving(THIRD);
 }
+
+#[test]
+#[ignore = "needs the fleet"]
+fn a_dead_process_half_way_leaves_something_to_resume() {
+    let shop = Shop::serving(FIRST);
+    let load = shop.load(&["--floor", "1000"]);
+    let mut child = shop.tool(&["staging", &format!("app@{SECOND}")]).start();
+    let begun = std::time::Instant::now();
+    while !shop
+        .sh(
+            "web3",
+            "ls /var/lib/deploy/staging/app/runs 2>/dev/null || true",
+        )
+        .contains("r-")
+    {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "the run never claims web3"
+        );
+    }
+    std::thread::sleep(Duration::from_millis(1500));
+    child.kill().expect("kill");
+    child.wait().expect("the end");
+    let resumed = shop.run(&["resume", "staging", "app"]);
+    // To `after` or back to `before`: where the process died decides; an end without a name is neither.
+    assert!([0, 1].contains(&resumed.code), "{resumed:?}");
+    shop.assert_serving(if resumed.code == 0 { SECOND } else { FIRST });
+    load.go_on(Duration::from_secs(1));
+    load.stop().assert_good();
+}

@@ -1,0 +1,79 @@
+//! Two apps behind the same load balancers, on the same hosts, deployed in the same second.
+
+use crate::support::load::Load;
+use crate::support::shop::{FIRST, LBS, SECOND, Shop};
+use crate::support::tool::Answer;
+use std::time::Instant;
+
+/// How often both are deployed at once.
+const ROUNDS: usize = 20;
+const WEB: &str = "web.example.com";
+const WEBS: [&str; 2] = ["2.0.0-7-1a2b3c4", "2.0.1-8-5d6e7f8"];
+
+/// A second app beside `app`: its own port, backend and site.
+fn with_web(shop: &Shop) {
+    let web = "\x20 web:
+    image: registry:5000/acme/web
+    strategy: blue-green
+    slots: [blue, green]
+    port: 8081
+    balance:
+      edge: { backend: web, host: web.example.com }
+    gates:
+      - { http: /healthz, every: 200ms, in_a_row: 3, within: 30s, timeout: 1s }
+    bake: 0s
+    drain: 20s
+
+registries:
+";
+    shop.project
+        .edit("inventories/defaults.yml", "registries:\n", web);
+    shop.project
+        .edit("inventories/staging.yml", "bake: 3s", "bake: 0s");
+    shop.project
+        .edit("inventories/defaults.yml", "drain: 60s", "drain: 20s");
+}
+
+/// Both at once; each must succeed.
+fn both(shop: &Shop, app: &str, web: &str) {
+    let begun = Instant::now();
+    let app = shop.tool(&["staging", &format!("app@{app}")]).start();
+    let web = shop.tool(&["staging", &format!("web@{web}")]).start();
+    Answer::of_child(app, begun).assert_code(0);
+    Answer::of_child(web, begun).assert_code(0);
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn two_apps_in_the_same_second_do_not_disturb_each_other() {
+    let shop = Shop::empty();
+    with_web(&shop);
+    // The first entries are new members of nginx, so they are made before the load begins; then both slots are filled.
+    for at in 0..2 {
+        both(&shop, [FIRST, SECOND][at], WEBS[at]);
+    }
+    let loads = [crate::support::shop::SITE, WEB].map(|site| {
+        Load::start(
+            &shop.fleet,
+            site,
+            &["--rate", "165", "--conns", "160", "--floor", "1000"],
+        )
+    });
+    for round in 0..ROUNDS {
+        let (app, web) = ([FIRST, SECOND][round % 2], WEBS[round % 2]);
+        both(&shop, app, web);
+        for lb in LBS {
+            let (one, two) = (
+                shop.serves(lb, crate::support::shop::SITE),
+                shop.serves(lb, WEB),
+            );
+            assert!(
+                one.contains(app) && two.contains(web),
+                "round {round}, {lb}: {one} {two}"
+            );
+        }
+    }
+    for load in loads {
+        load.stop().assert_good();
+    }
+}
