@@ -34,6 +34,8 @@ struct Member {
     armed: Option<Duration>,
     release: Option<ReleaseId>,
     containers: Option<(Duration, Vec<ContainerSeen>)>,
+    /// Restarts per service when it had passed for the first time.
+    passed: Option<BTreeMap<String, u64>>,
     /// Restarts per service when the gates opened.
     baseline: Option<BTreeMap<String, u64>>,
 }
@@ -71,6 +73,7 @@ impl GateBook {
             armed: Some(now),
             release,
             containers: None,
+            passed: None,
             baseline: None,
         };
         self.members.insert(host.clone(), fresh);
@@ -123,8 +126,22 @@ impl GateBook {
                 if let Some(member) = self.members.get_mut(asker).filter(|m| m.armed.is_some()) {
                     member.containers = Some((now, list.clone()));
                 }
+                self.note_pass(asker, list);
             }
             Seen::Gone(_) => {}
+        }
+    }
+
+    /// A member that has passed must not end while others are still waited for. The counts are those of the list that
+    /// came after its probes, so that a restart before them is not held against it.
+    fn note_pass(&mut self, host: &HostName, list: &[ContainerSeen]) {
+        if self.missing(host, false).is_some() {
+            return;
+        }
+        if let Some(member) = self.members.get_mut(host)
+            && member.passed.is_none()
+        {
+            member.passed = Some(restarts(list));
         }
     }
 
@@ -184,10 +201,18 @@ impl GateBook {
         None
     }
 
-    /// A reason to stop waiting for `host` before the deadline: it ends again and again.
+    /// A reason to stop waiting for `host` before the deadline: it ends again and again, or it had passed and ended since.
     #[must_use]
     pub fn hopeless(&self, host: &HostName) -> Option<String> {
-        let (_, list) = self.members.get(host)?.containers.as_ref()?;
+        let member = self.members.get(host)?;
+        let (_, list) = member.containers.as_ref()?;
+        if let Some(c) = member
+            .passed
+            .as_ref()
+            .and_then(|passed| ended_since(list, passed))
+        {
+            return Some(format!("it had passed and ended since: {}", ended(c)));
+        }
         list.iter().find_map(|c| {
             let down = c.state == "exited" || c.state == "dead";
             if c.restarts >= HOPELESS || (down && c.restarts == 0 && !done(c)) {
@@ -202,8 +227,8 @@ impl GateBook {
     pub fn opened(&mut self, hosts: &[HostName]) {
         for host in hosts {
             if let Some(member) = self.members.get_mut(host) {
-                let counts = member.containers.iter().flat_map(|(_, list)| list);
-                member.baseline = Some(counts.map(|c| (c.service.clone(), c.restarts)).collect());
+                let list = member.containers.as_ref().map(|(_, list)| list);
+                member.baseline = Some(list.map(|list| restarts(list)).unwrap_or_default());
             }
         }
     }
@@ -223,12 +248,10 @@ impl GateBook {
         if let Some(why) = unfit(containers, member.release.as_ref(), false) {
             return Some(why);
         }
-        if let Some(baseline) = &member.baseline {
-            let more =
-                |c: &&ContainerSeen| c.restarts > baseline.get(&c.service).copied().unwrap_or(0);
-            if let Some(c) = containers.iter().find(more) {
-                return Some(ended(c));
-            }
+        if let Some(baseline) = &member.baseline
+            && let Some(c) = ended_since(containers, baseline)
+        {
+            return Some(ended(c));
         }
         for (asker, gate) in self.views(host) {
             let spec = &self.gates(host)[gate];
@@ -277,6 +300,21 @@ impl GateBook {
         let within = self.gates(host).iter().map(|g| g.within).max();
         Some(armed + within.unwrap_or(Duration::from_secs(60)))
     }
+}
+
+/// Restarts per service.
+fn restarts(list: &[ContainerSeen]) -> BTreeMap<String, u64> {
+    let count = |c: &ContainerSeen| (c.service.clone(), c.restarts);
+    list.iter().map(count).collect()
+}
+
+/// The first container with more restarts than it had.
+fn ended_since<'a>(
+    list: &'a [ContainerSeen],
+    had: &BTreeMap<String, u64>,
+) -> Option<&'a ContainerSeen> {
+    list.iter()
+        .find(|c| c.restarts > had.get(&c.service).copied().unwrap_or(0))
 }
 
 fn done(c: &ContainerSeen) -> bool {

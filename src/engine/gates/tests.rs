@@ -182,3 +182,38 @@ fn a_container_that_ends_again_and_again_is_not_waited_for() {
         "app is restarting (3 restarts, exit code 3)"
     );
 }
+
+#[test]
+fn a_member_that_passed_and_ended_is_not_waited_for() {
+    let mut book = book();
+    let (web, lb) = (h("web1"), h("lb1"));
+    let good = Seen::Gate {
+        member: Some(web.clone()),
+        gate: 0,
+        ok: true,
+        detail: "HTTP 200".into(),
+    };
+    let restarted = |restarts| {
+        Seen::Containers(vec![ContainerSeen {
+            restarts,
+            ..container()
+        }])
+    };
+    book.arm(&web, None, secs(0.0));
+    // One restart before it passed is not held against it: it may have waited for something.
+    book.heard(&web, &restarted(1), secs(1.0));
+    for at in [2.0, 2.5] {
+        book.heard(&web, &good, secs(at));
+        book.heard(&lb, &good, secs(at));
+    }
+    book.heard(&web, &restarted(1), secs(3.0));
+    assert_eq!(book.missing(&web, false), None);
+    assert_eq!(book.hopeless(&web), None);
+    // It ended while another member was waited for; it runs again and would pass again.
+    book.heard(&web, &restarted(2), secs(4.0));
+    let why = book.hopeless(&web).unwrap();
+    assert!(
+        why.starts_with("it had passed and ended since: app is running"),
+        "{why}"
+    );
+}

@@ -87,7 +87,7 @@ fn configuration(shop: &Shop, cases: &mut Cases) {
             TEMPLATE,
             edit,
             2,
-            &["docker-compose.yml.j2:19:", "log_levle"],
+            &["docker-compose.yml.j2:18:21", "log_levle"],
         );
     });
     cases.case("a host that no list names", || {
@@ -96,7 +96,7 @@ fn configuration(shop: &Shop, cases: &mut Cases) {
             STAGING,
             ("[web3, web4]", "[web3, web7]"),
             2,
-            &["web7", "staging.yml:9:"],
+            &["web7", "staging.yml:10:17"],
         );
     });
     cases.case("a host whose name nobody knows", || {
@@ -163,10 +163,6 @@ fn hosts(shop: &Shop, cases: &mut Cases) {
             "acme/web:2.0.0-7-1a2b3c4",
             "hint:",
         ]);
-        let aged = ["second", "minute", " s ago", " s old", "since"]
-            .iter()
-            .any(|word| answer.said().contains(word));
-        assert!(aged, "no age in: {}", answer.said());
     });
     cases.case("a full disk", || {
         shop.fleet.fault("fill-disk", &["web3"]);
@@ -279,10 +275,9 @@ fn balancers(shop: &Shop, cases: &mut Cases) {
         );
         let answer = shop.deploy(SECOND);
         answer.assert_code(4).assert_says(&[
-            "lb1",
             "lb2",
-            "blue",
-            "green",
+            "active.green",
+            "its files say blue, but it sends to green",
             "deploy switch staging app --to",
         ]);
         shop.run(&["status", "staging"])
