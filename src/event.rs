@@ -105,6 +105,8 @@ pub enum Role {
     Candidate,
     /// The slot that serves when the run begins.
     Active,
+    /// A slot that neither serves nor is changed.
+    Standby,
     /// The hosts of a load balancer.
     Balancer,
 }
@@ -116,6 +118,7 @@ impl Role {
         match self {
             Self::Candidate => "candidate",
             Self::Active => "active",
+            Self::Standby => "standby",
             Self::Balancer => "load balancer",
         }
     }

@@ -20,8 +20,11 @@ fn outside() -> Outside {
         .collect();
     let var = |name: &str| vars.get(name).and_then(|v| v.to_str());
     let machine = system_file("/proc/sys/kernel/hostname");
+    let user = var("USER").or_else(|| var("LOGNAME"));
+    let user = user.filter(|name| !name.is_empty()).map(str::to_owned);
+    let user = user.or_else(|| login(rustix::process::getuid().as_raw()));
     let actor = actor(
-        var("USER").or_else(|| var("LOGNAME")),
+        user.as_deref(),
         machine.as_deref().or_else(|| var("HOSTNAME")),
         std::process::id(),
         started(),
@@ -34,6 +37,18 @@ fn outside() -> Outside {
         stdout_terminal: std::io::stdout().is_terminal(),
         stderr_terminal: std::io::stderr().is_terminal(),
     }
+}
+
+/// The name that belongs to a user id, where `/etc/passwd` knows it: containers and services often
+/// have no `USER`. Else the number: it says more than nothing.
+fn login(id: u32) -> Option<String> {
+    let users = system_file("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
+    });
+    name.or_else(|| Some(format!("uid{id}")))
 }
 
 /// When this process started, in clock ticks since boot: with the process number it names the

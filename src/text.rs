@@ -104,6 +104,16 @@ pub fn bytes(n: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
+/// A size for a sentence about many hosts, where the last megabyte does not matter: two digits.
+#[must_use]
+pub fn bytes_roughly(n: u64) -> String {
+    const GIB: u64 = 1 << 30;
+    match n {
+        0..GIB if n >= 100 << 20 => format!("{} MiB", (n >> 20) / 100 * 100),
+        _ => bytes(n),
+    }
+}
+
 /// The candidate nearest to `word`, where one is near enough to be meant ("did you mean").
 #[must_use]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

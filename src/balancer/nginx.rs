@@ -144,7 +144,7 @@ impl Driver for Nginx {
         // The first switch is foreseen by the look, which knows nginx's settings.
         match before {
             Some(before) if hash(before) != hash(after) => {
-                vec![read::ungraceful(target, "this change of members")]
+                vec![read::ungraceful("this change of members")]
             }
             _ => Vec::new(),
         }

@@ -123,7 +123,7 @@ impl Drive<'_> {
             text: plan.to_string(),
         });
         self.accepted(plan)?;
-        self.warn(session);
+        self.warn(session, plan);
         self.foresee(session, plan);
         let begun = self.ctx.clock.wall();
         // A resumed run without steps still has its claims to give back.
@@ -244,33 +244,47 @@ impl Drive<'_> {
         }
     }
 
-    /// Tells what is odd on hosts; what is odd on several is told once.
-    fn warn(&self, session: &Session) {
+    /// Tells what is odd on hosts; what is odd on several is told once. Notes are about a change
+    /// of traffic: where none is planned they would only be noise.
+    fn warn(&self, session: &Session, plan: &Plan) {
+        let least = if plan.before == plan.after {
+            Severity::Warning
+        } else {
+            Severity::Note
+        };
         let hosts = self.fleet.hosts.iter().map(|(h, v)| (h, &v.problems));
         let balancers = self.fleet.balancers.iter().map(|(h, v)| (h, &v.problems));
         let mut told: Vec<(&Problem, Vec<&str>)> = Vec::new();
         for (host, problems) in hosts.chain(balancers) {
-            for p in problems.iter().filter(|p| p.severity == Severity::Warning) {
+            let odd = |p: &&Problem| (least..Severity::Error).contains(&p.severity);
+            for p in problems.iter().filter(odd) {
                 match told.iter_mut().find(|(known, _)| *known == p) {
                     Some((_, names)) => names.push(host.as_str()),
                     None => told.push((p, vec![host.as_str()])),
                 }
             }
         }
+        let mut hints: Vec<&str> = Vec::new();
         for (problem, names) in told {
-            let text = format!("{}: {}", names.join(" "), problem.what);
-            session.voice.note(text, problem.hint.clone());
+            let text = format!("{}: {}", words::names(&names, 8), problem.what);
+            let known = hints.contains(&problem.hint.as_str());
+            hints.push(&problem.hint);
+            let hint = if known { "" } else { &problem.hint };
+            session.voice.note(text, hint.to_owned());
         }
     }
 
     fn started(&self, plan: &Plan) -> Kind {
         let setup = &self.site.setup;
         let mut groups = Vec::new();
+        let active = serving(self.site, self.fleet);
         for slot in &setup.slots {
-            let role = if *slot == plan.target {
+            let role = if active.as_ref() == Some(slot) {
+                Role::Active
+            } else if *slot == plan.target {
                 Role::Candidate
             } else {
-                Role::Active
+                Role::Standby
             };
             let hosts = setup.hosts(slot).cloned().collect();
             groups.push(Group {

@@ -10,10 +10,11 @@ use crate::event::Stage;
 use crate::event::jiff_text::Stamp;
 use crate::fleet::Fleet;
 use crate::name::{HostName, OutcomeKind, SlotName};
-use crate::plan::{Plan, PlanKind, judge, switch};
+use crate::plan::{Plan, PlanKind, judge};
 use crate::report::closing::{
     Drained, HostEnd, Preview, Side, StageTime, Summary, Switched, Trouble, WayBack,
 };
+use crate::report::status::look;
 
 /// Sums up a run; `fleet` is what was seen after it.
 #[must_use]
@@ -41,11 +42,11 @@ pub fn of(
     s.message.clone_from(&drive.ctx.options.message);
     s.run = (!plan.is_empty()).then(|| drive.meta.run.clone());
     sides(&mut s, drive.site, fleet);
-    s.switched = ended
-        .log
-        .switched
-        .iter()
-        .filter_map(|(host, at)| switched(host, *at))
+    // A restart switches several times: the last one is what counts.
+    let last: BTreeMap<&HostName, f64> = ended.log.switched.iter().map(|(h, at)| (h, *at)).collect();
+    s.switched = last
+        .into_iter()
+        .filter_map(|(host, at)| switched(host, at))
         .collect();
     s.drained = ended.log.drained.map(|took| Drained {
         took,
@@ -58,10 +59,6 @@ pub fn of(
     }
     if ended.outcome.kind == OutcomeKind::Staged {
         s.previews = previews(drive.site, &plan.target);
-        s.hints.push(format!(
-            "deploy switch {} {} sends the traffic there",
-            plan.env, plan.app
-        ));
     }
     s.back = way_back(drive.site, fleet, plan, ended.outcome.kind);
     s
@@ -211,12 +208,5 @@ fn way_back(site: &Site, fleet: &Fleet, plan: &Plan, kind: OutcomeKind) -> WayBa
     if !serves || plan.kind == PlanKind::Stage {
         return WayBack::Unsaid;
     }
-    // The run itself still holds the claims when this is asked; planning looks past them.
-    match switch::rollback(&site.setup, fleet, "preview") {
-        Ok(_) => WayBack::Ready,
-        Err(refusal) => {
-            let why: Vec<String> = refusal.reasons.into_iter().map(|(what, _)| what).collect();
-            WayBack::NotReady(why.join("\n"))
-        }
-    }
+    look::way_back(&site.setup, fleet)
 }

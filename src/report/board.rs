@@ -95,7 +95,7 @@ impl Block {
     fn stages(&self) -> usize {
         match self.role {
             Some(Role::Balancer) => 8,
-            Some(Role::Active) => 3,
+            Some(Role::Active | Role::Standby) => 3,
             Some(Role::Candidate) | None => 8,
         }
     }
@@ -291,7 +291,7 @@ impl Board {
         for block in &self.blocks {
             let most = block.stages();
             for state in block.hosts.iter().filter_map(|h| self.hosts.get(h)) {
-                if block.role == Some(Role::Active) && state.mark == Mark::Idle {
+                if matches!(block.role, Some(Role::Active | Role::Standby)) && state.mark == Mark::Idle {
                     continue;
                 }
                 all += most;

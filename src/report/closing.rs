@@ -197,6 +197,8 @@ pub enum WayBack {
     Unsaid,
     /// `deploy rollback` switches at once.
     Ready,
+    /// There is none yet and nothing is wrong with that; why in a few words.
+    NoneYet(&'static str),
     /// It does not, and why: a reason on each line.
     NotReady(String),
 }
@@ -410,6 +412,7 @@ fn foot(s: &Summary) -> Option<String> {
     match &s.back {
         WayBack::Unsaid => {}
         WayBack::Ready => parts.push(format!("back: deploy rollback {} {}", s.env, s.app)),
+        WayBack::NoneYet(why) => parts.push(format!("way back: none yet, {why}")),
         WayBack::NotReady(why) => {
             let why: Vec<String> = words::tame_lines(why).collect();
             parts.push(format!("way back NOT READY: {}", why.join("; ")));

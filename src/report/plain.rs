@@ -1,7 +1,7 @@
 //! The face without a terminal: one line per event, with local time and host, for CI and files.
 //!
-//! No cursor codes, no colours. How hosts were reached is said once a run begins; a command that
-//! only looks stays silent where all answer. Short stages are shown when they are done, long ones also when
+//! No cursor codes, no colours. How hosts were reached is one line where a run begins; a command
+//! that only looks stays silent where all answer, and so does the last look of a run. Short stages are shown when they are done, long ones also when
 //! they begin; progress at most every [`QUIET`] per host.
 
 use std::collections::BTreeMap;
@@ -29,8 +29,8 @@ pub struct Plain {
     zone: TimeZone,
     width: usize,
     shown: BTreeMap<HostName, Timestamp>,
-    /// Lines that wait for the run to begin.
-    before: Option<Vec<Event>>,
+    /// How long each host took to answer, until the run begins.
+    before: Option<BTreeMap<HostName, Duration>>,
 }
 
 impl Plain {
@@ -42,7 +42,7 @@ impl Plain {
             zone,
             width: 0,
             shown: BTreeMap::new(),
-            before: Some(Vec::new()),
+            before: Some(BTreeMap::new()),
         }
     }
 
@@ -53,6 +53,17 @@ impl Plain {
             let more = if i == 0 { "" } else { "  " };
             self.out
                 .say(format!("{clock} {host:width$} {more}{text}").trim_end());
+        }
+    }
+
+    /// `looked at 6 hosts (web4 took longest: 1.5 s)`
+    fn looked(&mut self, at: Timestamp) {
+        let before = self.before.take().unwrap_or_default();
+        if let Some((slowest, took)) = before.iter().max_by_key(|(_, took)| **took) {
+            let hosts = text::count(before.len(), "host");
+            let took = text::duration(*took);
+            let line = format!("looked at {hosts} ({slowest} took longest: {took})");
+            self.line(at, "", &line);
         }
     }
 
@@ -103,16 +114,21 @@ fn done_text(stage: Stage, took: Duration, text: &str) -> String {
 
 impl Face for Plain {
     fn event(&mut self, event: &Event) {
-        if let (Some(before), Kind::Done { stage, .. }) = (&mut self.before, &event.kind)
-            && matches!(stage, Stage::Connect | Stage::Look)
+        if let Kind::Done {
+            host,
+            stage: Stage::Connect | Stage::Look,
+            took,
+            ..
+        } = &event.kind
         {
-            before.push(event.clone());
+            if let Some(before) = &mut self.before {
+                *before.entry(host.clone()).or_default() += *took;
+            }
             return;
         }
         self.show(event);
         if matches!(event.kind, Kind::Started { .. }) {
-            let before = self.before.take().unwrap_or_default();
-            before.iter().for_each(|event| self.show(event));
+            self.looked(event.at.0);
         }
     }
 
@@ -254,8 +270,7 @@ mod tests {
             [
                 "02:11:04.623      deploy staging app",
                 "02:11:04.623      candidate green: web3",
-                "02:11:04.123 web3 connected (40 ms)",
-                "02:11:04.623 web3 looked (10 ms)"
+                "02:11:04.623      looked at 1 host (web3 took longest: 50 ms)"
             ]
         );
     }

@@ -204,6 +204,7 @@ fn way_back_lines(view: &StatusView, app: &AppStatus) -> Vec<String> {
             "  way back: ready, deploy rollback {} {}",
             view.env, app.app
         )],
+        WayBack::NoneYet(why) => vec![format!("  way back: none yet, {why}")],
         WayBack::NotReady(why) => {
             let why: Vec<String> = words::tame_lines(why).collect();
             match why.as_slice() {

@@ -81,7 +81,7 @@ pub fn seen(target: &Target, settings: &Settings, lines: &[String]) -> Result<Se
     if let Known::Is(Some(wanted)) = &persisted {
         problems.extend(drift(target, settings, &facts, wanted));
     } else if persisted == Known::Is(None) && facts.get("grace").is_none() {
-        problems.push(ungraceful(target, "the first switch"));
+        problems.push(ungraceful("the first switch"));
     }
     Ok(Seen {
         persisted,
@@ -207,7 +207,7 @@ fn drift(
     wanted: &Traffic,
 ) -> Vec<Problem> {
     let mut found = Vec::new();
-    let (app, env, host) = (&target.app, &target.env, &target.host);
+    let (app, env) = (&target.app, &target.env);
     let wish = render::wish(target, settings, wanted);
     let key = facts.get("key").unwrap_or_default();
     if key != wish.key() {
@@ -215,7 +215,7 @@ fn drift(
         found.push(Problem {
             severity: Severity::Error,
             what: format!(
-                "{host}: the flags of {app} in {env} were changed by hand: there is `{there}`, written was `{expected}`"
+                "the flags of {app} in {env} were changed by hand: there is `{there}`, written was `{expected}`"
             ),
             hint: format!("compare {}/{}/current with its `traffic` file", settings.dir, render::entry(target)),
         });
@@ -228,7 +228,7 @@ fn drift(
         found.push(Problem {
             severity: Severity::Error,
             what: format!(
-                "{host}: nginx runs configuration {} of {app} in {env}, its files say {live}: a reload did not take",
+                "nginx runs configuration {} of {app} in {env}, its files say {live}: a reload did not take",
                 told.conf
             ),
             hint: "see nginx's error log, then `nginx -s reload`".to_owned(),
@@ -238,7 +238,7 @@ fn drift(
         found.push(Problem {
             severity: Severity::Error,
             what: format!(
-                "{host}: nginx does not answer for {app} in {env} at {}: {}",
+                "nginx does not answer for {app} in {env} at {}: {}",
                 target.probe,
                 facts.get("status").unwrap_or("no answer")
             ),
@@ -247,7 +247,6 @@ fn drift(
     }
     if live != wish.hash && facts.get("grace").is_none() {
         found.push(ungraceful(
-            target,
             "the next switch (its members or settings changed)",
         ));
     }
@@ -265,14 +264,13 @@ fn flags_of(key: &str) -> String {
 
 /// A reload closes idle connections of clients, and some of them send a request just then.
 #[must_use]
-pub fn ungraceful(target: &Target, occasion: &str) -> Problem {
+pub fn ungraceful(occasion: &str) -> Problem {
     Problem {
-        severity: Severity::Warning,
+        severity: Severity::Note,
         what: format!(
-            "{}: {occasion} reloads nginx, which closes kept-alive client connections: a request that is sent just then on one of them can be lost",
-            target.host
+            "{occasion} reloads nginx, which closes idle client connections: a request that a client sends just then on one of them can be lost"
         ),
-        hint: "from nginx 1.27.4 on, `keepalive_min_timeout 5s;` in http {} prevents that; switches without a change of members need no reload".to_owned(),
+        hint: "from nginx 1.27.4 on, `keepalive_min_timeout 5s;` in http {} prevents that; a switch between the same members needs no reload".to_owned(),
     }
 }
 
@@ -291,10 +289,10 @@ fn lines_to_write(target: &Target, settings: &Settings) -> String {
 
 fn problem(target: &Target, settings: &Settings, facts: &Facts<'_>, text: &str) -> Problem {
     let (code, rest) = text.split_once(' ').unwrap_or((text, ""));
-    let (host, dir) = (&target.host, &settings.dir);
+    let dir = &settings.dir;
     let error = |what: String, hint: String| Problem {
         severity: Severity::Error,
-        what: format!("{host}: {what}"),
+        what,
         hint,
     };
     match code {
@@ -331,7 +329,7 @@ fn problem(target: &Target, settings: &Settings, facts: &Facts<'_>, text: &str) 
         ),
         "edited" => Problem {
             severity: Severity::Warning,
-            what: format!("{host}: {rest} was edited by hand"),
+            what: format!("{rest} was edited by hand"),
             hint: "a change of members writes it anew".to_owned(),
         },
         other => error(format!("nginx: {other} {rest}"), String::new()),

@@ -152,14 +152,41 @@ fn says(view: &BalancerView) -> (String, bool) {
     }
 }
 
-fn way_back(setup: &Setup, fleet: &Fleet) -> WayBack {
+/// Whether one can go back. What the claims of a run say is no matter: planning looks past them.
+#[must_use]
+pub fn way_back(setup: &Setup, fleet: &Fleet) -> WayBack {
+    let mute = silent(setup, fleet);
+    if !mute.is_empty() {
+        // Why they do not answer stands beside them.
+        let names: Vec<&HostName> = mute.iter().map(|s| &s.host).collect();
+        return WayBack::NotReady(format!("no answer from {}", words::names(&names, 8)));
+    }
     match switch::rollback(setup, fleet, "status") {
         Ok(_) => WayBack::Ready,
+        Err(_) if nothing_served_before(setup, fleet) => WayBack::NoneYet("nothing served before"),
         Err(refusal) => {
             let reasons: Vec<String> = refusal.reasons.into_iter().map(|(what, _)| what).collect();
             WayBack::NotReady(reasons.join("\n"))
         }
     }
+}
+
+/// True where every host says that at most one release has ever served: the first deploy leaves
+/// it so, and a way back that is missing then is no trouble.
+fn nothing_served_before(setup: &Setup, fleet: &Fleet) -> bool {
+    let hosts: Vec<&HostView> = fleet.hosts.values().collect();
+    let mut served = hosts.iter().flat_map(|v| v.record.promoted.iter());
+    let first = served.next();
+    let empty = |slot: &SlotName| {
+        setup.hosts(slot).all(|h| {
+            let containers = |v: &HostView| {
+                judge::containers(v, &setup.env, &setup.app, slot).next().is_none()
+            };
+            fleet.hosts.get(h).is_some_and(containers)
+        })
+    };
+    let known = fleet.balancers.values().all(|b| b.running.get().is_some());
+    known && served.all(|id| Some(id) == first) && setup.slots.iter().any(empty)
 }
 
 /// The record of every host that answered.

@@ -126,7 +126,7 @@ fn the_running_state_is_what_nginx_tells_not_what_lies_there() {
     assert_eq!(seen.persisted, Known::Is(Some(traffic())));
     assert_eq!(
         seen.problems[0].what,
-        "lb1: the flags of app in staging were changed by hand: there is `active.green out.blue.2`, written was `active.blue`"
+        "the flags of app in staging were changed by hand: there is `active.green out.blue.2`, written was `active.blue`"
     );
 }
 
@@ -184,8 +184,8 @@ fn problems_name_the_host_and_what_to_write() {
     assert_eq!(
         text,
         [
-            "lb1: nginx's configuration does not include the files of deploy | write into http {} of /etc/nginx/nginx.conf: `include /etc/nginx/deploy/*.conf;`",
-            "lb1: nginx's configuration is broken: nginx: [emerg] unknown directive \"x\" in /etc/nginx/nginx.conf:3 | repair it until `nginx -t` passes; what runs now is an older state",
+            "nginx's configuration does not include the files of deploy | write into http {} of /etc/nginx/nginx.conf: `include /etc/nginx/deploy/*.conf;`",
+            "nginx's configuration is broken: nginx: [emerg] unknown directive \"x\" in /etc/nginx/nginx.conf:3 | repair it until `nginx -t` passes; what runs now is an older state",
         ]
     );
 }

@@ -33,7 +33,7 @@ fn a_host_in_order_has_facts_and_only_problems_of_space() {
         facts.problems,
         [Problem {
             severity: Severity::Warning,
-            what: "902.5 MiB left on the disk of /var/lib/docker".into(),
+            what: "900 MiB left on the disk of /var/lib/docker".into(),
             hint: "make room there; `docker system df` and `df /var/lib/docker` show what takes it"
                 .into(),
         }]
