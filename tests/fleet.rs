@@ -15,6 +15,8 @@ mod budget;
 mod hostile;
 #[path = "fleet/cases/main_job.rs"]
 mod main_job;
+#[path = "fleet/cases/readme.rs"]
+mod readme;
 #[path = "fleet/cases/refused.rs"]
 mod refused;
 #[path = "fleet/cases/rig.rs"]

@@ -53,7 +53,10 @@ Exit codes:
   6    mixed: hosts differ and a person is needed
   7    could not tell: a host, load balancer or registry did not answer
   130  stopped by Ctrl-C, all put back (143: by SIGTERM or a closed terminal)
-  Where several apply: 6, then 7, 5, 1, 3.";
+  Where several apply: 6, then 7, 5, 1, 3.
+
+Hosts are reached as by `ssh`: your configuration, agent and known_hosts.
+DEPLOY_SSH_CONFIG=FILE names another ssh configuration.";
 
 /// Parts of each help text: what it is, how it looks, how to call it.
 const HELP: &str =
@@ -77,13 +80,13 @@ pub struct Options {
     /// Show each remote script with its time
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Answer the question of a protected environment
+    /// Do not ask before a protected environment is changed
     #[arg(long, global = true)]
     pub yes: bool,
-    /// Write down why
+    /// Why it is done; kept with the run on the hosts
     #[arg(short, long, global = true, value_name = "TEXT")]
     pub message: Option<String>,
-    /// Write down the ticket, where the environment asks for one
+    /// Ticket of the change, where the environment asks for one
     #[arg(long, global = true, value_name = "ID")]
     pub ticket: Option<String>,
     /// Set a value above all others for this run, e.g. `apps.app.vars.log_level=debug`

@@ -43,7 +43,8 @@ pub fn of(
     s.run = (!plan.is_empty()).then(|| drive.meta.run.clone());
     sides(&mut s, drive.site, fleet);
     // A restart switches several times: the last one is what counts.
-    let last: BTreeMap<&HostName, f64> = ended.log.switched.iter().map(|(h, at)| (h, *at)).collect();
+    let last: BTreeMap<&HostName, f64> =
+        ended.log.switched.iter().map(|(h, at)| (h, *at)).collect();
     s.switched = last
         .into_iter()
         .filter_map(|(host, at)| switched(host, at))

@@ -18,7 +18,7 @@ pub struct Args {
     /// Switch to this slot, whichever it is
     #[arg(long, value_name = "SLOT")]
     to: Option<SlotName>,
-    /// Also where the slot is not fit: what is unfit is named, then it is done; needs --to and -m
+    /// Even where the slot is not fit: that is named, then it is done; needs --to and -m
     #[arg(long, requires = "to")]
     force: bool,
 }

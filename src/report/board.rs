@@ -291,7 +291,9 @@ impl Board {
         for block in &self.blocks {
             let most = block.stages();
             for state in block.hosts.iter().filter_map(|h| self.hosts.get(h)) {
-                if matches!(block.role, Some(Role::Active | Role::Standby)) && state.mark == Mark::Idle {
+                if matches!(block.role, Some(Role::Active | Role::Standby))
+                    && state.mark == Mark::Idle
+                {
                     continue;
                 }
                 all += most;

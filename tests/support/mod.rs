@@ -3,6 +3,7 @@
 //! A case takes `Fleet::take()` (waits for its turn, puts the fleet back to a clean state), starts `Load`, runs `Tool`, and
 //! asserts on `Summary`. To add a fault: `script/fleet` first, then `Fleet::fault` carries it.
 
+pub mod blocks;
 pub mod load;
 pub mod project;
 pub mod shop;

@@ -152,6 +152,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       stage     Do everything up to the gates; no traffic is moved
       switch    Send the traffic to what was staged: the switch alone
       rollback  Go back to the release before: one switch to the standby
+      resume    Finish a run whose client is gone, or take it back
       status    Show what runs where, what each load balancer says, and whether the way back is ready
       plan      Show what a deploy would do; change nothing
       render    Show the files that hosts would get; change nothing
@@ -167,9 +168,9 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
           --json              Write one JSON object per line to stdout, and nothing else
       -q, --quiet             Say nothing unless it ends badly
       -v, --verbose...        Show each remote script with its time
-          --yes               Answer the question of a protected environment
-      -m, --message <TEXT>    Write down why
-          --ticket <ID>       Write down the ticket, where the environment asks for one
+          --yes               Do not ask before a protected environment is changed
+      -m, --message <TEXT>    Why it is done; kept with the run on the hosts
+          --ticket <ID>       Ticket of the change, where the environment asks for one
           --set <KEY=VALUE>   Set a value above all others for this run, e.g.
                               `apps.app.vars.log_level=debug`
           --no-color          Use no colours (also: NO_COLOR)
@@ -185,6 +186,9 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       7    could not tell: a host, load balancer or registry did not answer
       130  stopped by Ctrl-C, all put back (143: by SIGTERM or a closed terminal)
       Where several apply: 6, then 7, 5, 1, 3.
+
+    Hosts are reached as by `ssh`: your configuration, agent and known_hosts.
+    DEPLOY_SSH_CONFIG=FILE names another ssh configuration.
     "#);
 }
 
@@ -203,8 +207,8 @@ fn each_command_has_its_own_help() {
 
     Options:
           --to <SLOT>  Switch to this slot, whichever it is
-          --force      Also where the slot is not fit: what is unfit is named, then it is done; needs
-                       --to and -m
+          --force      Even where the slot is not fit: that is named, then it is done; needs --to and
+                       -m
       -h, --help       Print help
 
     Options of every command:
@@ -212,9 +216,9 @@ fn each_command_has_its_own_help() {
           --json              Write one JSON object per line to stdout, and nothing else
       -q, --quiet             Say nothing unless it ends badly
       -v, --verbose...        Show each remote script with its time
-          --yes               Answer the question of a protected environment
-      -m, --message <TEXT>    Write down why
-          --ticket <ID>       Write down the ticket, where the environment asks for one
+          --yes               Do not ask before a protected environment is changed
+      -m, --message <TEXT>    Why it is done; kept with the run on the hosts
+          --ticket <ID>       Ticket of the change, where the environment asks for one
           --set <KEY=VALUE>   Set a value above all others for this run, e.g.
                               `apps.app.vars.log_level=debug`
           --no-color          Use no colours (also: NO_COLOR)

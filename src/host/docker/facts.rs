@@ -345,7 +345,10 @@ fn space_problems(space: Option<Space>, place: &str, problems: &mut Vec<Problem>
         };
         tell(
             severity,
-            format!("{} left on the disk of {place}", text::bytes_roughly(space.free)),
+            format!(
+                "{} left on the disk of {place}",
+                text::bytes_roughly(space.free)
+            ),
         );
     }
     let inodes = space.inodes_left();

@@ -180,7 +180,9 @@ fn nothing_served_before(setup: &Setup, fleet: &Fleet) -> bool {
     let empty = |slot: &SlotName| {
         setup.hosts(slot).all(|h| {
             let containers = |v: &HostView| {
-                judge::containers(v, &setup.env, &setup.app, slot).next().is_none()
+                judge::containers(v, &setup.env, &setup.app, slot)
+                    .next()
+                    .is_none()
             };
             fleet.hosts.get(h).is_some_and(containers)
         })

@@ -257,7 +257,7 @@ fn a_load_balancer_that_does_not_answer_may_send_anywhere() {
       balancer  edge   lb1        → green
       balancer  edge   lb2        → ? no answer
       no answer: lb2: connection timed out after 5 s
-      way back: NOT READY: lb2 could not be read: connection timed out after 5 s
+      way back: NOT READY: no answer from lb2
     ");
 }
 
@@ -312,7 +312,7 @@ fn nothing_deployed_yet_reads_as_empty() {
       standby   blue   web1 web2  -  empty
       standby   green  web3 web4  -  empty
       balancer  edge   lb1 lb2    → nothing of this app
-      way back: NOT READY: no slot has traffic yet
+      way back: none yet, nothing served before
     "#);
 }
 
