@@ -31,7 +31,7 @@ pub fn deploy(
     };
     let (Some(active), Some(serving)) = (active, &before) else {
         let first = first_slot(setup, release, fleet)?;
-        return wish.into_standby(None, None, &first, notes);
+        return wish.bring_up(None, None, &first, notes);
     };
     if serves(setup, release, fleet, &active) {
         if kind == PlanKind::Stage {
@@ -55,7 +55,7 @@ pub fn deploy(
         ));
     }
     let standby = setup.other(&active).ok_or_else(|| no_slots(setup))?.clone();
-    wish.into_standby(before.as_ref(), Some(&active), &standby, notes)
+    wish.bring_up(before.as_ref(), Some(&active), &standby, notes)
 }
 
 fn no_slots(setup: &Setup) -> Refusal {
@@ -161,7 +161,7 @@ impl Wish<'_> {
         plan
     }
 
-    fn into_standby(
+    fn bring_up(
         &self,
         before: Option<&Traffic>,
         active: Option<&SlotName>,

@@ -60,7 +60,9 @@ fn how(mark: &str) -> Option<How> {
         "fleet host" => Some(How::On(vec!["web1".to_owned()])),
         other => match other.strip_prefix("fleet, by hand on ") {
             Some(hosts) => Some(How::On(hosts.split(' ').map(str::to_owned).collect())),
-            None => Some(How::Always(other.strip_prefix("always, exit ")?.parse().ok()?)),
+            None => Some(How::Always(
+                other.strip_prefix("always, exit ")?.parse().ok()?,
+            )),
         },
     }
 }

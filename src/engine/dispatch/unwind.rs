@@ -317,11 +317,13 @@ impl Dispatcher {
         let done = |s: &&Step| self.steps.get(&s.id) == Some(&Progress::Done);
         let kept = |s: &&Step| matches!(s.undo, Undo::Half(_)) || self.begun_behind(s.id);
         let shifts = self.plan.steps.iter().filter(done).filter(kept);
-        let last = shifts.filter_map(|s| match &s.action {
+        let mut last = shifts.filter_map(|s| match &s.action {
             Action::Shift { moves } => moves.first()?.after.as_ref(),
             _ => None,
         });
-        let groups = last.last().and_then(|t| t.groups.get(&self.plan.target));
+        let groups = last
+            .next_back()
+            .and_then(|t| t.groups.get(&self.plan.target));
         let out = groups.into_iter().flatten();
         out.filter(|m| m.state != MemberState::Ready)
             .map(|m| m.host.clone())

@@ -192,11 +192,11 @@ fn changed_only_out_of_traffic(w: &World, plan: &Plan) -> Result<(), TestCaseErr
         prop_assert!(matches!(step.action, Action::Restart { .. }), "{}", plan);
         let earlier = before(plan, step.id);
         let steps = || plan.steps.iter().filter(|s| earlier.contains(&s.id));
-        let last = steps().filter_map(|s| match &s.action {
+        let mut last = steps().filter_map(|s| match &s.action {
             Action::Shift { moves } => Some((s.id, moves)),
             _ => None,
         });
-        let (shift, moves) = last.last().unwrap();
+        let (shift, moves) = last.next_back().unwrap();
         prop_assert_eq!(moves.len(), w.setup.balancers.len());
         prop_assert!(
             moves

@@ -9,8 +9,16 @@ use std::process::Command;
 fn run(page: &str) {
     let fleet = Fleet::take();
     let project = Project::new(&fleet);
-    operator(&fleet, &project, "deploy staging @1.0.1-22-7e56158 --set apps.app.bake=0s");
-    operator(&fleet, &project, "deploy staging @1.0.2-30-abc1234 --set apps.app.bake=0s");
+    operator(
+        &fleet,
+        &project,
+        "deploy staging @1.0.1-22-7e56158 --set apps.app.bake=0s",
+    );
+    operator(
+        &fleet,
+        &project,
+        "deploy staging @1.0.2-30-abc1234 --set apps.app.bake=0s",
+    );
     for block in blocks::of(root(), page) {
         match &block.how {
             How::Fleet => operator(&fleet, &project, &block.text),
