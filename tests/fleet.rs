@@ -2,7 +2,8 @@
 //! is up; each has the fleet for itself. To add a case: a function in a module of `tests/fleet/cases/`.
 #![expect(
     clippy::disallowed_methods,
-    reason = "tests start programs and read their files"
+    clippy::print_stderr,
+    reason = "tests start programs, read their files, and tell which case runs"
 )]
 
 mod support;

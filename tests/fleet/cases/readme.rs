@@ -20,6 +20,7 @@ fn run(page: &str) {
         "deploy staging @1.0.2-30-abc1234 --set apps.app.bake=0s",
     );
     for block in blocks::of(root(), page) {
+        eprintln!("{}", block.place);
         match &block.how {
             How::Fleet => operator(&fleet, &project, &block.text),
             How::On(hosts) => {
