@@ -1,5 +1,6 @@
 //! One run from its plan to its record: claim, look again, perform, give back.
 //!
+//! - `back`     giving the hosts back, with a last look
 //! - `written`  what it writes on the hosts: the manifest before, the history after
 //!
 //! To add something that is decided before the first change: [`run`], before `perform`.
