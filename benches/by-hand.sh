@@ -63,6 +63,7 @@ echo ready'
 compose() { # host
   printf 'services:\n  app:\n    image: %s\n    restart: always\n    mem_limit: 256m\n    cpus: 1.0\n' "$BENCH_IMAGE:$version"
   printf '    ports: ["%s:8080"]\n    environment: {APP_SLOT: %s, APP_HOST: %s, LOG_LEVEL: info}\n' "$port" "$slot" "$1"
+  printf '    healthcheck: {disable: true}\n'
 }
 
 # --- on a load balancer: NAME SLOT VERSION URL…; waits for a line, then switches and asks nginx itself over new connections
@@ -81,7 +82,7 @@ echo switched'
 quote() { printf ' %q' "$@"; }
 urls=()
 for m in "${members[@]}"; do urls+=("http://${m#*=}:$port/healthz"); done
-waiting=()
+waiting=() gates=()
 for lb in "${lbs[@]}"; do
   mkfifo "$work/go-${lb%=*}"
   far "${lb%=*}" "sudo -n sh -c$(quote "$on_balancer" sh "$name" "$slot" "$version" "${urls[@]}")" <"$work/go-${lb%=*}" &
