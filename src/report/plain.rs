@@ -270,7 +270,7 @@ mod tests {
             [
                 "02:11:04.623      deploy staging app",
                 "02:11:04.623      candidate green: web3",
-                "02:11:04.623      looked at 1 host (web3 took longest: 50 ms)"
+                "02:11:04.623      looked at 1 host (web3 took longest: 40 ms)"
             ]
         );
     }

@@ -207,8 +207,7 @@ fn each_command_has_its_own_help() {
 
     Options:
           --to <SLOT>  Switch to this slot, whichever it is
-          --force      Even where the slot is not fit: that is named, then it is done; needs --to and
-                       -m
+          --force      Even where the slot is not fit: that is named, then it is done; needs --to and -m
       -h, --help       Print help
 
     Options of every command:

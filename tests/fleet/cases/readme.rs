@@ -22,7 +22,10 @@ fn run(page: &str) {
     for block in blocks::of(root(), page) {
         eprintln!("{}", block.place);
         match &block.how {
-            How::Fleet => operator(&fleet, &project, &block.text),
+            How::Fleet => {
+                println!("{}", block.place);
+                operator(&fleet, &project, &block.text);
+            }
             How::On(hosts) => {
                 for host in hosts {
                     fleet.exec(host, &["sh", "-ec", &block.text]);
