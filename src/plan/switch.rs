@@ -1,6 +1,6 @@
 //! Switch and rollback: move traffic to what stands by. No pull, no start, no registry.
 
-use crate::fleet::{Fleet, Traffic};
+use crate::fleet::{Fleet, Severity, Traffic};
 use crate::name::{SlotName, StepId};
 use crate::release::ReleaseLabel;
 
@@ -88,13 +88,26 @@ fn disagreeing(setup: &Setup, fleet: &Fleet, refusal: Refusal) -> Result<Entry, 
     let Err(traffic) = traffic::now(setup, fleet) else {
         return Err(refusal);
     };
-    if refusal.unknown || refusal.reasons.len() > traffic.reasons.len() {
+    let told = traffic.reasons.len() + explained(setup, fleet);
+    if refusal.unknown || refusal.reasons.len() > told {
         return Err(refusal);
     }
     Ok(Entry {
         before: None,
         notes: traffic.reasons.into_iter().map(|(what, _)| what).collect(),
     })
+}
+
+/// Errors of load balancers that send elsewhere than their files say: that is what is cured. Where
+/// one is broken as well, its own check refuses the new state before anything is switched.
+fn explained(setup: &Setup, fleet: &Fleet) -> usize {
+    let views = setup.balancers.iter();
+    let views = views.filter_map(|lb| fleet.balancers.get(&lb.host));
+    views
+        .filter(|v| matches!((v.persisted.get(), v.running.get()), (Some(p), Some(r)) if p != r))
+        .flat_map(|v| &v.problems)
+        .filter(|p| p.severity == Severity::Error)
+        .count()
 }
 
 /// Plans the way back: one switch to the standby, which must hold an earlier release that served.

@@ -43,7 +43,7 @@ fn a_broken_release_is_unwound_and_nobody_notices() {
             &shop,
             "1.0.3-32-bad0002",
             1,
-            &["web3", "no connection to the database", "/healthz"],
+            &["no connection to the database", "not healthy within"],
         );
     });
     cases.case("dies after its gate, before the switch", || {
