@@ -16,7 +16,7 @@ use super::gates::GateBook;
 use super::remote::{Answer, Seen, Trouble, Watch, Work};
 use crate::balancer::Verdict;
 use crate::event::{Kind, Stage};
-use crate::name::{HostName, Outcome, OutcomeKind, StepId};
+use crate::name::{HostName, Outcome, OutcomeKind, SlotName, StepId};
 use crate::plan::{Action, Plan};
 
 /// Something that happened.
@@ -164,6 +164,8 @@ pub struct Dispatcher {
     /// Hosts whose gates are open: they must stay well.
     live: BTreeSet<HostName>,
     armed: BTreeSet<HostName>,
+    /// Watchers that were started: of a slot's member, and of a slot from the load balancers.
+    watched: BTreeSet<(SlotName, Option<HostName>)>,
     /// The commit point was passed: traffic may be at the new slot.
     moved: bool,
     cancelled: bool,
@@ -195,6 +197,7 @@ impl Dispatcher {
             since: BTreeMap::new(),
             live: BTreeSet::new(),
             armed: BTreeSet::new(),
+            watched: BTreeSet::new(),
             moved: false,
             cancelled: false,
             limit: None,
@@ -224,8 +227,7 @@ impl Dispatcher {
             return out;
         }
         match input {
-            In::Begin => self.begin(&mut out),
-            In::Tick => {}
+            In::Begin | In::Tick => {}
             In::Answer { token, end } => self.answer(token, end, &mut out),
             In::Progress {
                 token,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Dispatcher, Out, Phase, Progress, Token, work};
 use crate::engine::remote::{Answer, Trouble, Watch, Work};
 use crate::event::{Kind, Stage};
-use crate::name::{HostName, StepId};
+use crate::name::{HostName, SlotName, StepId};
 use crate::plan::{Action, Step, Undo};
 
 /// How long a switch waits for fresh probes before it gives up.
@@ -16,29 +16,26 @@ const FRESH_WITHIN: Duration = Duration::from_secs(5);
 const ONCE_WITHIN: Duration = Duration::from_secs(5);
 
 impl Dispatcher {
-    /// Starts the watchers that the plan's gates need.
-    pub(super) fn begin(&mut self, out: &mut Vec<Out>) {
-        let mut members = BTreeSet::new();
-        let mut slots = BTreeSet::new();
-        for step in &self.plan.steps {
-            if let Action::Gate { slot, hosts, .. } = &step.action {
-                slots.insert(slot.clone());
-                members.extend(hosts.iter().map(|h| (h.clone(), slot.clone())));
-            }
+    /// Starts the watchers for a member, once: on its host, and on the load balancers for its slot.
+    ///
+    /// When its probes begin to count, and not before: what a watcher asks while the slot is being
+    /// brought up tells nothing, and takes from the host what bringing it up needs.
+    fn watch(&mut self, host: &HostName, slot: &SlotName, out: &mut Vec<Out>) {
+        if !self.watched.insert((slot.clone(), Some(host.clone()))) {
+            return;
         }
-        for (host, slot) in members {
+        out.push(Out::Watch {
+            host: host.clone(),
+            watch: Watch::Member { slot: slot.clone() },
+        });
+        if !self.watched.insert((slot.clone(), None)) {
+            return;
+        }
+        for host in self.book.balancers().to_vec() {
             out.push(Out::Watch {
                 host,
-                watch: Watch::Member { slot },
+                watch: Watch::Balancer { slot: slot.clone() },
             });
-        }
-        for slot in slots {
-            for host in self.book.balancers().to_vec() {
-                out.push(Out::Watch {
-                    host,
-                    watch: Watch::Balancer { slot: slot.clone() },
-                });
-            }
         }
     }
 
@@ -118,8 +115,14 @@ impl Dispatcher {
     fn start(&mut self, step: &Step, out: &mut Vec<Out>) {
         let mut open = BTreeSet::new();
         match &step.action {
-            Action::Gate { hosts, release, .. } => {
+            Action::Gate {
+                slot,
+                hosts,
+                release,
+                ..
+            } => {
                 for host in hosts {
+                    self.watch(host, slot, out);
                     if self.armed.insert(host.clone()) {
                         self.book.arm(host, release.clone(), self.now);
                     }
@@ -293,18 +296,29 @@ impl Dispatcher {
                 Progress::Done
             };
             self.set(token.step, end);
-            self.arm_after_up(token);
+            self.arm_after_up(token, out);
         }
     }
 
     /// What was brought up is probed from now on.
-    fn arm_after_up(&mut self, token: &Token) {
+    fn arm_after_up(&mut self, token: &Token, out: &mut Vec<Out>) {
         let step = self.plan.steps.iter().find(|s| s.id == token.step);
-        if let Some(Action::Replace { host, release, .. } | Action::Restart { host, release, .. }) =
-            step.map(|s| &s.action)
+        if let Some(
+            Action::Replace {
+                host,
+                slot,
+                release,
+            }
+            | Action::Restart {
+                host,
+                slot,
+                release,
+            },
+        ) = step.map(|s| s.action.clone())
         {
             self.armed.insert(host.clone());
-            self.book.arm(host, Some(release.clone()), self.now);
+            self.book.arm(&host, Some(release), self.now);
+            self.watch(&host, &slot, out);
         }
     }
 
