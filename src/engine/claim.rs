@@ -92,9 +92,18 @@ async fn once<R: Remote>(
     }
     let mut first_denied = None;
     while let Some(joined) = set.join_next().await {
-        if let Ok((mut ours, denied)) = joined {
-            taken.append(&mut ours);
-            first_denied = first_denied.or(denied);
+        match joined {
+            Ok((mut ours, denied)) => {
+                taken.append(&mut ours);
+                first_denied = first_denied.or(denied);
+            }
+            // Whose task it was is not told: nothing counts as ours, everything is given back.
+            Err(end) => {
+                taken.extend_from_slice(rest);
+                let trouble = Trouble::Silent(end.to_string());
+                let host = first.clone();
+                first_denied = first_denied.or(Some((Denied::Trouble { host, trouble }, true)));
+            }
         }
     }
     (taken, first_denied)
@@ -158,3 +167,6 @@ async fn give_back<R: Remote>(remote: &Arc<R>, taken: &[HostName]) {
     }
     while set.join_next().await.is_some() {}
 }
+
+#[cfg(test)]
+mod tests;
