@@ -37,9 +37,11 @@ fn a_restart_that_left_a_member_down_and_out_brings_it_back_and_takes_nothing_aw
     staging app resume: #42 1.0.1-22-7e56158, blue
       s1  probe blue web2 (whoever answers gets the traffic)
       s2  switch lb1 lb2 to blue without web1 (whoever does not answer gets none) after s1
-      s3  web1: stop and start blue (the run left it like this) after s2
-      s4  gate blue web1 (no traffic before the gates have passed) after s3
-      s5  switch lb1 lb2 to blue (back into traffic) after s4
+      s3  lb1: drain, at most 1m00s (open requests of the member end) after s2
+      s4  lb2: drain, at most 1m00s (open requests of the member end) after s2
+      s5  web1: stop and start blue (the run left it like this) after s3 s4
+      s6  gate blue web1 (no traffic before the gates have passed) after s5
+      s7  switch lb1 lb2 to blue (back into traffic) after s6
           undo if half done: switch lb1 lb2 to blue without web1
       ends cancelled
     ");
