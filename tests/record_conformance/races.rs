@@ -194,9 +194,14 @@ fn a_pull_ends_with_its_connection_and_says_so_in_the_record() {
             );
         });
         // The next one waits for the lock: it comes when the pull is over.
-        let next = step(&bench, &run, 2, &marking(&bench, "echo next >>\"$1\""));
+        // On a busy machine that may be later than one wait for the lock.
+        let body = marking(&bench, "echo next >>\"$1\"");
+        let tries = (0..4).map(|_| step(&bench, &run, 2, &body));
+        let next = tries
+            .into_iter()
+            .find(|end| !matches!(end, StepReply::Busy));
         assert!(
-            matches!(next, StepReply::Done { rc: 0, .. }),
+            matches!(next, Some(StepReply::Done { rc: 0, .. })),
             "{shell:?} {next:?}"
         );
         assert!(start.elapsed() < Duration::from_secs(4), "{shell:?}");

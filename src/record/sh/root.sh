@@ -14,7 +14,13 @@ check_root() {
     printf 'hint: add the user to the group of %s, or give the folder a group of his\n' "$root"
     end error state-dir-denied
   fi
-  mode=$(stat -c %a "$root") fs=$(stat -f -c %T "$root")
+  # Somebody may be making it at this very moment: between mkdir and chmod it has another mode.
+  for check_try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    mode=$(stat -c %a "$root")
+    [ "$mode" != 2770 ] || break
+    [ "$check_try" = 20 ] || sleep 0.05
+  done
+  fs=$(stat -f -c %T "$root")
   case $mode in
   2770) ;;
   *)
