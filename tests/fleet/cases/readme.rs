@@ -23,7 +23,7 @@ fn run(page: &str) {
         eprintln!("{}", block.place);
         match &block.how {
             How::Fleet => {
-                println!("{}", block.place);
+                eprintln!("{}", block.place);
                 operator(&fleet, &project, &block.text);
             }
             How::On(hosts) => {
