@@ -6,6 +6,7 @@
 //! - `stage`   the plans that are tried
 //! - `judge`   the invariants: while a run runs, and at its end
 //! - `play`    one run: events in, work out
+//! - `timing`  schedules that random ones meet too rarely
 //! - `tests`   every step with every fault, random schedules, and what was covered
 //!
 //! To add a fault: a variant in `fault`, what it does in `play`, its line in the matrix.
@@ -16,3 +17,4 @@ mod model;
 mod play;
 mod stage;
 mod tests;
+mod timing;

@@ -392,7 +392,7 @@ impl Play<'_> {
     }
 
     fn watch(&mut self, i: usize) -> Result<(), String> {
-        let late = self.dice.as_mut().is_some_and(|d| d.one_in(60));
+        let late = self.dice.as_mut().is_some_and(|d| d.one_in(25));
         let next = if late {
             Duration::from_secs(4)
         } else {
