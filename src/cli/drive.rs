@@ -340,6 +340,8 @@ impl Drive<'_> {
             .say(summary.finished(&self.ctx.zone));
         match (ended.outcome.kind, stop) {
             (OutcomeKind::Cancelled, Some(stop)) => stop.exit_code(),
+            // Taking back what another client began is an end before traffic moved.
+            (OutcomeKind::Cancelled, None) => ExitCode::Failed,
             (kind, _) => kind.into(),
         }
     }
