@@ -22,5 +22,6 @@ mod readme;
 mod refused;
 #[path = "fleet/cases/rig.rs"]
 mod rig;
+// Storms: `script/test` runs what is in `long` with `--long` only.
 #[path = "fleet/cases/together.rs"]
-mod together;
+mod long;
