@@ -20,6 +20,7 @@ pub mod context;
 pub mod deploy;
 pub mod drive;
 pub mod failure;
+pub mod inventory;
 pub mod logs;
 pub mod outside;
 pub mod plan;
@@ -142,6 +143,7 @@ impl Command {
             Self::Status(args) => args.run(ctx).await,
             Self::Plan(args) => args.run(ctx).await,
             Self::Render(args) => args.run(ctx).await,
+            Self::Inventory(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
             // `args::parse` has made a `Deploy` of it.

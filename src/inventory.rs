@@ -7,6 +7,7 @@
 //! - `source` the door to the files; `document` one file taken apart
 //! - `hosts`, `groups`, `host_keys`, `apps`, `settings`, `gates`, `sections` what may stand there
 //! - `layer` layering and provenance; `pattern`, `select`, `units`, `fields` the words inside
+//! - `explain` effective values with their places
 //! - `check` what needs more than one place; `model` the result
 //!
 //! To add a key: `settings` says how, for those that may stand at several levels; a key of one
@@ -15,6 +16,7 @@
 mod apps;
 mod check;
 mod document;
+mod explain;
 mod fields;
 mod gates;
 mod groups;
@@ -30,6 +32,7 @@ mod settings;
 mod source;
 pub mod units;
 
+pub use explain::{Explained, Only, Row, Subject};
 pub use layer::{Level, Origin, Origins, Provenance};
 pub use model::{
     App, Balance, Balancer, Connection, Gate, GateFrom, GateKind, HostApp, HostEntry, Inventory,

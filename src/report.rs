@@ -8,6 +8,7 @@
 //! - `quiet`     nothing unless the run ends badly
 //! - `closing`   the block at the end of a run
 //! - `status`    what runs where: view, text, JSON
+//! - `inventory` every value of an environment with its place
 //! - `logs`      many containers as one stream
 //! - `paint`     colours by meaning
 //! - `layout`    wrapped lists and tables
@@ -19,6 +20,7 @@
 pub mod board;
 pub mod closing;
 pub mod face;
+pub mod inventory;
 pub mod json;
 pub mod layout;
 pub mod logs;

@@ -186,3 +186,64 @@ fn odd_words_are_refused_not_passed_on() {
         assert!(out.stdout.is_empty(), "{words:?}");
     }
 }
+
+/// The repository's own configuration.
+fn tour() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn inventory_explains_a_host_with_places_and_what_they_overrode() {
+    let line = "inventory production --explain web08 --set apps.app.limits.memory=3g";
+    let (code, stdout, stderr) = deploy(tour(), line);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    insta::assert_snapshot!(stdout);
+    let (code, stdout, _) = deploy(tour(), "inventory staging");
+    assert_eq!(code, 0);
+    insta::assert_snapshot!("inventory of staging", stdout);
+    let (code, _, stderr) = deploy(tour(), "inventory staging --explain wep1");
+    assert_eq!(code, 2);
+    assert_eq!(
+        stderr,
+        "error: `wep1` is neither a host nor a group, nor an app\nhint: did you mean `web1`?\n"
+    );
+}
+
+/// Each place of each value really says what it is said to say.
+#[test]
+fn inventory_names_places_that_hold_the_value() {
+    let mut seen = 0;
+    for env in ["staging", "production"] {
+        let (code, stdout, _) = deploy(tour(), &format!("--json inventory {env}"));
+        assert_eq!(code, 0);
+        let said: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        for subject in said["subjects"].as_array().unwrap() {
+            for value in subject["values"].as_array().unwrap() {
+                let others = value["overrode"].as_array().into_iter().flatten();
+                for from in value.get("from").into_iter().chain(others) {
+                    let file = tour().join(from["file"].as_str().unwrap());
+                    let text = std::fs::read_to_string(file).unwrap();
+                    let number = |key: &str| usize::try_from(from[key].as_u64().unwrap()).unwrap();
+                    let rest =
+                        &text.lines().nth(number("line") - 1).unwrap()[number("column") - 1..];
+                    let word = match &from["value"] {
+                        serde_json::Value::String(s) => s.clone(),
+                        serde_json::Value::Array(_) => {
+                            let key = value["key"].as_str().unwrap();
+                            // A list is found by its key, a group's members by its name.
+                            match subject["name"].as_str().unwrap().strip_prefix("groups ") {
+                                Some(group) => group.to_owned(),
+                                None => key.split('[').next().unwrap().to_owned(),
+                            }
+                        }
+                        other => other.to_string(),
+                    };
+                    let rest = rest.trim_start_matches(['"', '\'']);
+                    assert!(rest.starts_with(&word), "{from} is not at `{rest}`");
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}

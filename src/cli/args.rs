@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{deploy, logs, plan, render, restart, resume, rollback, stage, status, switch};
+use super::{
+    deploy, inventory, logs, plan, render, restart, resume, rollback, stage, status, switch,
+};
 
 /// Brings an environment of plain Docker hosts to a wanted release without dropping a request
 #[derive(Debug, Parser)]
@@ -113,6 +115,7 @@ pub enum Command {
     Status(status::Args),
     Plan(plan::Args),
     Render(render::Args),
+    Inventory(inventory::Args),
     Logs(logs::Args),
     Restart(restart::Args),
     /// Anything else: the first word is an environment.

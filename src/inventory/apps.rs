@@ -129,8 +129,8 @@ impl Reading<'_> {
         let own = self.parts.iter();
         let own = own.map(|p| Layer::new(self.docs[p.doc].level, "", &p.own));
         let whom = format!("app `{}`", self.name);
-        let own = merge(&own.collect::<Vec<_>>(), &self.span, &whom, findings).node;
-        let f = Fields::of(&own, &self.path, &OWN, findings)?;
+        let own = merge(&own.collect::<Vec<_>>(), &self.span, &whom, findings);
+        let f = Fields::of(&own.node, &self.path, &OWN, findings)?;
         let images = match self.slipped("image") || self.slipped("images") {
             true => images::read(&self.name, &self.span, &f, &mut Findings::default()),
             false => images::read(&self.name, &self.span, &f, findings),
@@ -159,7 +159,7 @@ impl Reading<'_> {
             }),
             bake: wide.bake,
             drain: wide.drain,
-            origins,
+            origins: own.origins.with("", origins),
             name: self.name.clone(),
             span: self.span.clone(),
         })

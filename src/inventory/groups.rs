@@ -6,6 +6,7 @@ use super::document::{CONNECT, Document, Part, add, collect, pick};
 use super::fields::{self, Fields};
 use super::host_keys::read_host_keys;
 use super::hosts::{GroupPart, World, fill};
+use super::layer::{Level, Origin};
 use crate::name::GroupName;
 use crate::text::yaml::Entry;
 use crate::text::{Diagnostic, Findings, Span};
@@ -23,15 +24,20 @@ impl World {
         for (name, entries) in &all {
             let mut members = None;
             let mut parts = Vec::new();
-            for (_, entry) in entries {
+            let mut places = Vec::new();
+            for (doc, entry) in entries {
                 match group_entry(entry, findings) {
                     Some((words, part)) => {
+                        if words.is_some() {
+                            places.push(said(docs[*doc].level, entry));
+                        }
                         members = words.or(members);
                         parts.extend(part);
                     }
                     None => drop(self.broken.insert(name.clone())),
                 }
             }
+            self.group_origins.note(format!("groups.{name}"), places);
             let span = &entries[entries.len() - 1].1.key.span;
             let Some(name) = fields::name::<GroupName>(name, span, findings) else {
                 continue;
@@ -129,6 +135,18 @@ impl World {
                 group.over = over;
             }
         }
+    }
+}
+
+/// The place that says who a group's members are.
+fn said(level: Level, entry: &Entry) -> Origin {
+    let members = entry.value.get("hosts").unwrap_or(&entry.value);
+    Origin {
+        level,
+        who: "".into(),
+        span: entry.key.span.clone(),
+        value: members.in_words(),
+        json: members.to_json(),
     }
 }
 

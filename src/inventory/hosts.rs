@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::document::{CONNECT, Document, Overlay, Part, SetValue, nothing_to_take};
 use super::fields;
 use super::host_keys::read_host_keys;
-use super::layer::{Layer, Level, merge};
+use super::layer::{Layer, Level, Origins, merge};
 use super::model::HostEntry;
 use super::pattern::{self, Expanded};
 use super::select::{HostSelector, Names};
@@ -25,6 +25,8 @@ pub(super) struct World {
     of_host: BTreeMap<HostName, Vec<(usize, Expanded)>>,
     pub names: BTreeSet<HostName>,
     pub groups: BTreeMap<GroupName, GroupPart>,
+    /// Where the members of each group are said, by `groups.<group>`.
+    pub group_origins: Origins,
     /// Groups of each host, parents before the groups in them.
     groups_of: BTreeMap<HostName, Vec<GroupName>>,
     /// Groups that were not understood: what follows from that is not reported.

@@ -65,6 +65,8 @@ pub struct Origin {
     pub span: Span,
     /// The value in one line; `null` where it takes the value away.
     pub value: String,
+    /// The value for machines.
+    pub json: serde_json::Value,
 }
 
 /// Where an effective value came from.
@@ -91,6 +93,29 @@ impl Origins {
     pub(super) fn without(mut self, keys: &[&str]) -> Self {
         self.0.retain(|path, _| !keys.contains(&path.as_str()));
         self
+    }
+    /// The table with another one below `prefix`; an empty prefix puts it beside.
+    pub(super) fn with(mut self, prefix: &str, more: Self) -> Self {
+        let below = |path: String| match prefix {
+            "" => path,
+            prefix => format!("{prefix}.{path}"),
+        };
+        let more = more.0.into_iter();
+        self.0.extend(more.map(|(path, p)| (below(path), p)));
+        self
+    }
+    /// Notes a value that is not merged from mappings: its places, the winner last.
+    pub(super) fn note(&mut self, path: String, mut places: Vec<Origin>) {
+        if let Some(from) = places.pop() {
+            places.reverse();
+            self.0.insert(
+                path,
+                Provenance {
+                    from,
+                    overrode: places,
+                },
+            );
+        }
     }
     /// All values, by path.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Provenance)> {
@@ -134,6 +159,7 @@ impl<'a> Layer<'a> {
             who: Arc::clone(&self.who),
             span: span.clone(),
             value: node.in_words(),
+            json: node.to_json(),
         }
     }
 }

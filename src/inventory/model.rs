@@ -49,6 +49,9 @@ pub struct Inventory {
     pub secrets: BTreeMap<String, Located<SecretSource>>,
     /// What `--set` said, as typed; to be recorded, and shown as lost by the next run.
     pub sets: Vec<String>,
+    /// Where the values of all other sections came from, by their whole path, such as
+    /// `load_balancers.edge.probe`.
+    pub origins: Origins,
     /// Findings that forbid nothing.
     pub warnings: Vec<Diagnostic>,
     /// The files that were read.
@@ -155,7 +158,7 @@ pub struct App {
     pub bake: Duration,
     /// Longest time that open requests of the old slot get to end.
     pub drain: Duration,
-    /// Where `bake` and `drain` came from.
+    /// Where its own keys came from, and `bake` and `drain`.
     pub origins: Origins,
     /// Where it is named.
     pub span: Span,

@@ -6,7 +6,7 @@ use super::document::{Document, collect};
 use super::fields::{self, Fields};
 use super::gates::argv;
 use super::hosts::World;
-use super::layer::{Layer, merge};
+use super::layer::{Layer, Origins, merge};
 use super::model::{Balancer, Located, Protection, Registry, SecretSource, TicketRule};
 use super::pattern;
 use crate::name::BalancerName;
@@ -14,7 +14,12 @@ use crate::text::yaml::{Entry, Node};
 use crate::text::{Diagnostic, Findings, Span};
 
 /// An entry of a section after the files have been laid over each other.
-fn merged(docs: &[Document], section: &str, findings: &mut Findings) -> Vec<(String, Span, Node)> {
+fn merged(
+    docs: &[Document],
+    section: &str,
+    origins: &mut Origins,
+    findings: &mut Findings,
+) -> Vec<(String, Span, Node)> {
     let mut out = Vec::new();
     for (name, entries) in collect(docs, section, findings) {
         let path = format!("{section}.{name}");
@@ -27,8 +32,9 @@ fn merged(docs: &[Document], section: &str, findings: &mut Findings) -> Vec<(Str
         let layers: Vec<Layer<'_>> = layers.collect();
         let span = entries[entries.len() - 1].1.key.span.clone();
         if !layers.is_empty() {
-            let node = merge(&layers, &span, &path, findings).node;
-            out.push((name, span, node));
+            let merged = merge(&layers, &span, &path, findings);
+            *origins = std::mem::take(origins).with(&path, merged.origins);
+            out.push((name, span, merged.node));
         }
     }
     out
@@ -38,10 +44,11 @@ fn merged(docs: &[Document], section: &str, findings: &mut Findings) -> Vec<(Str
 pub(super) fn balancers(
     docs: &[Document],
     world: &World,
+    origins: &mut Origins,
     findings: &mut Findings,
 ) -> BTreeMap<BalancerName, Balancer> {
     let mut out = BTreeMap::new();
-    for (name, span, node) in merged(docs, "load_balancers", findings) {
+    for (name, span, node) in merged(docs, "load_balancers", origins, findings) {
         let path = format!("load_balancers.{name}");
         let Some(name) = fields::name::<BalancerName>(&name, &span, findings) else {
             continue;
@@ -148,9 +155,13 @@ fn is_probe(probe: &Located<String>, path: &str, findings: &mut Findings) -> boo
 }
 
 /// Reads `registries:`.
-pub(super) fn registries(docs: &[Document], findings: &mut Findings) -> BTreeMap<String, Registry> {
+pub(super) fn registries(
+    docs: &[Document],
+    origins: &mut Origins,
+    findings: &mut Findings,
+) -> BTreeMap<String, Registry> {
     let mut out = BTreeMap::new();
-    for (name, span, node) in merged(docs, "registries", findings) {
+    for (name, span, node) in merged(docs, "registries", origins, findings) {
         let path = format!("registries.{name}");
         let known = ["insecure", "address", "ca"];
         let Some(f) = Fields::of(&node, &path, &known, findings) else {
@@ -204,10 +215,11 @@ fn host_and_port(text: &str, port_needed: bool) -> bool {
 /// Reads `secrets:`: where values come from, never the values.
 pub(super) fn secrets(
     docs: &[Document],
+    origins: &mut Origins,
     findings: &mut Findings,
 ) -> BTreeMap<String, Located<SecretSource>> {
     let mut out = BTreeMap::new();
-    for (name, span, node) in merged(docs, "secrets", findings) {
+    for (name, span, node) in merged(docs, "secrets", origins, findings) {
         let path = format!("secrets.{name}");
         let known = ["env", "file", "command"];
         let Some(f) = Fields::of(&node, &path, &known, findings) else {
@@ -241,7 +253,11 @@ pub(super) fn secrets(
 }
 
 /// Reads `protection:`.
-pub(super) fn protection(docs: &[Document], findings: &mut Findings) -> Protection {
+pub(super) fn protection(
+    docs: &[Document],
+    origins: &mut Origins,
+    findings: &mut Findings,
+) -> Protection {
     let nodes: Vec<(&Document, &Node)> = docs
         .iter()
         .filter_map(|d| d.root.get("protection").map(|n| (d, n)))
@@ -256,7 +272,9 @@ pub(super) fn protection(docs: &[Document], findings: &mut Findings) -> Protecti
         .iter()
         .map(|(d, n)| Layer::new(d.level, "", n))
         .collect();
-    let node = merge(&layers, &last.span, "protection", findings).node;
+    let merged = merge(&layers, &last.span, "protection", findings);
+    *origins = std::mem::take(origins).with("protection", merged.origins);
+    let node = merged.node;
     let confirm = node.get("confirm");
     let confirm = confirm.and_then(|n| fields::flag(n, "protection.confirm", findings));
     let ticket = located(&node, "ticket", "protection", findings);

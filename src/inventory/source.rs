@@ -163,6 +163,7 @@ pub(super) fn build(
     let values: Vec<_> = values.collect();
     let world = World::read(&docs, &mut findings);
     let hosts = world.entries(&docs, &mut findings);
+    let mut origins = world.group_origins.clone();
     let mut inventory = Inventory {
         env: env.clone(),
         hosts,
@@ -171,12 +172,13 @@ pub(super) fn build(
             .iter()
             .map(|(n, g)| (n.clone(), g.members.clone()))
             .collect(),
-        balancers: sections::balancers(&docs, &world, &mut findings),
+        balancers: sections::balancers(&docs, &world, &mut origins, &mut findings),
         apps: apps::read(&docs, &values, &world, &mut findings),
-        protection: sections::protection(&docs, &mut findings),
-        registries: sections::registries(&docs, &mut findings),
-        secrets: sections::secrets(&docs, &mut findings),
+        protection: sections::protection(&docs, &mut origins, &mut findings),
+        registries: sections::registries(&docs, &mut origins, &mut findings),
+        secrets: sections::secrets(&docs, &mut origins, &mut findings),
         sets: sets.to_vec(),
+        origins,
         warnings: Vec::new(),
         files: files.iter().map(|(f, _)| Arc::clone(f)).collect(),
     };

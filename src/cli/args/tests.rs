@@ -149,15 +149,16 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
            deploy [OPTIONS] COMMAND …
 
     Commands:
-      stage     Do everything up to the gates; no traffic is moved
-      switch    Send the traffic to what was staged: the switch alone
-      rollback  Go back to the release before: one switch to the standby
-      resume    Finish a run whose client is gone, or take it back
-      status    Show what runs where, what each load balancer says, and whether the way back is ready
-      plan      Show what a deploy would do; change nothing
-      render    Show the files that hosts would get; change nothing
-      logs      Show what the containers say, on all hosts at once
-      restart   Restart the release that serves, host by host
+      stage      Do everything up to the gates; no traffic is moved
+      switch     Send the traffic to what was staged: the switch alone
+      rollback   Go back to the release before: one switch to the standby
+      resume     Finish a run whose client is gone, or take it back
+      status     Show what runs where, what each load balancer says, and whether the way back is ready
+      plan       Show what a deploy would do; change nothing
+      render     Show the files that hosts would get; change nothing
+      inventory  Show every effective value of an environment, where it stands, and what it overrode
+      logs       Show what the containers say, on all hosts at once
+      restart    Restart the release that serves, host by host
 
     Options:
       -h, --help     Print help
