@@ -4,8 +4,8 @@
 //! answers. It has no effects of its own: the record runs its bodies under lock and fence, and its
 //! tests compare text, parse answers and talk to the real server.
 //!
-//! To add a driver: implement [`Driver`], name it in [`driver`], and run the contract suite
-//! (`tests/fleet`) against the real server.
+//! To add a driver: implement [`Driver`], name it in [`driver`], and pass the contract suite
+//! (`tests/balancers`) against the real server.
 
 pub mod nginx;
 

@@ -1,0 +1,203 @@
+//! What operators of nginx meet: configurations that are broken, in the way, not taken.
+
+use std::fs;
+use std::net::TcpListener;
+
+use deploy::balancer::Verdict;
+use deploy::fleet::{Known, Severity};
+use serde_json::json;
+
+use super::rig::Rig;
+use crate::contract::problems;
+use crate::server::Server;
+use crate::world::{Backend, HOST, ask, available, traffic};
+
+#[test]
+fn a_reload_that_does_not_take_is_found_and_leaves_the_old_state() {
+    if !available("nginx") {
+        return;
+    }
+    let (b, b2, g) = (
+        Backend::start("b1"),
+        Backend::start("b2"),
+        Backend::start("g1"),
+    );
+    let rig = Rig::start("");
+    let target = rig.target("app", HOST);
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let more = traffic("blue", &[&b, &b2], &[&g], "g-2");
+    rig.switch(&target, None, &one);
+    // Somebody holds a port that the configuration now wants: its check passes, the reload does not.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    rig.configure(
+        "include {home}/deploy/*.conf;",
+        &format!("server {{ listen 127.0.0.1:{port}; }}"),
+    );
+    let prepared = rig.prepare(&target, Some(&one), &more);
+    assert_eq!(prepared, Verdict::Converged { at: 0.0 });
+    let verdict = rig.commit(&target, Some(&one), &more);
+    let Verdict::Differs { seen } = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert!(
+        seen.contains("did not take the reload") && seen.contains("bind()"),
+        "{seen}"
+    );
+    assert_eq!(ask(rig.port, HOST).unwrap(), "b1");
+    let seen = rig.look(&target);
+    assert_eq!(seen.persisted, Known::Is(Some(one.clone())));
+    assert_eq!(seen.running, Known::Is(Some(one.clone())));
+    // A switch by flags alone still works, and so does the way back.
+    let green = traffic("green", &[&b], &[&g], "g-3");
+    rig.switch(&target, Some(&one), &green);
+    rig.switch(&target, Some(&green), &one);
+}
+
+#[test]
+fn a_broken_configuration_is_named_before_and_refused() {
+    if !available("nginx") {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("");
+    let target = rig.target("app", HOST);
+    rig.configure("include {home}/deploy/*.conf;", "nonsense on;");
+    let errors = rig.look(&target);
+    let errors = problems(&errors, Severity::Error);
+    assert!(
+        errors
+            .iter()
+            .any(|p| p.contains("unknown directive \"nonsense\"")),
+        "{errors:?}"
+    );
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let verdict = rig.prepare(&target, None, &one);
+    let Verdict::Refused { why } = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert!(
+        why.contains("broken before") && why.contains("nonsense"),
+        "{why}"
+    );
+    let verdict = rig.commit(&target, None, &one);
+    assert!(matches!(verdict, Verdict::Refused { .. }), "{verdict:?}");
+    assert_eq!(rig.look(&target).persisted, Known::Is(None));
+}
+
+#[test]
+fn a_missing_include_is_an_error_with_the_line_to_add() {
+    if !available("nginx") {
+        return;
+    }
+    let rig = Rig::idle("");
+    rig.configure("", "");
+    rig.serve();
+    let target = rig.target("app", HOST);
+    let seen = rig.look(&target);
+    let found = seen
+        .problems
+        .iter()
+        .find(|p| p.severity == Severity::Error)
+        .unwrap();
+    assert!(
+        found
+            .hint
+            .contains(&format!("include {}/*.conf;", rig.path("deploy"))),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_nginx_refuses_never_reaches_the_live_files() {
+    if !available("nginx") {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("upstream app_blue { server 127.0.0.1:1; }");
+    let target = rig.target("app", HOST);
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let verdict = rig.prepare(&target, None, &one);
+    let Verdict::Refused { why } = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert!(why.contains("duplicate upstream"), "{why}");
+    assert!(rig.nginx(&["-t"]), "the live configuration is as it was");
+    assert!(!rig.entry("app").join("live").exists());
+}
+
+#[test]
+fn a_server_of_somebody_else_for_the_same_name_is_refused() {
+    if !available("nginx") {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start(
+        "server { listen 127.0.0.1:{port}; server_name shop.example.com; return 200 theirs; }",
+    );
+    let target = rig.target("app", HOST);
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let verdict = rig.prepare(&target, None, &one);
+    let Verdict::Refused { why } = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert!(why.contains("conflicting server name"), "{why}");
+}
+
+#[test]
+fn an_operators_own_server_includes_the_rules() {
+    if !available("nginx") {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("");
+    let target = rig.target_with("app", HOST, json!({"server": "own"}));
+    let seen = rig.look(&target);
+    let route = seen
+        .problems
+        .iter()
+        .find(|p| p.what.contains("no server {}"))
+        .unwrap();
+    assert!(route.hint.contains("/*.inc;"), "{route:?}");
+    // As documented; with a cache of files and a password, which the rules must not mind.
+    rig.configure(
+        "include {home}/deploy/*.conf; open_file_cache max=1000; open_file_cache_valid 30s;",
+        "server { listen 127.0.0.1:{port}; server_name shop.example.com; auth_basic closed; auth_basic_user_file {home}/none;\n\
+         set $app_upstream \"\"; include {home}/deploy/staging.app/*.inc;\n\
+         location / { auth_basic off; proxy_pass http://$app_upstream; proxy_http_version 1.1; proxy_set_header Connection \"\"; } }",
+    );
+    rig.reload();
+    assert!(
+        ask(rig.port, HOST).unwrap_err().contains("500"),
+        "before the first deploy"
+    );
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let two = traffic("green", &[&b], &[&g], "g-2");
+    rig.switch(&target, None, &one);
+    assert_eq!(ask(rig.port, HOST).unwrap(), "b1");
+    rig.switch(&target, Some(&one), &two);
+    assert_eq!(ask(rig.port, HOST).unwrap(), "g1");
+    assert_eq!(rig.look(&target).problems, []);
+    let gone = rig.verdict(&target, &rig.driver().remove(&target));
+    assert!(matches!(gone, Verdict::Converged { .. }), "{gone:?}");
+    assert!(ask(rig.port, HOST).unwrap_err().contains("500"));
+    assert_eq!(rig.look(&target).persisted, Known::Is(None));
+}
+
+#[test]
+fn without_any_flag_nobody_is_guessed() {
+    if !available("nginx") {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("");
+    let target = rig.target("app", HOST);
+    let one = traffic("blue", &[&b], &[&g], "g-1");
+    rig.switch(&target, None, &one);
+    fs::remove_file(rig.entry("app").join("current/active.blue")).unwrap();
+    assert!(ask(rig.port, HOST).unwrap_err().contains("503"));
+    let Known::Is(Some(running)) = rig.look(&target).running else {
+        panic!()
+    };
+    assert_eq!(running.sole(), None);
+}

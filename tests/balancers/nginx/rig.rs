@@ -1,0 +1,171 @@
+//! A real nginx on this machine with a folder and a port of its own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use deploy::balancer::{Driver, Target, driver};
+
+use crate::server::{Server, target};
+use crate::world::{ask, available, free_port, is_root, wait_for};
+
+/// An nginx with its own folder.
+pub struct Rig {
+    pub home: tempfile::TempDir,
+    pub port: u16,
+    pub shell: Vec<String>,
+}
+
+impl Rig {
+    /// Starts nginx with `http` added to its `http {}`; `{home}` and `{port}` are filled in.
+    pub fn start(http: &str) -> Self {
+        let rig = Self::idle(http);
+        rig.serve();
+        rig
+    }
+    /// The same without starting it.
+    pub fn idle(http: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let port = free_port();
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        for dir in ["deploy", "record", "record/state", "tmp"] {
+            fs::create_dir(home.path().join(dir)).unwrap();
+        }
+        let rig = Self {
+            home,
+            port,
+            shell: vec!["sh".to_owned()],
+        };
+        rig.configure("include {home}/deploy/*.conf;", http);
+        rig
+    }
+    /// Writes nginx.conf.
+    pub fn configure(&self, include: &str, http: &str) {
+        let fill = |s: &str| {
+            s.replace("{home}", self.path("").trim_end_matches('/'))
+                .replace("{port}", &self.port.to_string())
+        };
+        let user = if is_root() {
+            "user nobody nogroup;"
+        } else {
+            ""
+        };
+        let temps: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|t| format!("{t}_temp_path {{home}}/tmp/{t};\n"))
+            .concat();
+        let conf = format!(
+            "{user} pid {{home}}/nginx.pid;\nerror_log {{home}}/error.log notice;\nworker_processes 2;\n\
+             events {{ worker_connections 1024; }}\nhttp {{\naccess_log off;\n{temps}\n{include}\n{http}\n\
+             server {{ listen 127.0.0.1:{{port}} default_server; return 404; }}\n}}\n"
+        );
+        fs::write(self.home.path().join("nginx.conf"), fill(&conf)).unwrap();
+    }
+    pub fn entry(&self, app: &str) -> PathBuf {
+        self.home.path().join(format!("deploy/staging.{app}"))
+    }
+    pub fn nginx(&self, args: &[&str]) -> bool {
+        let mut all = vec!["-c".to_owned(), self.path("nginx.conf")];
+        all.extend(args.iter().map(|a| (*a).to_owned()));
+        Command::new("nginx")
+            .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
+            .args(all)
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+    }
+    /// The master's pid; a mere check leaves an empty file, which is none.
+    fn pid(&self) -> Option<String> {
+        let text = fs::read_to_string(self.path("nginx.pid")).ok()?;
+        let pid: u32 = text.trim().parse().ok()?;
+        (pid > 1).then(|| pid.to_string())
+    }
+    /// Settings are added to the rig's own.
+    pub fn target_with(&self, app: &str, host: &str, more: serde_json::Value) -> Target {
+        let mut settings = serde_json::json!({
+            "dir": self.path("deploy"), "conf": self.path("nginx.conf"),
+            "listen": format!("127.0.0.1:{}", self.port),
+        });
+        for (key, value) in more.as_object().unwrap() {
+            settings[key] = value.clone();
+        }
+        target(app, host, self.port, settings)
+    }
+}
+
+impl Server for Rig {
+    fn open() -> Option<Self> {
+        available("nginx").then(|| Self::start(""))
+    }
+    fn driver(&self) -> &'static dyn Driver {
+        driver("nginx").unwrap()
+    }
+    fn home(&self) -> &Path {
+        self.home.path()
+    }
+    fn port(&self) -> u16 {
+        self.port
+    }
+    fn shell(&self) -> &[String] {
+        &self.shell
+    }
+    fn set_shell(&mut self, shell: Vec<String>) {
+        self.shell = shell;
+    }
+    fn target(&self, app: &str, host: &str) -> Target {
+        self.target_with(app, host, serde_json::json!({}))
+    }
+    fn serve(&self) {
+        assert!(self.nginx(&[]), "nginx does not start");
+        // The port listens before the pid file is written and before a worker runs.
+        wait_for("nginx to answer", || {
+            let answer = ask(self.port, "nobody");
+            answer.is_err_and(|status| status.contains(" 404 ")) && self.pid().is_some()
+        });
+    }
+    fn quit(&self) {
+        let Some(pid) = self.pid() else { return };
+        assert!(self.nginx(&["-s", "stop"]));
+        wait_for("nginx to end", || {
+            !Path::new(&format!("/proc/{pid}")).exists()
+        });
+    }
+    fn reload(&self) {
+        assert!(self.nginx(&["-s", "reload"]));
+        thread::sleep(Duration::from_millis(500));
+    }
+    fn reloads(&self) -> usize {
+        let log = fs::read_to_string(self.path("error.log")).unwrap();
+        log.matches(": reconfiguring").count()
+    }
+    fn spoil(&self) {
+        self.configure("include {home}/deploy/*.conf;", "nonsense on;");
+    }
+    fn mend(&self) {
+        self.configure("include {home}/deploy/*.conf;", "");
+    }
+    fn by_hand(&self, app: &str, from: &str, to: &str) {
+        let current = self.entry(app).join("current");
+        let flag = |slot| current.join(format!("active.{slot}"));
+        fs::rename(flag(from), flag(to)).unwrap();
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        // By nginx itself and its own pid file: never a signal to a number that a test read.
+        // It reads the configuration first, which a test may have broken.
+        if self.pid().is_some() {
+            self.configure("", "");
+            let stopped = self.nginx(&["-s", "stop"]);
+            assert!(stopped || thread::panicking(), "a server was left running");
+        }
+        if thread::panicking() {
+            let log = fs::read_to_string(self.path("error.log")).unwrap_or_default();
+            eprintln!("nginx's log:\n{log}");
+        }
+    }
+}
