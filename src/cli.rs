@@ -21,6 +21,7 @@ pub mod deploy;
 pub mod drive;
 pub mod failure;
 pub mod inventory;
+pub mod lock;
 pub mod logs;
 pub mod outside;
 pub mod plan;
@@ -37,6 +38,7 @@ pub mod summary;
 pub mod switch;
 pub mod target;
 pub mod unfinished;
+pub mod unlock;
 pub mod work;
 
 pub use context::Context;
@@ -146,6 +148,8 @@ impl Command {
             Self::Inventory(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
+            Self::Lock(args) => args.run(ctx).await,
+            Self::Unlock(args) => args.run(ctx).await,
             // `args::parse` has made a `Deploy` of it.
             Self::Environment(_) => Err(Failure::usage("no command was given")),
         }

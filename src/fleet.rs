@@ -8,6 +8,6 @@ pub mod view;
 
 pub use traffic::{Member, MemberState, Rule, RuleKey, Traffic};
 pub use view::{
-    BalancerView, ClaimView, Container, Fleet, Health, HostView, Known, Problem, PublishedPort,
-    RecordView, Severity, SlotRecord,
+    BalancerView, ClaimView, Container, Fleet, Health, HoldView, HostView, Known, Problem,
+    PublishedPort, RecordView, Severity, SlotRecord,
 };

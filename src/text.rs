@@ -87,6 +87,15 @@ pub fn duration(d: Duration) -> String {
     }
 }
 
+/// A moment in UTC, for texts that know no zone: `2026-11-21 16:00 UTC`.
+#[must_use]
+pub fn utc(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(
+        |_| format!("second {seconds}"),
+        |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+    )
+}
+
 /// A size in bytes for people: `512 B`, `1.5 MiB`.
 #[must_use]
 pub fn bytes(n: u64) -> String {

@@ -12,6 +12,8 @@ mod support;
 mod broken;
 #[path = "fleet/cases/budget.rs"]
 mod budget;
+#[path = "fleet/cases/claims.rs"]
+mod claims;
 #[path = "fleet/cases/hostile.rs"]
 mod hostile;
 #[path = "fleet/cases/main_job.rs"]

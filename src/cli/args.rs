@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    deploy, inventory, logs, plan, render, restart, resume, rollback, stage, status, switch,
+    deploy, inventory, lock, logs, plan, render, restart, resume, rollback, stage, status, switch,
+    unlock,
 };
 
 /// Brings an environment of plain Docker hosts to a wanted release without dropping a request
@@ -118,6 +119,8 @@ pub enum Command {
     Inventory(inventory::Args),
     Logs(logs::Args),
     Restart(restart::Args),
+    Lock(lock::Args),
+    Unlock(unlock::Args),
     /// Anything else: the first word is an environment.
     #[command(external_subcommand)]
     Environment(Vec<OsString>),

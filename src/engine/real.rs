@@ -330,7 +330,7 @@ impl Remote for Real {
                 who: h.who,
                 left: h.left.unwrap_or(0),
             }),
-            ClaimReply::Hold(h) => Ok(ClaimEnd::Hold(format!("{} (by {})", h.text, h.who))),
+            ClaimReply::Hold(h) => Ok(ClaimEnd::Hold(h.view().says())),
             ClaimReply::Busy => Err(Trouble::Refused("another script holds its lock".to_owned())),
         }
     }

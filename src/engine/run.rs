@@ -305,7 +305,7 @@ fn denied_why(denied: &Denied) -> Outcome {
             };
             format!("{host} is held by run {run} of {who}; {lease}")
         }
-        Denied::Hold { host, text } => format!("{host} is locked: {text}"),
+        Denied::Hold { host, text } => format!("{host} is locked {text}"),
         Denied::Trouble { host, trouble } => format!("{host} could not be claimed: {trouble}"),
     };
     Outcome {

@@ -94,8 +94,9 @@ pub struct HostView {
 pub struct RecordView {
     /// The run that holds the host now.
     pub claim: Option<ClaimView>,
-    /// A person's lock on app or environment: its text.
-    pub hold: Option<String>,
+    /// Persons' locks on environment and app that hold now.
+    #[serde(default)]
+    pub holds: Vec<HoldView>,
     /// What was last brought up in each slot.
     pub slots: BTreeMap<SlotName, SlotRecord>,
     /// Releases kept on the host.
@@ -127,6 +128,35 @@ pub struct ClaimView {
     pub seq: u64,
     /// Seconds until the lease ends; 0 when it has.
     pub left: u64,
+}
+
+/// A person's lock.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HoldView {
+    /// It is on the whole environment, not on one app.
+    pub whole: bool,
+    /// Who set it.
+    pub who: Actor,
+    /// Why.
+    pub text: String,
+    /// Since when, seconds since the epoch by the clock of who set it.
+    pub since: i64,
+    /// Until when; `None` = until it is lifted.
+    pub until: Option<i64>,
+}
+
+impl HoldView {
+    /// Who, since when, until when, why, with times in UTC: `by ops@bastion1 since …: text`.
+    #[must_use]
+    pub fn says(&self) -> String {
+        let who = self.who.as_str().split(':').next().unwrap_or_default();
+        let until = self
+            .until
+            .map(|at| format!(" until {}", crate::text::utc(at)))
+            .unwrap_or_default();
+        let since = crate::text::utc(self.since);
+        format!("by {who} since {since}{until}: {}", self.text)
+    }
 }
 
 /// What was last brought up in a slot.

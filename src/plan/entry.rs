@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fleet::{ClaimView, Fleet, Problem, RecordView, Severity, Traffic};
+use crate::fleet::{ClaimView, Fleet, HoldView, Problem, RecordView, Severity, Traffic};
 use crate::name::{HostName, RunId, SlotName};
 
 use super::{PlanKind, Refusal, Setup, traffic};
@@ -192,28 +192,37 @@ fn owing(
 pub fn may_begin(setup: &Setup, fleet: &Fleet, kind: PlanKind) -> Result<Vec<String>, Refusal> {
     let mut reasons = held(setup, fleet);
     let mut overridden = Vec::new();
-    let mut holds: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (host, record) in records(fleet) {
-        if let Some(text) = &record.hold {
-            let hosts = holds.entry(text.as_str()).or_default();
-            if !hosts.contains(&host.as_str()) {
-                hosts.push(host.as_str());
-            }
-        }
-    }
-    for (text, hosts) in holds {
-        let what = format!("locked by a person: {text} ({})", hosts.join(" "));
+    let (env, app) = (
+        setup.env.to_string(),
+        format!("{} {}", setup.env, setup.app),
+    );
+    for (hold, hosts) in holds(fleet) {
+        let of = if hold.whole { &env } else { &app };
+        let what = format!("{of} is locked {} ({})", hold.says(), hosts.join(" "));
         if kind == PlanKind::Rollback {
             overridden.push(what);
         } else {
             let hint = format!(
-                "ask them to lift it; `deploy rollback {} {}` is never stopped by it",
-                setup.env, setup.app
+                "ask them, or lift it: `deploy unlock {of}`; `deploy rollback {app}` is never stopped by it"
             );
             reasons.push((what, hint));
         }
     }
     Refusal::of(reasons).map_or(Ok(overridden), Err)
+}
+
+/// Every lock of a person, with the hosts that say so.
+fn holds(fleet: &Fleet) -> BTreeMap<&HoldView, Vec<&str>> {
+    let mut holds: BTreeMap<&HoldView, Vec<&str>> = BTreeMap::new();
+    for (host, record) in records(fleet) {
+        for hold in &record.holds {
+            let hosts = holds.entry(hold).or_default();
+            if !hosts.contains(&host.as_str()) {
+                hosts.push(host.as_str());
+            }
+        }
+    }
+    holds
 }
 
 fn held(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::{ClaimView, RecordView, SlotRecord};
+use crate::fleet::{ClaimView, HoldView, RecordView, SlotRecord};
 use crate::name::{Actor, Fence, HostName, MachineId, OutcomeKind, ReleaseId, RunId, SlotName};
 use crate::release::HostRelease;
 
@@ -79,7 +79,21 @@ pub struct Hold {
 }
 
 impl Hold {
-    pub(crate) fn read(level: HoldLevel, line: &str) -> Option<Self> {
+    /// As the fleet's view keeps it.
+    #[must_use]
+    pub fn view(&self) -> HoldView {
+        HoldView {
+            whole: self.level == HoldLevel::Env,
+            who: self.who.clone(),
+            text: self.text.clone(),
+            since: self.since,
+            until: self.until,
+        }
+    }
+
+    /// Reads `1 <until> <since> <who> <text>`; `None` for any other form.
+    #[must_use]
+    pub fn read(level: HoldLevel, line: &str) -> Option<Self> {
         let words: Vec<&str> = line.splitn(5, ' ').collect();
         let ["1", until, since, who, text] = words[..] else {
             return None;
@@ -365,7 +379,7 @@ impl Look {
                 seq: c.seq,
                 left: self.left,
             }),
-            hold: self.holds_now().next().map(|h| h.text.clone()),
+            holds: self.holds_now().map(Hold::view).collect(),
             slots: self.slots.clone(),
             releases: self.releases.clone(),
             kept: self.kept.clone(),

@@ -464,7 +464,9 @@ impl Host {
     /// `hold`.
     pub fn hold(&mut self, hold: Hold) -> HoldReply {
         self.made = true;
-        match self.holds.get(hold.level.word()) {
+        let wall = self.wall;
+        let held = self.holds.get(hold.level.word());
+        match held.filter(|h| h.until.is_none_or(|until| until > wall)) {
             Some(held) => HoldReply::Held(held.clone()),
             None => {
                 self.holds.insert(hold.level.word(), hold);

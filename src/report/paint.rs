@@ -69,7 +69,7 @@ const LEADS: &[(&str, Paint)] = &[
     ("differs: ", Paint::Warn),
     ("problem: ", Paint::Warn),
     ("owing: ", Paint::Warn),
-    ("hold: ", Paint::Warn),
+    ("locked", Paint::Warn),
     ("held by ", Paint::Warn),
     ("hint: ", Paint::Strong),
     ("! ", Paint::Bad),

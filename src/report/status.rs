@@ -42,7 +42,7 @@ pub struct AppStatus {
     /// Runs that hold hosts now.
     pub claims: Vec<Claim>,
     /// Locks that persons set.
-    pub holds: Vec<Said>,
+    pub holds: Vec<Lock>,
     /// Hosts that missed a change, and what is written about each.
     pub owing: Vec<Said>,
     /// What is wrong or odd, by host.
@@ -132,6 +132,23 @@ pub struct Claim {
     pub left: u64,
 }
 
+/// A lock that a person set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lock {
+    /// On the whole environment, not on this app alone.
+    pub whole: bool,
+    /// Who set it, `user@machine`.
+    pub who: String,
+    /// Since when.
+    pub since: Option<Stamp>,
+    /// Until when; until it is lifted where absent.
+    pub until: Option<Stamp>,
+    /// Why.
+    pub why: String,
+    /// The hosts that say so.
+    pub hosts: Vec<HostName>,
+}
+
 /// Something said about a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Said {
@@ -184,8 +201,8 @@ fn app_lines(view: &StatusView, app: &AppStatus, zone: &TimeZone) -> Vec<String>
         lines.extend(differs.map(|d| format!("  differs: {} {}", row.host, words::tame(d))));
     }
     lines.extend(claim_lines(app));
+    lines.extend(app.holds.iter().map(|lock| lock_line(view, lock, zone)));
     for (word, list) in [
-        ("hold", &app.holds),
         ("owing", &app.owing),
         ("problem", &app.problems),
         ("no answer", &app.silent),
@@ -309,6 +326,22 @@ fn claim_lines(app: &AppStatus) -> impl Iterator<Item = String> + '_ {
             claim.run
         )
     })
+}
+
+fn lock_line(view: &StatusView, lock: &Lock, zone: &TimeZone) -> String {
+    let at = |word: &str, at: Option<Stamp>| {
+        at.map(|at| format!(" {word} {}", words::since(at.0, view.at.0, zone)))
+            .unwrap_or_default()
+    };
+    let whole = if lock.whole { " (all apps)" } else { "" };
+    format!(
+        "  locked{whole} by {}{}{} on {}: {}",
+        words::tame(&lock.who),
+        at("since", lock.since),
+        at("until", lock.until),
+        words::names(&lock.hosts, 6),
+        words::tame(&lock.why)
+    )
 }
 
 /// What is said alike about several hosts is said once.

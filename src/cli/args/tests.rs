@@ -93,6 +93,10 @@ fn every_command_has_its_form() {
         "logs staging app --tail 5 -f",
         "logs staging --tail all",
         "restart staging app",
+        "lock staging -m year-end",
+        "lock staging app -m year-end --until 18:00",
+        "unlock staging app",
+        "unlock staging",
         "-vv staging app@1 -q",
     ] {
         run(line);
@@ -159,6 +163,8 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       inventory  Show every effective value of an environment, where it stands, and what it overrode
       logs       Show what the containers say, on all hosts at once
       restart    Restart the release that serves, host by host
+      lock       Refuse runs until the lock is lifted; rollback goes ahead all the same
+      unlock     Lift a lock that `deploy lock` set, whoever set it
 
     Options:
       -h, --help     Print help

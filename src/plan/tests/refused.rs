@@ -1,4 +1,4 @@
-use crate::fleet::{Known, Problem, Severity};
+use crate::fleet::{HoldView, Known, Problem, Severity};
 use crate::plan::blue_green::deploy;
 use crate::plan::entry::may_begin;
 use crate::plan::fixture::{World, claim, port, release, slot, text};
@@ -269,11 +269,18 @@ fn an_unfinished_run_is_for_resume_one_that_began_nothing_is_not_in_the_way() {
 #[test]
 fn a_hold_stops_everything_but_a_rollback() {
     let mut w = World::serving();
-    w.host("web1").record.hold = Some("database work until noon".into());
-    w.lb("lb1").record.hold = Some("database work until noon".into());
+    let hold = HoldView {
+        whole: false,
+        who: "ann@bastion1:4711:99".parse().unwrap(),
+        text: "database work".into(),
+        since: 1_795_276_800,
+        until: Some(1_795_291_200),
+    };
+    w.host("web1").record.holds.push(hold.clone());
+    w.lb("lb1").record.holds.push(hold);
     insta::assert_snapshot!(begin(&w, PlanKind::Deploy), @"
-    locked by a person: database work until noon (web1 lb1)
-      hint: ask them to lift it; `deploy rollback staging app` is never stopped by it
+    staging app is locked by ann@bastion1 since 2026-11-21 16:00 UTC until 2026-11-21 20:00 UTC: database work (web1 lb1)
+      hint: ask them, or lift it: `deploy unlock staging app`; `deploy rollback staging app` is never stopped by it
     ");
-    insta::assert_snapshot!(begin(&w, PlanKind::Rollback), @"may begin: locked by a person: database work until noon (web1 lb1)");
+    insta::assert_snapshot!(begin(&w, PlanKind::Rollback), @"may begin: staging app is locked by ann@bastion1 since 2026-11-21 16:00 UTC until 2026-11-21 20:00 UTC: database work (web1 lb1)");
 }

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{AppStatus, BalancerStatus, Claim, HostRow, Said, SlotRole, SlotStatus};
+use super::{AppStatus, BalancerStatus, Claim, HostRow, Lock, Said, SlotRole, SlotStatus};
 use crate::event::jiff_text::Stamp;
 use crate::fleet::{BalancerView, Container, Fleet, Health, HostView, Known, Problem, RecordView};
-use crate::fleet::{Severity, Traffic};
+use crate::fleet::{HoldView, Severity, Traffic};
 use crate::name::{HostName, RunId, SlotName};
 use crate::plan::{Setup, judge, switch};
 use crate::report::closing::WayBack;
@@ -222,9 +222,26 @@ fn said(host: &HostName, what: impl Into<String>) -> Said {
     }
 }
 
-fn holds(fleet: &Fleet) -> Vec<Said> {
-    records(fleet)
-        .filter_map(|(host, record)| Some(said(host, record.hold.clone()?)))
+fn holds(fleet: &Fleet) -> Vec<Lock> {
+    let mut all: BTreeMap<&HoldView, Vec<HostName>> = BTreeMap::new();
+    for (host, record) in records(fleet) {
+        for hold in &record.holds {
+            let hosts = all.entry(hold).or_default();
+            if !hosts.contains(host) {
+                hosts.push(host.clone());
+            }
+        }
+    }
+    let stamp = |at| jiff::Timestamp::from_second(at).ok().map(Stamp);
+    all.into_iter()
+        .map(|(hold, hosts)| Lock {
+            whole: hold.whole,
+            who: words::person(&hold.who).to_owned(),
+            since: stamp(hold.since),
+            until: hold.until.and_then(stamp),
+            why: hold.text.clone(),
+            hosts,
+        })
         .collect()
 }
 

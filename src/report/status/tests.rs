@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::fleet::view::project;
 use crate::fleet::{
-    BalancerView, ClaimView, Container, Fleet, Health, HostView, Known, Member, MemberState,
-    RecordView, SlotRecord,
+    BalancerView, ClaimView, Container, Fleet, Health, HoldView, HostView, Known, Member,
+    MemberState, RecordView, SlotRecord,
 };
 use crate::name::{Digest, ServiceName, Version};
 use crate::plan::{LbHost, Setup};
@@ -276,7 +276,13 @@ fn claims_holds_and_debts_are_named() {
         });
     }
     let record = &mut app_host(&mut found, "web1").record;
-    record.hold = Some("year end, ask dana".to_owned());
+    record.holds = vec![HoldView {
+        whole: false,
+        who: "dana@laptop:4711:99".parse().unwrap(),
+        text: "year end, ask dana".to_owned(),
+        since: view(&setup, &fleet(&setup)).at.0.as_second() - 600,
+        until: Some(view(&setup, &fleet(&setup)).at.0.as_second() + 7200),
+    }];
     let debt = "may send to blue since run r-1".to_owned();
     record.owing.insert("lb2".parse().unwrap(), debt);
     let lb1 = found.balancers.get_mut("lb1").unwrap();
@@ -288,7 +294,7 @@ fn claims_holds_and_debts_are_named() {
       balancer  edge   lb1        → green, its files say blue
       balancer  edge   lb2        → green
       held by dana@laptop (r-11223344) on web1 web2 web3 web4, lease 41 s
-      hold: web1: year end, ask dana
+      locked by dana@laptop since 02:03 until 04:13 on web1: year end, ask dana
       owing: lb2: may send to blue since run r-1
       LOAD BALANCERS DISAGREE: no deploy begins until they agree
       way back: NOT READY: lb1: its files say blue, but it sends to green
