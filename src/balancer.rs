@@ -144,6 +144,9 @@ pub trait Driver: Send + Sync {
     /// What this driver can do with these settings.
     fn capabilities(&self, settings: &serde_json::Value) -> Capabilities;
 
+    /// Keys of its own settings, as [`Self::check`] knows them.
+    fn keys(&self) -> &'static [&'static str];
+
     /// Findings about the settings (unknown keys, wrong values): message and key.
     fn check(&self, settings: &serde_json::Value) -> Vec<(String, String)>;
 

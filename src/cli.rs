@@ -29,6 +29,7 @@ pub mod render;
 pub mod restart;
 pub mod resume;
 pub mod rollback;
+pub mod schema;
 pub mod session;
 pub mod signals;
 pub mod stage;
@@ -146,6 +147,7 @@ impl Command {
             Self::Plan(args) => args.run(ctx).await,
             Self::Render(args) => args.run(ctx).await,
             Self::Inventory(args) => args.run(ctx).await,
+            Self::Schema(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
             Self::Lock(args) => args.run(ctx).await,

@@ -8,6 +8,7 @@
 //! - `hosts`, `groups`, `host_keys`, `apps`, `settings`, `gates`, `sections` what may stand there
 //! - `layer` layering and provenance; `pattern`, `select`, `units`, `fields` the words inside
 //! - `explain` effective values with their places
+//! - `schema` the JSON Schema of all that, for editors
 //! - `check` what needs more than one place; `model` the result
 //!
 //! To add a key: `settings` says how, for those that may stand at several levels; a key of one
@@ -26,6 +27,7 @@ mod images;
 mod layer;
 mod model;
 mod pattern;
+pub mod schema;
 mod sections;
 mod select;
 mod settings;

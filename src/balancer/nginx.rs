@@ -129,6 +129,10 @@ impl Driver for Nginx {
         }
     }
 
+    fn keys(&self) -> &'static [&'static str] {
+        settings::KEYS
+    }
+
     fn check(&self, settings: &serde_json::Value) -> Vec<(String, String)> {
         Settings::read(settings).1
     }

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    deploy, inventory, lock, logs, plan, render, restart, resume, rollback, stage, status, switch,
-    unlock,
+    deploy, inventory, lock, logs, plan, render, restart, resume, rollback, schema, stage, status,
+    switch, unlock,
 };
 
 /// Brings an environment of plain Docker hosts to a wanted release without dropping a request
@@ -117,6 +117,7 @@ pub enum Command {
     Plan(plan::Args),
     Render(render::Args),
     Inventory(inventory::Args),
+    Schema(schema::Args),
     Logs(logs::Args),
     Restart(restart::Args),
     Lock(lock::Args),

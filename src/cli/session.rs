@@ -107,6 +107,23 @@ fn drivers(inventory: &Inventory) -> Result<(), Findings> {
             found.push(Diagnostic::error(what).at(span));
         }
     }
+    for app in inventory.apps.values() {
+        for (name, balance) in &app.balance {
+            let lb = inventory.balancers.get(name);
+            let Some(driver) = lb.and_then(|lb| balancer::driver(&lb.driver.value)) else {
+                continue;
+            };
+            let mut settings = balance.settings.to_json();
+            if let Some(map) = settings.as_object_mut() {
+                map.retain(|key, _| !matches!(key.as_str(), "backend" | "host"));
+            }
+            for (what, key) in driver.check(&settings) {
+                let node = balance.settings.get(&key);
+                let span = node.map_or(&balance.span, |node| &node.span);
+                found.push(Diagnostic::error(what).at(span));
+            }
+        }
+    }
     if found.has_errors() {
         Err(found)
     } else {

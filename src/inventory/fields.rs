@@ -23,6 +23,8 @@ impl<'a> Fields<'a> {
     /// Takes a mapping and reports every key that is not known. Nothing written counts as empty.
     pub fn of(node: &'a Node, path: &str, known: &[&str], findings: &mut Findings) -> Option<Self> {
         let entries = entries(node, path, findings)?;
+        #[cfg(test)]
+        seen::note(path, known);
         for entry in entries {
             let key = entry.key.text.as_str();
             if !known.contains(&key) {
@@ -271,4 +273,24 @@ pub(super) fn relative_path(node: &Node, path: &str, findings: &mut Findings) ->
         "a path below the configuration's directory, without `..`",
     ));
     None
+}
+
+/// Which keys were allowed where: tests hold the schema against it.
+#[cfg(test)]
+pub(super) mod seen {
+    use std::cell::RefCell;
+
+    type Seen = Vec<(String, Vec<String>)>;
+    thread_local!(static SEEN: RefCell<Seen> = const { RefCell::new(Vec::new()) });
+
+    pub fn note(path: &str, known: &[&str]) {
+        let known = known.iter().map(|k| (*k).to_owned()).collect();
+        SEEN.with_borrow_mut(|seen| seen.push((path.to_owned(), known)));
+    }
+    pub fn clear() {
+        SEEN.take();
+    }
+    pub fn take() -> Seen {
+        SEEN.take()
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::text::nearest;
 
 /// Keys as they stand in the inventory.
-const KEYS: &[&str] = &["dir", "server", "listen", "keepalive", "binary", "conf"];
+pub(super) const KEYS: &[&str] = &["dir", "server", "listen", "keepalive", "binary", "conf"];
 
 /// The settings, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -161,6 +161,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       plan       Show what a deploy would do; change nothing
       render     Show the files that hosts would get; change nothing
       inventory  Show every effective value of an environment, where it stands, and what it overrode
+      schema     Print the JSON Schema of inventories, for editors
       logs       Show what the containers say, on all hosts at once
       restart    Restart the release that serves, host by host
       lock       Refuse runs until the lock is lifted; rollback goes ahead all the same
