@@ -30,6 +30,7 @@ pub mod restart;
 pub mod resume;
 pub mod rollback;
 pub mod schema;
+pub mod secrets;
 pub mod session;
 pub mod signals;
 pub mod stage;

@@ -16,6 +16,7 @@ mod keys;
 mod overlay;
 mod policy;
 mod ports;
+mod secrets;
 mod service;
 mod units;
 
@@ -76,6 +77,7 @@ impl Document {
         let document = Self { root, names };
         let shipped: Vec<&str> = shipped.into_iter().collect();
         check::all(&document, &shipped, &mut findings);
+        secrets::check(&document, &shipped, &mut findings);
         findings.or(document)
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::name::{AppName, EnvName, HostName, Outcome, RunId, SlotName};
+use crate::text::Redactor;
 
 /// One event. `v` is the version of this form; fields are only ever added.
 #[derive(Debug, Clone, Serialize)]
@@ -234,6 +235,37 @@ pub enum Kind {
         /// The closing block, ready to be pasted into a ticket.
         block: String,
     },
+}
+
+impl Kind {
+    /// Takes secrets out of every text that came from outside.
+    pub fn clean(&mut self, secrets: &Redactor) {
+        if secrets.is_empty() {
+            return;
+        }
+        let one = |text: &mut String| *text = secrets.clean(text);
+        match self {
+            Self::Started { .. } | Self::Begin { .. } | Self::Switched { .. } => {}
+            Self::Plan { text }
+            | Self::Progress { text, .. }
+            | Self::Done { text, .. }
+            | Self::Line { text, .. }
+            | Self::Waiting { text, .. } => one(text),
+            Self::Failed { why, .. } => one(why),
+            Self::Note { text, hint } => {
+                one(text);
+                one(hint);
+            }
+            Self::Error { what, hints, .. } => {
+                one(what);
+                hints.iter_mut().for_each(one);
+            }
+            Self::Finished { outcome, block } => {
+                one(&mut outcome.why);
+                one(block);
+            }
+        }
+    }
 }
 
 fn millis<S: serde::Serializer>(d: &Duration, s: S) -> Result<S::Ok, S::Error> {

@@ -4,8 +4,10 @@
 //! the rendered files of every host. The revision (`#42`) is a number for people.
 
 mod draft;
+mod secrets;
 
-pub use draft::Draft;
+pub use draft::{Draft, Given};
+pub use secrets::{Prints, SecretFile, Secrets};
 
 use std::collections::BTreeMap;
 
@@ -77,6 +79,28 @@ pub struct HostRelease {
     pub slot: SlotName,
     /// Its services.
     pub services: BTreeMap<ServiceName, ServiceSpec>,
+    /// Fingerprints of its secrets.
+    #[serde(default, skip_serializing_if = "Prints::is_empty")]
+    pub secrets: Prints,
+    /// What it was made from.
+    #[serde(default)]
+    pub made: Made,
+}
+
+/// What a release was made from, and by whom: for people, and so that nobody reverts somebody
+/// else's change with an older configuration. Not part of its identity.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Commit of the configuration repository; empty where there is none.
+    pub commit: String,
+    /// Inventory or templates differed from that commit.
+    pub dirty: bool,
+    /// Version of the program.
+    pub tool: String,
+    /// Who made it; empty where not known.
+    pub who: String,
+    /// When, seconds since the epoch; 0 where not known.
+    pub at: i64,
 }
 
 /// A release with everything that its hosts need.
@@ -97,6 +121,8 @@ pub struct Part {
     pub spec: HostRelease,
     /// The files to upload, without `release.json`.
     pub files: Vec<ReleaseFile>,
+    /// Its secrets' files.
+    pub secrets: Vec<SecretFile>,
 }
 
 impl Release {
@@ -118,6 +144,7 @@ pub fn identity(
     version: &Version,
     digests: &BTreeMap<String, Digest>,
     files: &[(SlotName, HostName, Vec<ReleaseFile>)],
+    secrets: &Prints,
 ) -> ReleaseId {
     let mut hash = Sha256::new();
     // Every part goes in with its length, so that no two lists of parts look the same.
@@ -140,6 +167,11 @@ pub fn identity(
             part(&file.mode.to_be_bytes());
             part(&file.bytes);
         }
+    }
+    // The salt is in each of them.
+    for (name, print) in &secrets.of {
+        part(name.as_bytes());
+        part(print.as_bytes());
     }
     let hex: String = hash
         .finalize()
@@ -175,6 +207,7 @@ mod tests {
                 &Version::new(v).unwrap(),
                 &BTreeMap::new(),
                 &files(b),
+                &Prints::default(),
             )
         };
         assert_eq!(id("1.0", "a"), id("1.0", "a"));

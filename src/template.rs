@@ -10,7 +10,7 @@
 //! `vars`. A name that is not defined is an error, with "did you mean". In YAML and JSON a value is
 //! printed as one whole quoted scalar, so it cannot become anything else; text joins with `~`:
 //! `image: {{ 'nginx:' ~ vars.nginx }}`. In the compose file a `$` in a value is doubled, since
-//! `docker compose` would replace `$name`. `|safe` prints text as it is and takes that care away.
+//! `docker compose` would replace `$name`. `secret('db')` is the path of a secret's file. `|safe` prints text as it is and takes that care away.
 //!
 //! To add a name to the scope: a field of [`Scope`], a line in its `context`, a line above.
 //! Parts: `source` reads the files, `print` writes values, `place` checks where they landed,
@@ -22,6 +22,7 @@ mod origin;
 mod place;
 mod print;
 mod scope;
+mod secret;
 mod source;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ use crate::name::AppName;
 use crate::text::{Diagnostic, Findings, SourceFile, Span};
 
 pub use scope::{HostScope, Images, Scope};
+pub use secret::{SECRETS_DIR, path as secret_path};
 use source::Tree;
 
 /// Name of the rendered compose file.
@@ -91,6 +93,8 @@ pub struct Rendered {
     pub files: Vec<RenderedFile>,
     /// Path of the compose file's template, for messages.
     pub template: String,
+    /// Names of the secrets that the compose file asks for; each lies at [`secret_path`].
+    pub secrets: BTreeSet<String>,
     source: Option<Arc<SourceFile>>,
 }
 
@@ -108,9 +112,13 @@ impl Rendered {
         let ours = at.file.text.as_bytes() == self.compose();
         origin::origin(self.source.as_ref().filter(|_| ours)?, at)
     }
-    /// Paths of all files, for checks of what the compose file refers to.
-    pub fn paths(&self) -> impl Iterator<Item = &str> {
-        self.files.iter().map(|f| f.path.as_str())
+    /// Paths of all files, secrets too, for checks of what the compose file refers to.
+    #[must_use]
+    pub fn paths(&self) -> Vec<String> {
+        let files = self.files.iter().map(|f| f.path.clone());
+        files
+            .chain(self.secrets.iter().map(|name| secret_path(name)))
+            .collect()
     }
 }
 
@@ -172,8 +180,9 @@ impl TemplateSet {
         let template = name.map(|name| self.tree.shown(name));
         let source = name.and_then(|name| self.tree.file(name));
         let mut files = Vec::new();
+        let mut secrets = BTreeSet::new();
         for (path, name) in parts {
-            if let Some(bytes) = self.file(&name, &path, scope, &mut findings) {
+            if let Some(bytes) = self.file(&name, &path, scope, &mut secrets, &mut findings) {
                 let mode = self.tree.mode(&name);
                 files.push(RenderedFile { path, mode, bytes });
             }
@@ -181,11 +190,19 @@ impl TemplateSet {
         findings.or(Rendered {
             files,
             template: template.unwrap_or_default(),
+            secrets,
             source,
         })
     }
 
-    fn file(&self, name: &str, out: &str, scope: &Scope, found: &mut Findings) -> Option<Vec<u8>> {
+    fn file(
+        &self,
+        name: &str,
+        out: &str,
+        scope: &Scope,
+        secrets: &mut BTreeSet<String>,
+        found: &mut Findings,
+    ) -> Option<Vec<u8>> {
         if !name.ends_with(".j2") {
             return self.tree.bytes(name, found).map(<[u8]>::to_vec);
         }
@@ -196,7 +213,8 @@ impl TemplateSet {
             Mode::Quoted => &self.quoted,
             Mode::Plain => &self.plain,
         };
-        let marked = self.text(env, name, scope, found)?;
+        let (marked, asked) = self.text(env, name, scope, found)?;
+        secrets.extend(asked);
         let output = print::unmark(&marked);
         if mode != Mode::Plain {
             let sources = self.loaded(env, name);
@@ -206,23 +224,27 @@ impl TemplateSet {
         Some(output.text.into_bytes())
     }
 
-    /// Renders; after an undefined name, goes on with a stand-in to find the others too.
+    /// Renders, and tells which secrets were asked for; after an undefined name, goes on with a
+    /// stand-in to find the others too.
     fn text(
         &self,
         env: &Environment<'_>,
         name: &str,
         scope: &Scope,
         found: &mut Findings,
-    ) -> Option<String> {
+    ) -> Option<(String, BTreeSet<String>)> {
         let given = scope.context();
         let mut context = given.clone();
         let mut told = BTreeSet::new();
         loop {
             let result = env
                 .get_template(name)
-                .and_then(|t| t.render(minijinja::value::Serde(&context)));
+                .and_then(|t| t.render_captured(minijinja::value::Serde(&context)));
             let error = match result {
-                Ok(text) => return told.is_empty().then_some(text),
+                Ok(done) => {
+                    let asked = secret::asked(done.state());
+                    return told.is_empty().then(|| (done.into_output(), asked));
+                }
                 Err(error) => error,
             };
             let undefined = error::undefined(&error);
@@ -275,17 +297,9 @@ fn environment(tree: &Arc<Tree>, mode: Mode) -> Environment<'static> {
         Mode::Compose | Mode::Quoted => AutoEscape::Json,
     });
     print::install(&mut env, mode);
-    env.add_function("secret", secret);
+    secret::install(&mut env, mode);
     let (names, sources) = (Arc::clone(tree), Arc::clone(tree));
     env.set_path_join_callback(move |name, parent| names.join(name, parent).into());
     env.set_loader(move |name| sources.load(name));
     env
-}
-
-/// The seam for secrets: a template that asks for one is refused, not rendered without it.
-fn secret(name: &str) -> Result<minijinja::Value, minijinja::Error> {
-    Err(minijinja::Error::new(
-        minijinja::ErrorKind::InvalidOperation,
-        format!("secret `{name}` cannot be delivered: this version of deploy has no secrets yet"),
-    ))
 }

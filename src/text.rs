@@ -40,13 +40,34 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// Adds a value and its lines; values shorter than 4 characters are left (they would hide ordinary text).
+    /// Adds a value and its lines, as they are and as they stand in JSON; what is shorter than 4
+    /// characters is left (it would hide ordinary text).
     pub fn add(&mut self, value: &str) {
-        let lines = value.lines().filter(|l| l.len() >= 4).map(str::to_owned);
-        self.values.extend(lines.map(Secret::new));
-        if value.len() >= 4 && !self.values.iter().any(|v| v.expose() == value) {
-            self.values.push(Secret::new(value.to_owned()));
+        for text in value.lines().chain([value]) {
+            let json = serde_json::Value::from(text).to_string();
+            for form in [text, &json[1..json.len() - 1]] {
+                if form.len() >= 4 && !self.values.iter().any(|v| v.expose() == form) {
+                    self.values.push(Secret::new(form.to_owned()));
+                }
+            }
         }
+        self.sort();
+    }
+    /// Nothing is hidden.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+    /// Adds all values of another one.
+    pub fn extend(&mut self, other: &Self) {
+        for value in &other.values {
+            if !self.values.contains(value) {
+                self.values.push(value.clone());
+            }
+        }
+        self.sort();
+    }
+    fn sort(&mut self) {
         // Longest first, so that a value that contains another is hidden whole.
         self.values
             .sort_by_key(|v| std::cmp::Reverse(v.expose().len()));
@@ -189,6 +210,11 @@ mod tests {
         let mut r = Redactor::default();
         r.add("hunter22");
         r.add("hunter22-and-more\nsecond line");
+        r.add("with \"quotes\"");
+        assert_eq!(
+            r.clean(r#"{"text":"with \"quotes\""}"#),
+            r#"{"text":"***"}"#
+        );
         assert_eq!(
             r.clean("x hunter22-and-more y hunter22 z second line"),
             "x *** y *** z ***"

@@ -24,6 +24,8 @@ mod readme;
 mod refused;
 #[path = "fleet/cases/rig.rs"]
 mod rig;
+#[path = "fleet/cases/secrets.rs"]
+mod secrets;
 // Storms: `script/test` runs what is in `long` with `--long` only.
 #[path = "fleet/cases/together.rs"]
 mod long;

@@ -22,12 +22,12 @@ use crate::name::{ExitCode, HostName, OutcomeKind, RunId};
 use crate::plan::entry::may_begin;
 use crate::plan::{Action, Move, Plan, PlanKind, Refusal, judge};
 use crate::record::verb;
-use crate::release::Release;
+use crate::release::{Made, Release};
 use crate::report::words;
-use crate::text::Redactor;
 
 /// A random number of 64 bits from the operating system.
-fn random() -> u64 {
+#[must_use]
+pub fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
@@ -44,6 +44,17 @@ pub fn meta(ctx: &Context) -> Meta {
         started: ctx.clock.wall().as_second(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
         resumed: None,
+    }
+}
+
+/// What a release of this run is made from.
+#[must_use]
+pub fn made(meta: &Meta) -> Made {
+    Made {
+        tool: meta.tool.clone(),
+        who: meta.who.to_string(),
+        at: meta.started,
+        ..Made::default()
     }
 }
 
@@ -155,7 +166,7 @@ impl Drive<'_> {
             self.release,
             self.fleet,
             self.meta,
-            Redactor::default(),
+            voice.hidden(),
             &voice,
             told,
         );

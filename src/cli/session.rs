@@ -45,7 +45,9 @@ pub fn inventory(ctx: &Context, env: &EnvName) -> Result<Inventory, Failure> {
     Ok(inventory)
 }
 
-fn config_dir(ctx: &Context) -> std::path::PathBuf {
+/// Where `inventories/` and `templates/` are.
+#[must_use]
+pub fn config_dir(ctx: &Context) -> std::path::PathBuf {
     let dir = &ctx.options.config_dir;
     dir.strip_prefix(".").map_or_else(
         |_| dir.clone(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::context::Context;
 use super::drive::{self, Drive};
 use super::failure::Failure;
+use super::secrets;
 use super::session::{self, Session};
 use super::streams;
 use super::unfinished;
@@ -20,6 +21,7 @@ use crate::name::{AppName, EnvName, ExitCode, HostName, SlotName, Version};
 use crate::plan::{
     Plan, PlanKind, Refusal, blue_green, restart as again, resume as finish, switch as turn,
 };
+use crate::release::Given;
 use crate::report::paint;
 use crate::report::status::{self as report, StatusView};
 
@@ -114,11 +116,17 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
     with(session, async |session: &mut Session| {
         let asked = session.unless_stopped(async |session: &Session| {
             let digests = session::digests(ctx, &inventory, draft.images());
-            tokio::join!(digests, look(session, &inventory, app))
+            let secrets = secrets::fetch(ctx, &session.voice, &inventory, draft.secrets());
+            tokio::join!(digests, secrets, look(session, &inventory, app))
         });
-        let (digests, (site, fleet)) = asked.await?;
-        let release = draft.pin(&digests?, |id| drive::revision(&fleet, id))?;
+        let (digests, secrets, (site, fleet)) = asked.await?;
         let meta = drive::meta(ctx);
+        let given = Given {
+            secrets: &secrets?,
+            salt: &secrets::salt(&fleet, drive::random),
+            made: &drive::made(&meta),
+        };
+        let release = draft.pin(&digests?, &given, |id| drive::revision(&fleet, id))?;
         let generation = meta.run.to_string();
         let planner =
             |fleet: &Fleet| blue_green::deploy(&site.setup, &release, fleet, kind, &generation);

@@ -210,14 +210,14 @@ fn real(
             matches!(&s.action, Action::Pull { host: h, .. } if h == host)
                 || matches!(&s.action, Action::Restart { host: h, .. } if h == host)
         });
-        let release = part
-            .filter(|_| brings)
-            .map(|p| (p.spec.clone(), p.files.clone()));
+        let part = part.filter(|_| brings);
+        let release = part.map(|p| (p.spec.clone(), p.files.clone()));
         uploads.insert(
             host.clone(),
             Upload {
                 manifest: Some(manifest.clone()),
                 release,
+                secrets: part.map(|p| p.secrets.clone()).unwrap_or_default(),
             },
         );
     }

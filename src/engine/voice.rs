@@ -1,13 +1,14 @@
 //! The engine's voice: numbers events, stamps them, and gives them to whoever listens.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::event::jiff_text::Stamp;
 use crate::event::{Event, Kind};
 use crate::name::RunId;
+use crate::text::Redactor;
 use crate::time::Clock;
 
 /// Cheap to clone; all clones count together.
@@ -17,6 +18,7 @@ pub struct Voice {
     seq: Arc<AtomicU64>,
     clock: Clock,
     run: Option<RunId>,
+    hidden: Arc<RwLock<Redactor>>,
 }
 
 impl Voice {
@@ -28,6 +30,7 @@ impl Voice {
             seq: Arc::default(),
             clock,
             run: None,
+            hidden: Arc::default(),
         }
     }
 
@@ -46,8 +49,22 @@ impl Voice {
         &self.clock
     }
 
+    /// From now on these secrets are in no event.
+    pub fn hide(&self, secrets: &Redactor) {
+        let mut hidden = self.hidden.write().unwrap_or_else(PoisonError::into_inner);
+        hidden.extend(secrets);
+    }
+
+    /// What is hidden.
+    #[must_use]
+    pub fn hidden(&self) -> Redactor {
+        let hidden = self.hidden.read().unwrap_or_else(PoisonError::into_inner);
+        hidden.clone()
+    }
+
     /// Says it. Nobody listening is no error: a run does not depend on its audience.
-    pub fn say(&self, kind: Kind) {
+    pub fn say(&self, mut kind: Kind) {
+        kind.clean(&self.hidden());
         let event = Event {
             v: 1,
             seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,

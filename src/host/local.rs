@@ -87,14 +87,32 @@ pub struct Output {
 ///
 /// # Errors
 /// The program cannot be started, or did not end in time (`TimedOut`).
-#[expect(clippy::disallowed_methods, reason = "the door to local processes")]
 pub async fn output<S: AsRef<std::ffi::OsStr>>(
     program: &str,
     args: &[S],
     input: &[u8],
     limit: Duration,
 ) -> io::Result<Output> {
-    let mut child = Command::new(program)
+    output_in(None, program, args, input, limit).await
+}
+
+/// The same, in a directory.
+///
+/// # Errors
+/// As [`output`].
+#[expect(clippy::disallowed_methods, reason = "the door to local processes")]
+pub async fn output_in<S: AsRef<std::ffi::OsStr>>(
+    dir: Option<&std::path::Path>,
+    program: &str,
+    args: &[S],
+    input: &[u8],
+    limit: Duration,
+) -> io::Result<Output> {
+    let mut command = Command::new(program);
+    if let Some(dir) = dir {
+        command.current_dir(dir);
+    }
+    let mut child = command
         .args(args)
         .process_group(0)
         .kill_on_drop(true)

@@ -403,8 +403,15 @@ pub struct Registry {
 pub enum SecretSource {
     /// A variable of the operator's environment.
     Env(String),
-    /// A file on the operator's machine, relative to the configuration's directory.
+    /// A file on the operator's machine, relative to the configuration's directory: its whole content.
     File(PathBuf),
+    /// One line `KEY=value` of such a file.
+    Dotenv {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
     /// The output of a command on the operator's machine, word by word.
     Command(Vec<String>),
 }

@@ -222,7 +222,7 @@ pub(super) fn secrets(
     for (name, span, node) in merged(docs, "secrets", origins, findings) {
         let path = format!("secrets.{name}");
         let known = ["env", "file", "command"];
-        let Some(f) = Fields::of(&node, &path, &known, findings) else {
+        let Some(f) = Fields::of(&node, &path, &["env", "file", "key", "command"], findings) else {
             continue;
         };
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
@@ -233,9 +233,14 @@ pub(super) fn secrets(
         let given: Vec<&str> = known.into_iter().filter(|k| f.get(k).is_some()).collect();
         let source = match given.as_slice() {
             ["env"] => f.read("env", findings, fields::text).map(SecretSource::Env),
-            ["file"] => f
-                .read("file", findings, fields::relative_path)
-                .map(SecretSource::File),
+            ["file"] => {
+                let path = f.read("file", findings, fields::relative_path);
+                let key = f.read("key", findings, fields::text);
+                path.map(|path| match key {
+                    Some(key) => SecretSource::Dotenv { path, key },
+                    None => SecretSource::File(path),
+                })
+            }
             ["command"] => f.read("command", findings, argv).map(SecretSource::Command),
             _ => {
                 let finding =
@@ -245,6 +250,14 @@ pub(super) fn secrets(
                 None
             }
         };
+        if let Some(key) = f.get("key").filter(|_| given != ["file"]) {
+            let finding = Diagnostic::error(format!("secret `{name}` has a key but no file"));
+            findings.push(
+                finding
+                    .at(&key.span)
+                    .expected("`key:` names a line of `file:`"),
+            );
+        }
         if let Some(value) = source {
             out.insert(name, Located { value, span });
         }

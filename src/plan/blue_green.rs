@@ -180,6 +180,7 @@ impl Wish<'_> {
         plan.old = active.cloned();
         plan.notes = notes;
         self.warn_of_downgrade(&mut plan);
+        plan.notes.extend(self.changed_secrets(active));
         let kept = setup
             .hosts(standby)
             .filter_map(|h| judge::recorded(fleet.hosts.get(h)?, standby));
@@ -213,7 +214,50 @@ impl Wish<'_> {
                 "{} is older than {}, which serves",
                 to.version, from.version
             ));
+            if self
+                .release
+                .parts
+                .iter()
+                .any(|p| !p.spec.secrets.is_empty())
+            {
+                plan.notes.push(format!(
+                    "{} gets today's secrets, not those that it had",
+                    to.version
+                ));
+            }
         }
+    }
+
+    /// Secrets that are not those of what serves; hosts with the same changes are named once.
+    fn changed_secrets(&self, active: Option<&SlotName>) -> Vec<String> {
+        let Some(slot) = active else {
+            return Vec::new();
+        };
+        let mut told: Vec<(Vec<String>, Vec<&HostName>)> = Vec::new();
+        for host in self.setup.hosts(slot) {
+            let was = self
+                .fleet
+                .hosts
+                .get(host)
+                .and_then(|v| judge::recorded(v, slot));
+            let (Some(was), Some(new)) = (was, self.release.on(slot, host)) else {
+                continue;
+            };
+            let changes = was.secrets.changes(&new.spec.secrets);
+            match told.iter_mut().find(|(known, _)| *known == changes) {
+                Some((_, hosts)) => hosts.push(host),
+                None => told.push((changes, vec![host])),
+            }
+        }
+        if let [(changes, _)] = told.as_mut_slice() {
+            return std::mem::take(changes);
+        }
+        let named = |(changes, hosts): (Vec<String>, Vec<&HostName>)| {
+            let hosts: Vec<&str> = hosts.iter().map(|h| h.as_str()).collect();
+            let hosts = hosts.join(" ");
+            changes.into_iter().map(move |c| format!("{hosts}: {c}"))
+        };
+        told.into_iter().flat_map(named).collect()
     }
 
     /// Pull and replace on every host of the slot that does not run the release yet. What stands by

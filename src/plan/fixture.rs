@@ -64,6 +64,8 @@ pub fn kept(number: u64, slot: &SlotName) -> HostRelease {
         label: label(number),
         slot: slot.clone(),
         services: services(),
+        secrets: crate::release::Prints::default(),
+        made: crate::release::Made::default(),
     }
 }
 
@@ -74,6 +76,7 @@ pub fn release(setup: &Setup, number: u64) -> Release {
             host: h.clone(),
             spec: kept(number, s),
             files: Vec::new(),
+            secrets: Vec::new(),
         };
         setup.hosts(s).map(part).collect::<Vec<_>>()
     };

@@ -143,6 +143,7 @@ pub fn rollback(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, 
 fn redeploy(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
     let serving = judge::shown_release(setup, fleet, active).map(|r| r.id);
     let kept = fleet.hosts.values().flat_map(|v| v.record.kept.iter());
+    let secret = kept.clone().any(|r| !r.secrets.is_empty());
     let mut known: Vec<ReleaseLabel> = kept.map(|r| r.label.clone()).collect();
     known.retain(|r| Some(&r.id) != serving.as_ref());
     known.sort_by_key(|r| std::cmp::Reverse(r.revision));
@@ -157,7 +158,12 @@ fn redeploy(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
             setup.env, setup.app
         )
     } else {
-        format!("can be deployed again: {}", list.join(", "))
+        let today = if secret {
+            " (with today's secrets)"
+        } else {
+            ""
+        };
+        format!("can be deployed again: {}{today}", list.join(", "))
     }
 }
 

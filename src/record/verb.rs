@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::host::script::{Body, Script};
 use crate::name::{Actor, AppName, EnvName, Fence, NameError, OutcomeKind, ReleaseId, RunId};
-use crate::release::{HostRelease, ReleaseFile};
+use crate::release::{HostRelease, ReleaseFile, SecretFile};
 
 use super::history::HistoryEntry;
 use super::manifest::Manifest;
@@ -110,6 +110,8 @@ pub struct Upload {
     /// What the host is to keep and run, with its files; they go to `releases/<id>/<slot>`, with
     /// `release.json` beside them. Skipped where the host has them (releases never change).
     pub release: Option<(HostRelease, Vec<ReleaseFile>)>,
+    /// Its secrets, brought where they are not, also to a release that the host has.
+    pub secrets: Vec<SecretFile>,
 }
 
 /// The text of a look-like verb: the record's own answer, then `facts` in a subshell of its own.
@@ -186,6 +188,14 @@ fn release_files(upload: &Upload) -> Result<(&str, &str, Vec<ReleaseFile>), Name
     for file in files {
         check_path(&file.path)?;
         all.push(file.clone());
+    }
+    for file in &upload.secrets {
+        check_path(&file.path)?;
+        all.push(ReleaseFile {
+            path: file.path.clone(),
+            mode: file.mode,
+            bytes: file.bytes.expose().clone(),
+        });
     }
     Ok((release.label.id.as_str(), release.slot.as_str(), all))
 }

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{HostRelease, Part, Release, ReleaseFile, ReleaseLabel, ServiceSpec, identity};
+use super::{
+    HostRelease, Made, Part, Prints, Release, ReleaseFile, ReleaseLabel, SecretFile, Secrets,
+    ServiceSpec, identity,
+};
 use crate::compose::{self, Document, ImageRef, OVERRIDE_FILE, Policy, ServicePolicy, Wanted};
 use crate::inventory::{App, HostApp, Inventory, Level};
 use crate::name::{Digest, HostName, ServiceName, SlotName, Version};
@@ -20,6 +23,17 @@ pub struct Draft {
     parts: Vec<DraftPart>,
     /// What is worth knowing though it is no error.
     pub warnings: Findings,
+}
+
+/// What a release is given beside what was rendered.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// Values of the secrets that it asks for.
+    pub secrets: &'a Secrets,
+    /// Salt of their fingerprints.
+    pub salt: &'a str,
+    /// What it is made from.
+    pub made: &'a Made,
 }
 
 #[derive(Debug, Clone)]
@@ -86,14 +100,22 @@ impl Draft {
         self.parts.iter().map(|p| (&p.slot, &p.host, &p.rendered))
     }
 
-    /// Pins every image and adds the overriding file. `revision` gives the number for people once
-    /// the identity is known.
+    /// Names of the secrets that are asked for on any host.
+    #[must_use]
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let all = self.parts.iter().flat_map(|p| &p.rendered.secrets);
+        all.cloned().collect()
+    }
+
+    /// Pins every image and adds the overriding file and the secrets. `revision` gives the number
+    /// for people once the identity is known.
     ///
     /// # Errors
     /// All findings: policy against template, an image without digest.
     pub fn pin(
         &self,
         digests: &BTreeMap<ImageRef, Digest>,
+        given: &Given<'_>,
         revision: impl FnOnce(&super::ReleaseId) -> u64,
     ) -> Result<Release, Findings> {
         // First without the labels that name the release: they must not be part of its identity.
@@ -108,7 +130,8 @@ impl Draft {
             .zip(&bare)
             .map(|(p, overlay)| (p.slot.clone(), p.host.clone(), p.files(&overlay.bytes)))
             .collect();
-        let id = identity(&self.env, &self.app, &self.version, &own, &files);
+        let prints = Prints::new(given.salt, &self.secrets(), given.secrets);
+        let id = identity(&self.env, &self.app, &self.version, &own, &files, &prints);
         let label = ReleaseLabel {
             revision: revision(&id),
             id,
@@ -117,7 +140,8 @@ impl Draft {
         };
         let overlays = self.overlays(digests, &labels(&label))?;
         let parts = self.parts.iter().zip(overlays);
-        let parts = parts.map(|(p, overlay)| p.part(&label, &overlay)).collect();
+        let part = |(p, overlay): (&DraftPart, _)| p.part(&label, &overlay, &prints, given);
+        let parts = parts.map(part).collect();
         Ok(Release { label, parts })
     }
 
@@ -168,6 +192,16 @@ fn labels(label: &ReleaseLabel) -> BTreeMap<String, String> {
 }
 
 impl DraftPart {
+    /// Those of the fingerprints that this host's files ask for.
+    fn prints(&self, all: &Prints) -> Prints {
+        let own = all.of.iter();
+        let own = own.filter(|(name, _)| self.rendered.secrets.contains(*name));
+        Prints {
+            salt: all.salt.clone(),
+            of: own.map(|(n, p)| (n.clone(), p.clone())).collect(),
+        }
+    }
+
     fn files(&self, overlay: &[u8]) -> Vec<ReleaseFile> {
         let own = self.rendered.files.iter().map(|f| ReleaseFile {
             path: f.path.clone(),
@@ -182,7 +216,13 @@ impl DraftPart {
         own.chain([added]).collect()
     }
 
-    fn part(&self, label: &ReleaseLabel, overlay: &compose::Overlay) -> Part {
+    fn part(
+        &self,
+        label: &ReleaseLabel,
+        overlay: &compose::Overlay,
+        prints: &Prints,
+        given: &Given<'_>,
+    ) -> Part {
         let ports = self.document.host_ports();
         let services = overlay.effective.iter().map(|(name, e)| {
             let held = ports.iter().filter(|(s, _)| s == name);
@@ -209,8 +249,11 @@ impl DraftPart {
                 label: label.clone(),
                 slot: self.slot.clone(),
                 services: services.collect(),
+                secrets: self.prints(prints),
+                made: given.made.clone(),
             },
             files: self.files(&overlay.bytes),
+            secrets: SecretFile::of(&self.rendered.secrets, given.secrets),
         }
     }
 }
@@ -228,7 +271,9 @@ fn render_part(
         "{} for {} in {} of {}",
         rendered.template, app.name, member.slot, member.host
     );
-    let parsed = Document::parse(&path, rendered.compose(), rendered.paths());
+    let paths = rendered.paths();
+    let shipped = paths.iter().map(String::as_str);
+    let parsed = Document::parse(&path, rendered.compose(), shipped);
     // Shown in the template, where it can be mended, and once for all hosts.
     let (document, more) = parsed.map_err(|e| e.moved(|at| rendered.origin(at)))?;
     warnings.extend(more.moved(|at| rendered.origin(at)));
@@ -278,6 +323,7 @@ fn scope(inventory: &Inventory, app: &App, version: &Version, member: &HostApp) 
         slot: Some(member.slot.clone()),
         port: member.port,
         vars: member.vars.clone(),
+        secrets: inventory.secrets.keys().cloned().collect(),
     }
 }
 

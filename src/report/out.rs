@@ -7,6 +7,8 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::text::Redactor;
+
 /// Where output goes. Clones share the same ends.
 #[derive(Clone)]
 pub struct Out(Arc<Mutex<Ends>>);
@@ -18,6 +20,8 @@ struct Ends {
     lost: Option<io::ErrorKind>,
     /// The reader of stdout went away.
     gone: bool,
+    /// What is shown to nobody.
+    hidden: Redactor,
 }
 
 impl Out {
@@ -35,13 +39,20 @@ impl Out {
             stderr,
             lost: None,
             gone: false,
+            hidden: Redactor::default(),
         })))
+    }
+
+    /// From now on these secrets are written nowhere.
+    pub fn hide(&self, secrets: &Redactor) {
+        self.ends().hidden.extend(secrets);
     }
 
     /// Writes a result to stdout, with a newline at its end. What cannot be written is dropped.
     pub fn result(&self, text: &str) {
         let mut ends = self.ends();
-        let done = line(&mut *ends.stdout, text);
+        let text = ends.hidden.clean(text);
+        let done = line(&mut *ends.stdout, &text);
         match done.map_err(|error| error.kind()) {
             Ok(()) => {}
             Err(io::ErrorKind::BrokenPipe) => ends.gone = true,
@@ -53,12 +64,15 @@ impl Out {
 
     /// Writes to stderr, with a newline at its end. What cannot be written is dropped.
     pub fn say(&self, text: &str) {
-        let _ = line(&mut *self.ends().stderr, text);
+        let mut ends = self.ends();
+        let text = ends.hidden.clean(text);
+        let _ = line(&mut *ends.stderr, &text);
     }
 
     /// Writes a question to stderr; the answer follows on the same line.
     pub fn ask(&self, text: &str) {
         let mut ends = self.ends();
+        let text = ends.hidden.clean(text);
         let _ = ends.stderr.write_all(text.as_bytes());
         let _ = ends.stderr.flush();
     }

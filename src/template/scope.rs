@@ -1,6 +1,6 @@
 //! The names that a template may use, and their values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -53,6 +53,8 @@ pub struct Scope {
     pub port: Option<u16>,
     /// `{{ vars.log_level }}`: the effective variables for this app on this host.
     pub vars: Map<String, Value>,
+    /// `{{ secret('db') }}`: the names that there are.
+    pub secrets: BTreeSet<String>,
 }
 
 /// Names that may be without a value, and how they get one.
@@ -99,6 +101,7 @@ impl Scope {
             names.insert("port".to_owned(), port.into());
         }
         names.insert("vars".to_owned(), Value::Object(self.vars.clone()));
+        super::secret::know(&mut names, &self.secrets);
         Value::Object(names)
     }
 

@@ -10,7 +10,8 @@ use deploy::record::{
     ClaimId, ClaimReply, HistoryEntry, Hold, HoldLevel, Look, Manifest, RunKind, StateDir, Take,
     TakeReply, Upload, parse,
 };
-use deploy::release::{HostRelease, ReleaseFile, ReleaseLabel};
+use deploy::release::{HostRelease, Made, Prints, ReleaseFile, ReleaseLabel, SecretFile};
+use deploy::text::Secret;
 
 use super::bench::Bench;
 
@@ -103,6 +104,11 @@ pub fn upload(id: &ClaimId) -> Upload {
     Upload {
         manifest: Some(manifest),
         release: Some((release(&id.run), files)),
+        secrets: vec![SecretFile {
+            path: "secrets/db".into(),
+            mode: 0o444,
+            bytes: Secret::new(b"a\0value".to_vec()),
+        }],
     }
 }
 
@@ -117,6 +123,8 @@ pub fn release(run: &RunId) -> HostRelease {
         },
         slot: SlotName::new("blue").unwrap(),
         services: BTreeMap::new(),
+        secrets: Prints::default(),
+        made: Made::default(),
     }
 }
 

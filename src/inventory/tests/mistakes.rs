@@ -168,6 +168,10 @@ fn of_values() {
             top("secrets: { db: { env: DB, file: db.txt } }"),
         ),
         (
+            "a secret with a key of no file",
+            top("secrets: { db: { env: DB, key: DB } }"),
+        ),
+        (
             "a registry with a scheme",
             top("registries: { \"http://r\": { insecure: true } }"),
         ),

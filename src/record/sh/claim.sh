@@ -1,6 +1,7 @@
 # claim RUN FENCE TTL WHO HEED RELEASE SLOT MANIFEST-SIZE FILES { MODE SIZE PATH }… FACTS-PARAMETERS…
 # HEED: yes = a person's lock refuses the claim. RELEASE: `-` = no files; they go to
-# releases/RELEASE/SLOT, which never changes once it is there. Data: manifest, then files.
+# releases/RELEASE/SLOT, which never changes once it is there; those in secrets/ come with their
+# own, closed directory. Data: manifest, then files.
 run=$1 fence=$2 ttl=$3 who=$4 heed=$5 release=$6 slot=$7 size=$8 files=$9
 shift 9
 
@@ -32,7 +33,11 @@ receive() {
   mkdir -p "$stage/release/$slot" && take_data "$size" >"$stage/manifest" || return 1
   while [ "$files" -gt 0 ]; do
     to=$stage/release/$slot/$3
-    case $3 in */*) mkdir -p "${to%/*}" || return 1 ;; esac
+    case $3 in
+    # Nobody else enters: what is mounted from it is readable there whoever the container runs as.
+    secrets/*) [ -d "${to%/*}" ] || mkdir -m 700 "${to%/*}" || return 1 ;;
+    */*) mkdir -p "${to%/*}" || return 1 ;;
+    esac
     take_data "$2" >"$to" || return 1
     [ "$1" = 660 ] || chmod "$1" "$to" || return 1
     files=$((files - 1))
@@ -68,8 +73,14 @@ fi
 if [ -d "$stage" ]; then
   mv -f "$stage/manifest" "runs/$run/manifest" || refuse error write
   # One host may carry several slots: each is a folder of its own within the release.
-  if [ "$release" = - ] || [ -d "releases/$release/$slot" ]; then
+  if [ "$release" = - ]; then
     :
+  elif [ -d "releases/$release/$slot" ]; then
+    # It never changes; but its secrets go when no slot holds it any more.
+    if [ -d "$stage/release/$slot/secrets" ] && [ ! -d "releases/$release/$slot/secrets" ]; then
+      mv "$stage/release/$slot/secrets" "releases/$release/$slot/secrets" &&
+        sync "releases/$release/$slot" || refuse error write
+    fi
   elif [ -d "releases/$release" ]; then
     mv "$stage/release/$slot" "releases/$release/$slot" && sync "releases/$release" ||
       refuse error write

@@ -44,6 +44,14 @@ rm -rf lease.* "in.$fence".* claim.new history.new promoted.new "runs/$c_run/now
 for f in in.*; do
   [ ! -d "$f" ] || find "$f" -maxdepth 0 -mmin +60 -exec rm -rf {} +
 done
+# Secrets of releases that no slot holds are not kept.
+for f in releases/*/*/secrets; do
+  [ -d "$f" ] || continue
+  id=${f#releases/} id=${id%%/*} slot=${f%/secrets} slot=${slot##*/}
+  [ ! -e "slots/$slot" ] || first "slots/$slot" || continue
+  [ -e "slots/$slot" ] || line=
+  case $line in "1 $id "*) ;; *) rm -rf "$f" 2>/dev/null ;; esac
+done
 # Bounded: whole runs, oldest first, and the older part of the journal.
 many() { [ $# -gt "$keep_runs" ]; }
 if many runs/*; then

@@ -103,6 +103,8 @@ fn host(setup: &Setup, in_slot: &str, which: (&str, u64, &str)) -> HostView {
         label: label(which),
         slot: slot(in_slot),
         services: [(ServiceName::new("web").unwrap(), spec())].into(),
+        secrets: crate::release::Prints::default(),
+        made: crate::release::Made::default(),
     };
     let record = SlotRecord {
         release: which.0.parse().unwrap(),

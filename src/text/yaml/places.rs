@@ -40,7 +40,14 @@ pub fn places(text: &str) -> Option<Vec<Place>> {
             Event::SequenceStart(..) | Event::MappingStart(..) => Kind::Collection,
             _ => continue,
         };
-        let end = span.end.index();
+        let mut end = span.end.index();
+        // Before the end of a flow collection the parser counts the blanks after a scalar to it.
+        while matches!(kind, Kind::Plain | Kind::Quoted)
+            && end > span.start.index()
+            && chars.get(end - 1).is_some_and(|c| c.is_whitespace())
+        {
+            end -= 1;
+        }
         let start = bare(&chars, span.start.index()).min(end.max(span.start.index()));
         places.push(Place { kind, start, end });
     }
@@ -90,5 +97,13 @@ mod tests {
         assert_eq!(shown[6].0, Kind::Other);
         assert!(shown[6].1.contains('q'));
         assert_eq!(places("a: b: c"), None);
+        let flow = "a: { b: \"c\" , d: \"e\" }\n";
+        let quoted: Vec<&str> = places(flow)
+            .unwrap()
+            .iter()
+            .filter(|p| p.kind == Kind::Quoted)
+            .map(|p| &flow[p.start..p.end])
+            .collect();
+        assert_eq!(quoted, ["\"c\"", "\"e\""]);
     }
 }
