@@ -58,7 +58,7 @@ apps:
     hosts: "web*"
 protection: { confirm: true, ticket: '^CHG' }
 registries: { "registry:5000": { insecure: true, address: "10.0.0.1:5000", ca: ca.pem } }
-secrets: { db: { env: DB }, key: { file: key.txt }, token: { command: [op, read, x] } }
+secrets: { db: { env: DB }, key: { file: key.txt }, line: { file: a.env, key: A }, token: { command: [op, read, x] } }
 "#;
 
 fn schema() -> Value {
