@@ -4,7 +4,7 @@
 //! environment, app, group, host, app on host, `--set`), checks everything, and returns an
 //! [`Inventory`] or all [`crate::text::Findings`] at once. The way of a file through it:
 //!
-//! - `source` the door to the files; `document` one file taken apart
+//! - `source` the door to the files; `document` one file taken apart; `commit` which commit they are of
 //! - `hosts`, `groups`, `host_keys`, `apps`, `settings`, `gates`, `sections` what may stand there
 //! - `layer` layering and provenance; `pattern`, `select`, `units`, `fields` the words inside
 //! - `explain` effective values with their places
@@ -16,6 +16,7 @@
 
 mod apps;
 mod check;
+mod commit;
 mod document;
 mod explain;
 mod fields;

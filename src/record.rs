@@ -9,6 +9,8 @@
 //! - `look`      what a look found: the record and the facts that were asked for with it
 //! - `manifest`  what a run wanted; what `resume` reads
 //! - `history`   one line per finished run, and the journal's lines
+//! - `past`      verbs about runs that are over or never began, and what hosts together remember
+//! - `run_report` how a run went, step by step; kept beside its manifest
 //! - `model`     the verbs in memory, clocks included; the scripts must agree with it
 //!
 //! To add a verb: a file in `sh/`, a function in `verb`, an answer in `reply` and `parse`, a method of
@@ -19,7 +21,9 @@ pub mod look;
 pub mod manifest;
 pub mod model;
 pub mod parse;
+pub mod past;
 pub mod reply;
+pub mod run_report;
 pub mod verb;
 
 pub use history::{HistoryEntry, JournalLine, Took};
@@ -29,4 +33,5 @@ pub use reply::{
     ClaimReply, Fault, HoldReply, Holder, PeekReply, Phase, RecordError, ReleaseReply, RenewReply,
     StepReply, TakeReply,
 };
+pub use run_report::{RunReport, Span};
 pub use verb::{ClaimId, HoldLevel, Scope, Take, Upload};

@@ -17,7 +17,7 @@ use crate::engine::run::{self, Ended, Meta, Planner, Resumed};
 use crate::engine::site::Site;
 use crate::event::{Group, Kind, Role};
 use crate::fleet::{Fleet, Problem, Severity};
-use crate::inventory::Inventory;
+use crate::inventory::{Config, Inventory};
 use crate::name::{ExitCode, HostName, OutcomeKind, RunId};
 use crate::plan::entry::may_begin;
 use crate::plan::{Action, Move, Plan, PlanKind, Refusal, judge};
@@ -43,6 +43,7 @@ pub fn meta(ctx: &Context) -> Meta {
         ticket: ctx.options.ticket.clone().unwrap_or_default(),
         started: ctx.clock.wall().as_second(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
+        config: Config::new(&ctx.options.config_dir, []).commit().unwrap_or_default(),
         resumed: None,
     }
 }

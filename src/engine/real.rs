@@ -20,7 +20,7 @@ use crate::host::script::{Body, Script};
 use crate::name::{Fence, HostName, OutcomeKind, ReleaseId, SlotName};
 use crate::record::verb;
 use crate::record::{
-    self, ClaimId, ClaimReply, HistoryEntry, ReleaseReply, RenewReply, StepReply, Upload,
+    self, ClaimId, ClaimReply, HistoryEntry, ReleaseReply, RenewReply, RunReport, StepReply, Upload,
 };
 use crate::release::HostRelease;
 use crate::text::Redactor;
@@ -92,11 +92,12 @@ impl Real {
         &self,
         host: &HostName,
         outcome: OutcomeKind,
-        entry: &HistoryEntry,
+        (entry, report): (&HistoryEntry, &RunReport),
     ) -> Result<Result<MachineSeen, String>, Trouble> {
         let machine = self.machine(host)?;
         let (scope, fence) = (&machine.scope, &self.id.fence);
-        let script = verb::release_and_look(scope, fence, outcome, entry, &machine.facts());
+        let facts = machine.facts();
+        let script = verb::release_and_look(scope, fence, outcome, entry, report, &facts);
         let reply = run(machine, script).await?;
         match record::parse::release(&reply).map_err(refused)? {
             ReleaseReply::Released { .. } => match record::parse::released_look(&reply) {

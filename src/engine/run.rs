@@ -1,11 +1,13 @@
 //! One run from its plan to its record: claim, look again, perform, give back.
 //!
 //! - `back`     giving the hosts back, with a last look
+//! - `timeline` how it went, step by step: the report that is kept with it
 //! - `written`  what it writes on the hosts: the manifest before, the history after
 //!
 //! To add something that is decided before the first change: [`run`], before `perform`.
 
 mod back;
+pub mod timeline;
 mod written;
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::back::{Back, give_back, unclaim};
 use self::written::{entry, manifest_of};
+pub(super) use self::written::run_kind;
 use super::claim::{self, Denied};
 use super::dispatch::{Dispatcher, Log};
 use super::gates::GateBook;
@@ -48,6 +51,8 @@ pub struct Meta {
     pub started: i64,
     /// Version of the program.
     pub tool: String,
+    /// Commit of the configuration; empty where it is in no repository.
+    pub config: String,
     /// The unfinished run that is taken over, where one is.
     pub resumed: Option<Resumed>,
 }
@@ -134,7 +139,8 @@ pub async fn run(
     let back = if keep {
         Back::default()
     } else {
-        give_back(&real, &order, outcome.kind, &entry, voice).await
+        let report = timeline::report(plan, &log, &voice.heard(), voice.clock().wall());
+        give_back(&real, &order, outcome.kind, (entry, report), voice).await
     };
     Ended {
         outcome,

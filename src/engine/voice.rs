@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -11,7 +12,13 @@ use crate::name::RunId;
 use crate::text::Redactor;
 use crate::time::Clock;
 
-/// Cheap to clone; all clones count together.
+/// Most events that a voice remembers for the run's report.
+const KEPT: usize = 5000;
+
+/// What was said, and when by the wall clock.
+pub type Heard = (jiff::Timestamp, Kind);
+
+/// Cheap to clone; all clones count together and remember together.
 #[derive(Clone, Debug)]
 pub struct Voice {
     to: UnboundedSender<Event>,
@@ -19,9 +26,16 @@ pub struct Voice {
     clock: Clock,
     run: Option<RunId>,
     hidden: Arc<RwLock<Redactor>>,
+    kept: Arc<Mutex<Vec<Heard>>>,
 }
 
 impl Voice {
+    /// A voice that nobody hears, for what only looks.
+    #[must_use]
+    pub fn mute(clock: Clock) -> Self {
+        Self::new(tokio::sync::mpsc::unbounded_channel().0, clock)
+    }
+
     /// A voice that speaks to `to`.
     #[must_use]
     pub fn new(to: UnboundedSender<Event>, clock: Clock) -> Self {
@@ -31,6 +45,31 @@ impl Voice {
             clock,
             run: None,
             hidden: Arc::default(),
+            kept: Arc::default(),
+        }
+    }
+
+    /// What was said so far of stages, waits and notes, oldest first.
+    #[must_use]
+    pub fn heard(&self) -> Vec<Heard> {
+        self.kept
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn keep(&self, at: jiff::Timestamp, kind: &Kind) {
+        let wanted = matches!(
+            kind,
+            Kind::Begin { .. }
+                | Kind::Done { .. }
+                | Kind::Failed { .. }
+                | Kind::Waiting { .. }
+                | Kind::Note { .. }
+        );
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted && kept.len() < KEPT {
+            kept.push((at, kind.clone()));
         }
     }
 
@@ -65,10 +104,13 @@ impl Voice {
     /// Says it. Nobody listening is no error: a run does not depend on its audience.
     pub fn say(&self, mut kind: Kind) {
         kind.clean(&self.hidden());
+    pub fn say(&self, kind: Kind) {
+        let at = self.clock.wall();
+        self.keep(at, &kind);
         let event = Event {
             v: 1,
             seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,
-            at: Stamp(self.clock.wall()),
+            at: Stamp(at),
             run: self.run.clone(),
             kind,
         };

@@ -11,8 +11,9 @@ use crate::release::{HostRelease, ReleaseFile, SecretFile};
 
 use super::history::HistoryEntry;
 use super::manifest::Manifest;
+use super::run_report::RunReport;
 
-const LIB: &str = include_str!("sh/lib.sh");
+pub(super) const LIB: &str = include_str!("sh/lib.sh");
 const FACTS: &str = include_str!("sh/facts.sh");
 const BODY: &str = include_str!("sh/body.sh");
 const LOOK: &str = include_str!("sh/look.sh");
@@ -64,7 +65,7 @@ impl Scope {
         }
     }
 
-    fn script(&self, name: &'static str, parts: &[&str]) -> Script {
+    pub(super) fn script(&self, name: &'static str, parts: &[&str]) -> Script {
         let mut script = Script::new(name, parts.join("\n"))
             .args([self.root.as_str(), self.env.as_str(), self.app.as_str()])
             .limit(SHORT);
@@ -287,24 +288,35 @@ pub fn take(scope: &Scope, id: &ClaimId, what: &Take) -> Script {
 #[must_use]
 pub fn release(scope: &Scope, fence: &Fence, outcome: OutcomeKind, entry: &HistoryEntry) -> Script {
     let script = scope.script("release", &[LIB, RELEASE]);
-    script.args(released(fence, outcome, entry, false))
+    script.args(released(fence, outcome, entry, false, 0))
 }
 
-/// The same, and a look when it is done: what serves after a run costs no way there and back of its own.
+/// The same, with the run's report, and a look when it is done: neither costs a way there and back
+/// of its own.
 #[must_use]
 pub fn release_and_look(
     scope: &Scope,
     fence: &Fence,
     outcome: OutcomeKind,
     entry: &HistoryEntry,
+    report: &RunReport,
     facts: &Body,
 ) -> Script {
-    with_facts(scope, "release", RELEASE, facts)
-        .args(released(fence, outcome, entry, true))
-        .args(facts.args.clone())
+    let report = report.to_bytes();
+    let mut script = with_facts(scope, "release", RELEASE, facts)
+        .args(released(fence, outcome, entry, true, report.len()))
+        .args(facts.args.clone());
+    script.data = report;
+    script
 }
 
-fn released(fence: &Fence, outcome: OutcomeKind, entry: &HistoryEntry, look: bool) -> [String; 7] {
+fn released(
+    fence: &Fence,
+    outcome: OutcomeKind,
+    entry: &HistoryEntry,
+    look: bool,
+    report: usize,
+) -> [String; 8] {
     [
         fence.to_string(),
         outcome.word().to_owned(),
@@ -315,6 +327,7 @@ fn released(fence: &Fence, outcome: OutcomeKind, entry: &HistoryEntry, look: boo
             .promotes()
             .map_or_else(|| "-".to_owned(), ReleaseId::to_string),
         yes(look).to_owned(),
+        report.to_string(),
     ]
 }
 
@@ -329,6 +342,7 @@ pub fn unclaim(scope: &Scope, fence: &Fence) -> Script {
         &KEEP_HISTORY.to_string(),
         "-",
         yes(false),
+        "0",
     ])
 }
 

@@ -10,7 +10,7 @@ use crate::engine::voice::Voice;
 use crate::event::{Kind, Stage};
 use crate::fleet::Fleet;
 use crate::name::{HostName, OutcomeKind};
-use crate::record::HistoryEntry;
+use crate::record::{HistoryEntry, RunReport};
 
 /// What came of giving the hosts back.
 #[derive(Debug, Default)]
@@ -36,14 +36,15 @@ pub(super) async fn give_back(
     real: &Arc<Real>,
     hosts: &[HostName],
     kind: OutcomeKind,
-    entry: &HistoryEntry,
+    written: (HistoryEntry, RunReport),
     voice: &Voice,
 ) -> Back {
     let mut set = JoinSet::new();
+    let written = Arc::new(written);
     for host in hosts {
-        let (real, host, entry) = (Arc::clone(real), host.clone(), entry.clone());
+        let (real, host, written) = (Arc::clone(real), host.clone(), Arc::clone(&written));
         set.spawn(async move {
-            let end = real.release(&host, kind, &entry).await;
+            let end = real.release(&host, kind, (&written.0, &written.1)).await;
             (host, end)
         });
     }

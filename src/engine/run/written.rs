@@ -16,7 +16,8 @@ use crate::record::{
 };
 use crate::release::Release;
 
-fn run_kind(kind: PlanKind) -> RunKind {
+/// The kind of the run that a plan is for.
+pub(in crate::engine) fn run_kind(kind: PlanKind) -> RunKind {
     match kind {
         PlanKind::Deploy => RunKind::Deploy,
         PlanKind::Stage => RunKind::Stage,
@@ -157,7 +158,7 @@ pub(super) fn entry(
         release: to.map(|r| r.id.clone()),
         version: to.map(|r| r.version.to_string()).unwrap_or_default(),
         digest: to.and_then(|r| r.digest.clone()),
-        config: String::new(),
+        config: meta.config.clone(),
         active,
         outcome: outcome.kind,
         reason: outcome.why.clone(),

@@ -1,10 +1,11 @@
-# release FENCE OUTCOME ENTRY KEEP-RUNS KEEP-LINES SERVED LOOK FACTS-PARAMETERS…: how the run ended,
-# then the claim goes. LOOK yes: what a look shows is told as well, without the lock.
+# release FENCE OUTCOME ENTRY KEEP-RUNS KEEP-LINES SERVED LOOK REPORT-SIZE FACTS-PARAMETERS…: how the
+# run ended, then the claim goes. LOOK yes: what a look shows is told as well, without the lock.
+# Data: the run's report, for people.
 # SERVED: the release that served and passed its bake, or `-`. ENTRY `-`: the run never began; the
 # claim goes without a word in the history.
 # What goes wrong before `mv claim last` is told and does not stop it: it needs no space.
-fence=$1 outcome=$2 entry=$3 keep_runs=$4 keep_lines=$5 served=$6 look=$7
-shift 7
+fence=$1 outcome=$2 entry=$3 keep_runs=$4 keep_lines=$5 served=$6 look=$7 report=$8
+shift 8
 { cd "$dir"; } 2>/dev/null || end ok again
 lock 5 || end busy
 load || end ok again
@@ -30,6 +31,14 @@ promote() {
   { printf '1 %s .\n' "$keep" >promoted.new; } 2>/dev/null && sync promoted.new &&
     mv -f promoted.new promoted
 }
+# A report that did not arrive whole, or has no space, is left out: nothing rests on it.
+if [ "$report" -gt 0 ]; then
+  if take_data "$report" >"runs/$c_run/report.new" && data_ok "runs/$c_run/report.new"; then
+    mv -f "runs/$c_run/report.new" "runs/$c_run/report"
+  else
+    rm -f "runs/$c_run/report.new"
+  fi
+fi 2>/dev/null
 if [ "$entry" = - ]; then
   note "unclaim $fence $c_run up=$up"
 elif tell && promote && note "end $fence $c_run $outcome up=$up" &&
