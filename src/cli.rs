@@ -7,6 +7,7 @@
 //! - `failure`   kinds, causes, hints, exit codes
 //! - `confirm`   the question of a protected environment
 //! - `signals`   Ctrl-C and its like as values
+//! - `seeing`    how long hosts are waited for by what only looks
 //! - `session`   configuration read, machines connected, faces listening
 //! - `drive`     from a plan to its end; `summary` the block at the end
 //! - `streams`   logs of all hosts as one
@@ -20,6 +21,7 @@ pub mod context;
 pub mod deploy;
 pub mod drive;
 pub mod failure;
+pub mod history;
 pub mod inventory;
 pub mod lock;
 pub mod logs;
@@ -31,6 +33,7 @@ pub mod resume;
 pub mod rollback;
 pub mod schema;
 pub mod secrets;
+pub mod seeing;
 pub mod session;
 pub mod signals;
 pub mod stage;
@@ -150,6 +153,7 @@ impl Command {
             Self::Inventory(args) => args.run(ctx).await,
             Self::Schema(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,
+            Self::History(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
             Self::Lock(args) => args.run(ctx).await,
             Self::Unlock(args) => args.run(ctx).await,

@@ -4,11 +4,15 @@
 //! - `gates`     the book of probes: who has passed, who is lost, how fresh it is; pure
 //! - `dispatch`  the one place that hears everything and says what is next; pure and synchronous
 //! - `perform`   the loop around it: tasks, timers, signals, lease
+//! - `ask`       one question to every machine, within a time: for what only reads
+//! - `attempt`   writing down what never became a run
 //! - `claim`     taking the right on all hosts, or on none
 //! - `voice`     numbers events and gives them away
 //!
 //! To add an action: `plan::step::Action`, its work on a host in `remote`, its end in `dispatch`.
 
+pub mod ask;
+pub mod attempt;
 pub mod claim;
 pub mod dispatch;
 pub mod gates;

@@ -9,6 +9,7 @@
 //! - `closing`   the block at the end of a run
 //! - `status`    what runs where: view, text, JSON
 //! - `inventory` every value of an environment with its place
+//! - `history`   finished runs and attempts, newest first
 //! - `logs`      many containers as one stream
 //! - `paint`     colours by meaning
 //! - `layout`    wrapped lists and tables
@@ -20,6 +21,7 @@
 pub mod board;
 pub mod closing;
 pub mod face;
+pub mod history;
 pub mod inventory;
 pub mod json;
 pub mod layout;

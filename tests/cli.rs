@@ -91,8 +91,8 @@ fn what_was_mistyped_is_named_with_what_may_have_been_meant() {
             "did you mean `production`?",
         ),
         (
-            "history",
-            "history is the name of a command and cannot be an environment",
+            "freeze",
+            "freeze is the name of a command and cannot be an environment",
             "give the inventory file another name",
         ),
     ] {

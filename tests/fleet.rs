@@ -14,6 +14,8 @@ mod broken;
 mod budget;
 #[path = "fleet/cases/claims.rs"]
 mod claims;
+#[path = "fleet/cases/daytwo.rs"]
+mod daytwo;
 #[path = "fleet/cases/hostile.rs"]
 mod hostile;
 #[path = "fleet/cases/main_job.rs"]

@@ -8,21 +8,23 @@ use tokio::sync::mpsc;
 
 use super::confirm;
 use super::context::Context;
-use super::failure::Failure;
+use super::failure::{Failure, FailureKind};
 use super::session::Session;
 use super::signals::Stop;
 use super::summary;
 use crate::balancer::{Driver, Target};
+use crate::engine::attempt;
 use crate::engine::run::{self, Ended, Meta, Planner, Resumed};
 use crate::engine::site::Site;
 use crate::event::{Group, Kind, Role};
 use crate::fleet::{Fleet, Problem, Severity};
 use crate::inventory::{Config, Inventory};
-use crate::name::{ExitCode, HostName, OutcomeKind, RunId};
+use crate::name::{ExitCode, HostName, Outcome, OutcomeKind, RunId};
 use crate::plan::entry::may_begin;
 use crate::plan::{Action, Move, Plan, PlanKind, Refusal, judge};
 use crate::record::verb;
 use crate::release::{Made, Release};
+use crate::release::{Release, ReleaseLabel};
 use crate::report::words;
 
 /// A random number of 64 bits from the operating system.
@@ -43,7 +45,9 @@ pub fn meta(ctx: &Context) -> Meta {
         ticket: ctx.options.ticket.clone().unwrap_or_default(),
         started: ctx.clock.wall().as_second(),
         tool: env!("CARGO_PKG_VERSION").to_owned(),
-        config: Config::new(&ctx.options.config_dir, []).commit().unwrap_or_default(),
+        config: Config::new(&ctx.options.config_dir, [])
+            .commit()
+            .unwrap_or_default(),
         resumed: None,
     }
 }
@@ -118,6 +122,40 @@ impl Drive<'_> {
     /// # Errors
     /// What kept the run from beginning.
     pub async fn go(&self, session: &mut Session, plan: &Plan) -> Result<ExitCode, Failure> {
+        match Box::pin(self.perform(session, plan)).await {
+            Ok(code) => Ok(code),
+            Err(failure) => Err(self.told(plan.kind, plan.to.as_ref(), failure).await),
+        }
+    }
+
+    /// A refusal, written down on the hosts as an attempt; other failures are passed on as they are.
+    pub async fn told(
+        &self,
+        kind: PlanKind,
+        to: Option<&ReleaseLabel>,
+        failure: Failure,
+    ) -> Failure {
+        if failure.kind() == FailureKind::Refused {
+            let outcome = Outcome {
+                kind: OutcomeKind::Refused,
+                why: failure.one_line(),
+                hosts: Vec::new(),
+            };
+            self.tell(kind, to, &outcome).await;
+        }
+        failure
+    }
+
+    async fn tell(&self, kind: PlanKind, to: Option<&ReleaseLabel>, outcome: &Outcome) {
+        // What a resumed run came to is for its own line of history.
+        if self.meta.resumed.is_none() {
+            let to = self.release.map(|r| &r.label).or(to);
+            let ended = self.ctx.clock.wall().as_second();
+            attempt::tell(self.site, self.meta, kind, to, outcome, ended).await;
+        }
+    }
+
+    async fn perform(&self, session: &mut Session, plan: &Plan) -> Result<ExitCode, Failure> {
         let resumes = self.meta.resumed.is_some();
         // A run that changes nothing is in nobody's way; one that is taken over is its own.
         let overridden = if plan.is_empty() || resumes {
@@ -141,7 +179,7 @@ impl Drive<'_> {
         // A resumed run without steps still has its claims to give back.
         if plan.is_empty() && !resumes {
             let ended = Ended {
-                outcome: crate::name::Outcome {
+                outcome: Outcome {
                     kind: plan.end,
                     why: plan.notes.join("; "),
                     hosts: Vec::new(),
@@ -151,6 +189,7 @@ impl Drive<'_> {
                 untold: Vec::new(),
                 after: None,
             };
+            self.tell(plan.kind, plan.to.as_ref(), &ended.outcome).await;
             return Ok(self.sum_up(session, plan, &ended, begun, None).await);
         }
         // Whoever goes back or tidies up at night is not asked twice (invariant I5).
@@ -184,6 +223,9 @@ impl Drive<'_> {
                 }
             }
         };
+        if ended.outcome.kind == OutcomeKind::Refused {
+            self.tell(plan.kind, plan.to.as_ref(), &ended.outcome).await;
+        }
         Ok(self.sum_up(session, plan, &ended, begun, last).await)
     }
 

@@ -2,7 +2,10 @@
 //! touches hosts begins with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -275,12 +278,22 @@ impl Session {
     /// # Errors
     /// What keeps signals from being heard or ssh from being used.
     pub fn start(ctx: &Context) -> Result<Self, Failure> {
+        Self::within(ctx, None)
+    }
+
+    /// The same for what only looks: a host that is not reached in this time, in whole seconds, is
+    /// silent.
+    ///
+    /// # Errors
+    /// As [`Session::start`].
+    pub fn within(ctx: &Context, connect: Option<Duration>) -> Result<Self, Failure> {
         let feed = ctx.feed();
         let voice = Voice::new(feed.sender(), ctx.clock.clone());
         let stops = signals::listen(feed.notices())?;
         let base = control_base(ctx.outside.runtime_dir().as_deref());
         let mut settings = Settings::new(base);
         settings.ssh_config = ctx.outside.ssh_config();
+        settings.connect_timeout = connect.unwrap_or(settings.connect_timeout);
         Ok(Self {
             feed,
             voice,
@@ -307,6 +320,34 @@ impl Session {
     /// Connects to the machines of an app.
     pub async fn open(&self, inventory: &Inventory, app: &App) -> Site {
         Site::open(inventory, app, &self.connector, &self.voice).await
+    }
+
+    /// Connects to the machines of several apps and does something with each site, all at once and
+    /// without a word: machines that were not reached are part of their site.
+    pub async fn each<T: Send + 'static>(
+        &self,
+        inventory: &Arc<Inventory>,
+        apps: &[AppName],
+        work: impl Fn(Site) -> Pin<Box<dyn Future<Output = T> + Send>> + Clone + Send + 'static,
+    ) -> Vec<(AppName, T)> {
+        let mut set = tokio::task::JoinSet::new();
+        for name in apps.iter().cloned() {
+            let (inventory, connector) = (Arc::clone(inventory), Arc::clone(&self.connector));
+            let voice = Voice::mute(self.voice.clock().clone());
+            let work = work.clone();
+            set.spawn(async move {
+                let app = inventory.apps.get(&name)?;
+                let site = Site::open(&inventory, app, &connector, &voice).await;
+                let done = work(site).await;
+                Some((name, done))
+            });
+        }
+        let mut all = Vec::new();
+        while let Some(joined) = set.join_next().await {
+            all.extend(joined.ok().flatten());
+        }
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all
     }
 
     /// Shows what is left to show and closes the connections.

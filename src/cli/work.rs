@@ -130,8 +130,9 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
         let generation = meta.run.to_string();
         let planner =
             |fleet: &Fleet| blue_green::deploy(&site.setup, &release, fleet, kind, &generation);
-        let plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r))?;
+        let plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r));
         if let Then::Show { tell } = then {
+            let plan = plan?;
             show_plan(ctx, session, &plan).await;
             let differs = tell && !plan.is_empty();
             return Ok(if differs {
@@ -149,7 +150,10 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
             release: Some(&release),
             meta: &meta,
         };
-        drive.go(session, &plan).await
+        match plan {
+            Ok(plan) => drive.go(session, &plan).await,
+            Err(failure) => Err(drive.told(kind, None, failure).await),
+        }
     })
     .await
 }
@@ -254,7 +258,7 @@ async fn turn_to(
         let meta = drive::meta(ctx);
         let generation = meta.run.to_string();
         let planner = |fleet: &Fleet| turn(&site, fleet, &generation);
-        let plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r))?;
+        let plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r));
         let drive = Drive {
             ctx,
             inventory: &inventory,
@@ -264,7 +268,10 @@ async fn turn_to(
             release: None,
             meta: &meta,
         };
-        drive.go(session, &plan).await
+        match plan {
+            Ok(plan) => drive.go(session, &plan).await,
+            Err(failure) => Err(drive.told(kind, None, failure).await),
+        }
     })
     .await
 }

@@ -38,7 +38,9 @@ impl Site {
             });
         }
         let silent = self.silent.iter();
-        let mut answers: Answers = silent.map(|(h, why)| (h.clone(), Err(why.clone()))).collect();
+        let mut answers: Answers = silent
+            .map(|(h, why)| (h.clone(), Err(why.clone())))
+            .collect();
         while let Some(joined) = set.join_next().await {
             if let Ok((name, answer)) = joined {
                 answers.insert(name, answer);

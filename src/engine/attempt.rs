@@ -25,7 +25,9 @@ pub async fn tell(
     ended: i64,
 ) {
     let entry = entry(meta, kind, release, outcome, ended);
-    let write = site.ask(WITHIN, |_, machine| Some(past::attempt(&machine.scope, &entry)));
+    let write = site.ask(WITHIN, |_, machine| {
+        Some(past::attempt(&machine.scope, &entry))
+    });
     write.await;
 }
 

@@ -18,8 +18,8 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use self::back::{Back, give_back, unclaim};
-use self::written::{entry, manifest_of};
 pub(super) use self::written::run_kind;
+use self::written::{entry, manifest_of};
 use super::claim::{self, Denied};
 use super::dispatch::{Dispatcher, Log};
 use super::gates::GateBook;

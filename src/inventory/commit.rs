@@ -26,7 +26,9 @@ impl Config {
             Some(path) => git.join(path),
             None => git.clone(),
         };
-        let loose = [&git, &shared].into_iter().find_map(|d| line(&d.join(name)));
+        let loose = [&git, &shared]
+            .into_iter()
+            .find_map(|d| line(&d.join(name)));
         hash(&loose.or_else(|| packed(&shared, name))?)
     }
 }
@@ -80,7 +82,10 @@ mod tests {
         fs::create_dir_all(&place).unwrap();
         put(".git/HEAD", "ref: refs/heads/main\n");
         assert_eq!(commit(&place), None, "before the first commit");
-        put(".git/packed-refs", &format!("# pack-refs\n{a} refs/heads/main\n^{c}\n"));
+        put(
+            ".git/packed-refs",
+            &format!("# pack-refs\n{a} refs/heads/main\n^{c}\n"),
+        );
         assert_eq!(commit(&place), Some(a));
         put(".git/refs/heads/main", &format!("{b}\n"));
         assert_eq!(commit(&place), Some(b.clone()));

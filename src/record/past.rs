@@ -29,7 +29,9 @@ pub fn attempt(scope: &Scope, entry: &HistoryEntry) -> Script {
     let mut entry = entry.clone();
     entry.reason = entry.reason.chars().take(REASON).collect();
     entry.why = entry.why.chars().take(REASON).collect();
-    scope.script("attempt", &[LIB, ATTEMPT]).args([entry.to_line()])
+    scope
+        .script("attempt", &[LIB, ATTEMPT])
+        .args([entry.to_line()])
 }
 
 /// Asks for the last `lines` finished runs and attempts.
@@ -62,7 +64,10 @@ pub struct Past {
 pub fn read_runs(reply: &Reply) -> Result<Past, RecordError> {
     let lines = lines(reply)?;
     let of = |word: &str| -> Vec<String> {
-        let found = lines.iter().filter_map(|l| l.strip_prefix(word)).filter(|l| !l.is_empty());
+        let found = lines
+            .iter()
+            .filter_map(|l| l.strip_prefix(word))
+            .filter(|l| !l.is_empty());
         found.map(str::to_owned).collect()
     };
     let (runs, bad) = HistoryEntry::read(&of("h "));
@@ -172,7 +177,9 @@ pub fn merge(all: &BTreeMap<HostName, Past>) -> Vec<Remembered> {
         }
     }
     let mut runs: Vec<Remembered> = runs.into_values().collect();
-    runs.sort_by(|a, b| (a.entry.started, &a.entry.run).cmp(&(b.entry.started, &b.entry.run)));
+    // Two that began in the same second: the one that ended first was first.
+    let order = |r: &Remembered| (r.entry.started, r.entry.ended, r.entry.run.clone());
+    runs.sort_by_key(order);
     runs
 }
 

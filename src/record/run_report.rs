@@ -161,7 +161,9 @@ mod tests {
         let remains = Remains {
             host: HostName::new("web1").unwrap(),
             end: String::new(),
-            log: (0..5000).map(|n| format!("{n} {}", "x".repeat(9000))).collect(),
+            log: (0..5000)
+                .map(|n| format!("{n} {}", "x".repeat(9000)))
+                .collect(),
         };
         let report = RunReport {
             spans: vec![span; 5000],

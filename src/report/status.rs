@@ -345,7 +345,7 @@ fn lock_line(view: &StatusView, lock: &Lock, zone: &TimeZone) -> String {
 }
 
 /// What is said alike about several hosts is said once.
-fn said_lines(word: &str, list: &[Said]) -> Vec<String> {
+pub(crate) fn said_lines(word: &str, list: &[Said]) -> Vec<String> {
     let mut folded: Vec<(Vec<&HostName>, &str)> = Vec::new();
     for said in list {
         match folded.iter_mut().find(|(_, what)| *what == said.what) {
@@ -359,7 +359,7 @@ fn said_lines(word: &str, list: &[Said]) -> Vec<String> {
             format!(
                 "  {word}: {}: {}",
                 words::names(&hosts, 6),
-                words::tame(what)
+                words::tame_lines(what).collect::<Vec<_>>().join("; ")
             )
         })
         .collect()

@@ -6,6 +6,7 @@
 //! - `crash`     the script killed before and after every external command; power cuts
 //! - `guards`    each guard of the record removed: a violation must be found
 //! - `races`     many claims at once, steps that overlap, clients that go away
+//! - `past`      what hosts remember of runs that are over, and of attempts
 //! - `limits`    folders that cannot be used, retention, damaged files
 //!
 //! More of the same with `DEPLOY_LONG=1`. A shell that is not installed is skipped and says so.
@@ -20,6 +21,7 @@ mod bench;
 mod crash;
 mod guards;
 mod limits;
+mod past;
 mod races;
 mod random;
 mod verbs;

@@ -36,10 +36,20 @@ fn host(name: &str, runs: &[HistoryEntry]) -> (HostName, Past) {
 }
 
 fn told(merged: &[Remembered]) -> Vec<String> {
-    let names = |hosts: &[HostName]| hosts.iter().map(HostName::as_str).collect::<Vec<_>>().join(" ");
+    let names = |hosts: &[HostName]| {
+        hosts
+            .iter()
+            .map(HostName::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
     let line = |r: &Remembered| {
         let (run, outcome) = (&r.entry.run, r.entry.outcome);
-        format!("{run} {outcome} [{}] [{}]", names(&r.hosts), names(&r.otherwise))
+        format!(
+            "{run} {outcome} [{}] [{}]",
+            names(&r.hosts),
+            names(&r.otherwise)
+        )
     };
     merged.iter().map(line).collect()
 }
@@ -67,10 +77,7 @@ fn the_later_end_of_a_resumed_run_counts_whoever_is_asked_first() {
     let mut last = entry("r-1", 10, OutcomeKind::Succeeded);
     last.ended += 60;
     for (one, other) in [(&first, &last), (&last, &first)] {
-        let all = BTreeMap::from([
-            host("web1", &[one.clone()]),
-            host("web2", &[other.clone()]),
-        ]);
+        let all = BTreeMap::from([host("web1", &[one.clone()]), host("web2", &[other.clone()])]);
         let merged = merge(&all);
         assert_eq!(merged[0].entry.outcome, OutcomeKind::Succeeded);
         assert_eq!((merged[0].hosts.len(), merged[0].otherwise.len()), (1, 1));

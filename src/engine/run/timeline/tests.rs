@@ -33,7 +33,14 @@ fn failed(ms: i64, name: &str, stage: Stage) -> Heard {
 
 fn plan() -> Plan {
     let w = World::serving();
-    deploy(&w.setup, &release(&w.setup, 43), &w.fleet, PlanKind::Deploy, "g1").unwrap()
+    deploy(
+        &w.setup,
+        &release(&w.setup, 43),
+        &w.fleet,
+        PlanKind::Deploy,
+        "g1",
+    )
+    .unwrap()
 }
 
 fn told(report: &RunReport) -> String {
@@ -41,7 +48,10 @@ fn told(report: &RunReport) -> String {
         let step = s.step.map_or("-".to_owned(), |n| format!("s{n}"));
         let host = s.host.as_ref().map_or("-", HostName::as_str);
         let ok = s.ok.map_or("?", |ok| if ok { "ok" } else { "bad" });
-        format!("{step} {host} {} {}+{} {ok} {}", s.stage, s.at, s.ms, s.text)
+        format!(
+            "{step} {host} {} {}+{} {ok} {}",
+            s.stage, s.at, s.ms, s.text
+        )
     };
     report.spans.iter().map(line).collect::<Vec<_>>().join("\n")
 }

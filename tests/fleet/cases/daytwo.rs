@@ -1,0 +1,89 @@
+//! The day after: what the hosts remember, asked of them while some of them do not answer.
+
+use crate::support::shop::{FIRST, SECOND, Shop};
+use serde_json::Value;
+
+fn runs(shop: &Shop, args: &[&str]) -> (i32, Vec<Value>) {
+    let answer = shop.run(&[&["history", "staging", "--json", "--within", "20s"], args].concat());
+    let value: Value = serde_json::from_str(&answer.stdout).expect("one JSON object");
+    let runs = value["apps"][0]["runs"].as_array().expect("runs").clone();
+    (answer.code, runs)
+}
+
+fn told(runs: &[Value]) -> Vec<String> {
+    let word = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+    let line = |r: &Value| {
+        format!(
+            "{} {} {}",
+            word(&r["kind"]),
+            word(&r["version"]),
+            word(&r["outcome"])
+        )
+    };
+    runs.iter().map(line).collect()
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn the_record_tells_who_did_what_and_survives_the_loss_of_hosts() {
+    let shop = Shop::serving(FIRST);
+    let broken = "1.0.3-31-bad0001";
+    shop.run(&[
+        "staging",
+        &format!("app@{broken}"),
+        "-m",
+        "it's a try",
+        "--ticket",
+        "CHG0000007",
+    ])
+    .assert_code(1);
+    shop.deploy(FIRST)
+        .assert_code(0)
+        .assert_says(&["no_change"]);
+    shop.run(&["rollback", "staging", "app"]).assert_code(4);
+    shop.deploy(SECOND).assert_code(0);
+
+    let (code, all) = runs(&shop, &[]);
+    assert_eq!(code, 0);
+    let want = [
+        format!("deploy {SECOND} succeeded"),
+        "rollback  refused".to_owned(),
+        format!("deploy {FIRST} no_change"),
+        format!("deploy {broken} failed"),
+        format!("deploy {FIRST} succeeded"),
+    ];
+    assert_eq!(told(&all), want);
+    for run in &all {
+        assert_eq!(run["hosts"].as_array().map(Vec::len), Some(6), "{run}");
+        assert!(
+            run["who"].as_str().is_some_and(|who| who.contains('@')),
+            "{run}"
+        );
+    }
+    assert_eq!(
+        (&all[3]["why"], &all[3]["ticket"]),
+        (&"it's a try".into(), &"CHG0000007".into())
+    );
+    let image = shop.sh(
+        "web3",
+        "docker inspect -f '{{.Config.Image}}' $(docker ps -q)",
+    );
+    let digest = all[0]["digest"].as_str().expect("a digest");
+    assert!(image.contains(digest), "{image} is not {digest}");
+
+    // One host hangs, one has lost its disk: the others tell all, the one that hangs is named.
+    shop.fleet.fault("pause", &["web2"]);
+    shop.sh("web1", "rm -rf /var/lib/deploy/*");
+    let lost = shop.run(&["history", "staging"]);
+    lost.assert_code(7)
+        .assert_says(&["web2", "does not answer", SECOND, broken, "CHG0000007"]);
+    println!("history with a host that hangs took {:?}", lost.took);
+    assert!(
+        lost.stderr.contains("web2") && !lost.stderr.contains("web1"),
+        "{}",
+        lost.stderr
+    );
+    let (code, rest) = runs(&shop, &[]);
+    assert_eq!((code, told(&rest)), (7, want.to_vec()));
+    shop.fleet.fault("unpause", &["web2"]);
+}
