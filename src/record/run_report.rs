@@ -179,6 +179,6 @@ mod tests {
         let line = std::str::from_utf8(&bytes).unwrap().trim_end();
         assert!(!line.contains('\n'));
         assert_eq!(RunReport::read(line), Some(report));
-        assert_eq!(RunReport::read(&line[..90]), None);
+        assert_eq!(RunReport::read(&line[..40]), None);
     }
 }

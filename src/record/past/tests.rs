@@ -77,7 +77,10 @@ fn the_later_end_of_a_resumed_run_counts_whoever_is_asked_first() {
     let mut last = entry("r-1", 10, OutcomeKind::Succeeded);
     last.ended += 60;
     for (one, other) in [(&first, &last), (&last, &first)] {
-        let all = BTreeMap::from([host("web1", &[one.clone()]), host("web2", &[other.clone()])]);
+        let all = BTreeMap::from([
+            host("web1", std::slice::from_ref(one)),
+            host("web2", std::slice::from_ref(other)),
+        ]);
         let merged = merge(&all);
         assert_eq!(merged[0].entry.outcome, OutcomeKind::Succeeded);
         assert_eq!((merged[0].hosts.len(), merged[0].otherwise.len()), (1, 1));
