@@ -23,8 +23,7 @@ use crate::name::{ExitCode, HostName, Outcome, OutcomeKind, RunId};
 use crate::plan::entry::may_begin;
 use crate::plan::{Action, Move, Plan, PlanKind, Refusal, judge};
 use crate::record::verb;
-use crate::release::{Made, Release};
-use crate::release::{Release, ReleaseLabel};
+use crate::release::{Made, Release, ReleaseLabel};
 use crate::report::words;
 
 /// A random number of 64 bits from the operating system.

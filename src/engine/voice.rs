@@ -1,8 +1,7 @@
 //! The engine's voice: numbers events, stamps them, and gives them to whoever listens.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -104,7 +103,6 @@ impl Voice {
     /// Says it. Nobody listening is no error: a run does not depend on its audience.
     pub fn say(&self, mut kind: Kind) {
         kind.clean(&self.hidden());
-    pub fn say(&self, kind: Kind) {
         let at = self.clock.wall();
         self.keep(at, &kind);
         let event = Event {
