@@ -7,7 +7,11 @@
 //! To add a driver: implement [`Driver`], name it in [`driver`], and pass the contract suite
 //! (`tests/balancers`) against the real server.
 
+mod answer;
+pub mod haproxy;
+mod keys;
 pub mod nginx;
+mod words;
 
 use std::time::Duration;
 
@@ -211,10 +215,11 @@ pub trait Driver: Send + Sync {
 #[must_use]
 pub fn driver(name: &str) -> Option<&'static dyn Driver> {
     match name {
+        "haproxy" => Some(&haproxy::Haproxy),
         "nginx" => Some(&nginx::Nginx),
         _ => None,
     }
 }
 
 /// Names of all drivers, for "did you mean".
-pub const NAMES: &[&str] = &["nginx"];
+pub const NAMES: &[&str] = &["haproxy", "nginx"];

@@ -13,7 +13,7 @@ use blocks::How;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 2] = ["README.md", "docs/nginx.md"];
+const PAGES: [&str; 3] = ["README.md", "docs/nginx.md", "docs/haproxy.md"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -4,7 +4,7 @@
 //! - `settings` what stands in the inventory
 //! - `render`   what is written: upstreams, rules, flags
 //! - `read`     what the scripts answer
-//! - `*.sh`     the scripts: `lib.sh` stands before each
+//! - `*.sh`     the scripts: `common.sh` of all drivers and `lib.sh` stand before each
 //!
 //! An operator writes `include /etc/nginx/deploy/*.conf;` once into `http {}`. With a `host` for the
 //! app that is all; with `server: own` he adds to his own `server {}`:
@@ -25,7 +25,9 @@ mod settings;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::balancer::{AnswerError, Capabilities, DrainView, Driver, Seen, Target, Verdict};
+use crate::balancer::{
+    AnswerError, Capabilities, DrainView, Driver, Seen, Target, Verdict, answer, words,
+};
 use crate::fleet::{Problem, Traffic};
 use crate::host::script::Body;
 use settings::Settings;
@@ -39,6 +41,7 @@ macro_rules! text {
     ($verb:literal) => {
         concat!(
             "(\n",
+            include_str!("common.sh"),
             include_str!("nginx/lib.sh"),
             include_str!(concat!("nginx/", $verb, ".sh")),
             ")\n"
@@ -47,14 +50,15 @@ macro_rules! text {
 }
 
 /// For what should have been refused when the plan was made.
-const REFUSAL: &str = "printf 'refused %s\\n' \"$7\"\n";
+const REFUSAL: &str = "printf 'refused %s\\n' \"$8\"\n";
 
 /// A body with the parameters that all verbs share.
 fn body(name: &'static str, text: &'static str, target: &Target, settings: &Settings) -> Body {
     let word = |w: Option<&str>| w.unwrap_or("-").to_owned();
     let mut body = Body::new(name, Cow::Borrowed(text)).args([
+        "nginx".to_owned(),
         settings.dir.clone(),
-        render::entry(target),
+        words::entry(target),
         settings.binary.clone(),
         word(settings.conf.as_deref()),
         target.probe.trim_end_matches('/').to_owned(),
@@ -85,7 +89,7 @@ fn change(
     let settings = settings(target);
     let mut no = render::refusals(target, &settings, after);
     let to = render::wish(target, &settings, after);
-    no.extend(read::gap(before, after, &to));
+    no.extend(words::gap(before, after));
     if !no.is_empty() {
         return body(name, REFUSAL, target, &settings).args([no.join("; ")]);
     }
@@ -187,13 +191,13 @@ impl Driver for Nginx {
     }
 
     fn verdict(&self, target: &Target, lines: &[String]) -> Result<Verdict, AnswerError> {
-        read::verdict(target, lines)
+        answer::verdict(target, lines, read::moved)
     }
 
     fn drain(&self, target: &Target, now: &Traffic, within: Duration) -> Body {
         let mut members = vec![within.as_secs().to_string()];
-        for (address, port) in render::resting(now) {
-            members.extend([address, port.to_string()]);
+        for (_, _, member) in words::resting(now) {
+            members.extend([member.address.clone(), member.port.to_string()]);
         }
         let mut body = body("lb drain", text!("drain"), target, &settings(target)).args(members);
         body.limit = within + Duration::from_secs(15);
@@ -202,7 +206,7 @@ impl Driver for Nginx {
     }
 
     fn drained(&self, line: &str) -> Option<DrainView> {
-        read::drained(line)
+        answer::drained(line)
     }
 
     fn remove(&self, target: &Target) -> Body {

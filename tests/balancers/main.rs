@@ -12,6 +12,7 @@
 )]
 
 mod contract;
+mod haproxy;
 mod nginx;
 mod server;
 mod trouble;
@@ -56,4 +57,5 @@ macro_rules! contract {
     };
 }
 
+contract!(haproxy_keeps_the_contract, crate::haproxy::rig::Rig);
 contract!(nginx_keeps_the_contract, crate::nginx::rig::Rig);

@@ -4,10 +4,6 @@
 before=$1 after=$2 hash=$3 http=$4 server=$5 mode=$6 sums="$7 $8" generation=$9
 shift 9
 slot=$1 out=$2 flags=$3 traffic=$4
-stop() {
-  printf '%s\n' "$*"
-  exit 0
-}
 pick_client || stop differs 'neither curl nor wget is there to read back what nginx does'
 lock 5 || stop differs 'nothing was done: another change on this load balancer holds its lock'
 live_key

@@ -16,7 +16,7 @@ learn_uid() {
   worker=${2##*pid=}
   { while read -r word value _; do [ "$word" != Uid: ] || uid=$value; done <"/proc/${worker%%[!0-9]*}/status"; } 2>/dev/null
 }
-if pick_client; then heard "$(ask 1)" learn_uid; fi
+if pick_client; then heard "$(ask 1 "/.deploy/$entry/state")" learn_uid; fi
 
 members=
 while [ $# -gt 1 ]; do

@@ -1,6 +1,4 @@
-# Common to the bodies of the nginx driver. POSIX sh; runs before the verb's own text.
-# Parameters 1-6: folder of ours, entry, nginx, its configuration file or `-`, probe address,
-# Host header or `-`. The verb's own parameters follow as $1…
+# Common to the bodies of the nginx driver; `common.sh` stands before it.
 #
 # What lies in the folder, and who reads it:
 #   <entry>.conf            never changes; includes live/*.conf       (nginx, at load)
@@ -9,16 +7,6 @@
 #   <entry>/current -> state.X   traffic, generation, flag files      (nginx, on each request)
 #   <entry>/loaded          hash that nginx was seen to have loaded
 # Both links are exchanged by rename: a half-written state is never seen, by nobody.
-# The server's workers run as another user: what they look at must be readable to all.
-umask 022
-set -f
-LC_ALL=C
-export LC_ALL
-unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
-PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
-dir=$1 entry=$2 bin=$3 conf=$4 probe=$5 host=$6
-shift 6
-here=$dir/$entry
 
 # Descriptors 7-9 hold locks; a server process must not inherit them.
 ngx() {
@@ -48,79 +36,12 @@ live_key() {
   set -f
 }
 
-# pick_client: what can ask nginx, into client; 1 = nothing can.
-pick_client() {
-  if command -v curl >/dev/null 2>&1; then
-    client=curl
-  elif command -v wget >/dev/null 2>&1; then
-    client=wget
-  elif command -v busybox >/dev/null 2>&1 && busybox wget --help >/dev/null 2>&1; then
-    client='busybox wget'
-  else
-    client=
-    return 1
-  fi
-}
-
-# ask TIMES: the state as nginx tells it, headers and body, each over a connection of its own.
-# Only inside $(…): it ends the shell that it runs in.
-ask() {
-  ask_left=$1 ask_at=$probe/.deploy/$entry/state
-  set --
-  if [ "$client" = curl ]; then
-    [ "$host" = - ] || case $probe in
-    https://*)
-      # The name goes into the handshake too, the connection to this very host.
-      ask_peer=${probe#https://}
-      ask_peer=${ask_peer%%/*}
-      ask_at=https://$host/.deploy/$entry/state
-      case $ask_peer in *:*[!0-9]* | *[!:0-9]) ask_peer=$ask_peer:443 ;; esac
-      set -- --connect-to "::$ask_peer"
-      ;;
-    *) set -- -H "Host: $host" ;;
-    esac
-    while [ "$ask_left" -gt 0 ]; do
-      set -- "$@" "$ask_at"
-      ask_left=$((ask_left - 1))
-    done
-    exec curl -q -gsSik --http1.1 --noproxy '*' --fail-early -m 1 -H 'Connection: close' "$@" 2>&1
-  fi
-  [ "$host" = - ] || set -- --header "Host: $host"
-  while [ "$ask_left" -gt 0 ]; do
-    $client -q -S -O - -T 1 -t 1 --header 'Connection: close' "$@" "$ask_at" 2>&1
-    ask_left=$((ask_left - 1))
-  done
-}
-
-# heard TEXT CALL: calls CALL with status, our header and body of each answer (the first two
-# with the carriage return that HTTP puts there).
-heard() {
-  heard_status= heard_state= heard_any=
-  while IFS= read -r heard_line; do
-    case $heard_line in
-    HTTP/* | '  HTTP/'*)
-      [ -z "$heard_status" ] || "$2" "$heard_status" "$heard_state" -
-      heard_status=${heard_line#*HTTP/} heard_state= heard_any=1
-      ;;
-    [Xx]-[Dd]eploy:* | '  '[Xx]-[Dd]eploy:*) heard_state=${heard_line#*: } ;;
-    '{'*'}')
-      [ -z "$heard_state" ] || "$2" "$heard_status" "$heard_state" "$heard_line"
-      heard_status= heard_state=
-      ;;
-    curl:* | wget:*) "$2" "$heard_line" '' - ;;
-    esac
-  done <<ANSWERS
-$1
-ANSWERS
-  [ -z "$heard_status" ] || "$2" "$heard_status" "$heard_state" -
-}
-
 # read_back HASH SLOT OUT: does nginx answer so, three times in a row, with the state that lies
 # there? What it says instead goes into seen.
 read_back() {
   back_good=0 seen= back_want="conf=$1 active=$2 out=$3 pid=" back_body=
   { IFS= read -r back_body <"$here/current/traffic"; } 2>/dev/null
-  heard "$(ask 3)" read_one
+  heard "$(ask 3 "/.deploy/$entry/state")" read_one
   [ "$back_good" = 3 ] && return
   [ -n "$seen" ] || seen='no answer'
   return 1
@@ -192,17 +113,6 @@ find_master() {
   { read -r title <"/proc/$master/cmdline"; } 2>/dev/null
   case $title in 'nginx: master'*) ;; *) master= && return 1 ;; esac
 }
-# stat_of PID: parent and start (100ths of a second since boot) into parent, start.
-stat_of() {
-  stat_line= parent= start=
-  { read -r stat_line <"/proc/$1/stat"; } 2>/dev/null || return 1
-  stat_pick ${stat_line##*) }
-}
-stat_pick() {
-  parent=$2
-  shift 19
-  start=$1
-}
 # workers: pids of the master's workers that take connections.
 workers() {
   workers=
@@ -254,26 +164,6 @@ FACTS
 }
 log_words() {
   [ ! -f "$log" ] || tail -c "+$((log_size + 1))" "$log" | grep -F '[emerg]' | sed 's/^.*\[emerg\] [0-9#]*: //' | tail -n 1
-}
-
-# lock SECONDS: what apps share on this host, for one change. The record's own where it is there.
-lock() {
-  if command -v lb_lock >/dev/null 2>&1; then
-    lb_lock nginx "$1"
-    return
-  fi
-  { command exec 8<>"${ROOT:-/var/lib/deploy}/lb.nginx.lock"; } 2>/dev/null || return 1
-  lock_tries=$(($1 * 20))
-  until flock -x -n 8; do
-    [ "$lock_tries" -gt 0 ] || return 1
-    lock_tries=$((lock_tries - 1))
-    sleep 0.05
-  done
-}
-unlock() { exec 8>&-; }
-# swap LINK TARGET: a link exchanged by rename.
-swap() {
-  ln -sfn "$2" "$1.new" && mv -fT "$1.new" "$1"
 }
 
 # The folders and the two files that never change. Nothing of it has an effect on a server that

@@ -76,7 +76,7 @@ tell() {
   fi
 }
 if pick_client; then
-  heard "$(ask 1)" tell
+  heard "$(ask 1 "/.deploy/$entry/state")" tell
 else
   echo 'problem client'
 fi

@@ -5,49 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::render::{self, Wish};
+use super::render;
 use super::settings::Settings;
-use crate::balancer::{AnswerError, DrainView, Seen, Target, Verdict};
+use crate::balancer::answer::Facts;
+use crate::balancer::{AnswerError, Seen, Target, words};
 use crate::fleet::traffic::WHOLE;
 use crate::fleet::{Known, Member, MemberState, Problem, Severity, Traffic};
 use crate::name::SlotName;
-
-/// The facts of a look, by first word; a word that comes again is kept in order.
-#[derive(Default)]
-struct Facts<'a> {
-    one: BTreeMap<&'a str, &'a str>,
-    problems: Vec<&'a str>,
-    why: Vec<&'a str>,
-    whole: bool,
-}
-
-impl<'a> Facts<'a> {
-    fn of(lines: &'a [String]) -> Self {
-        let mut facts = Self::default();
-        for line in lines {
-            // What came by HTTP still ends in a carriage return.
-            let line = line.trim_end_matches('\r');
-            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-            match word {
-                "problem" => facts.problems.push(rest),
-                "why" => facts.why.push(rest),
-                "looked" => facts.whole = true,
-                _ => {
-                    facts.one.insert(word, rest);
-                }
-            }
-        }
-        facts
-    }
-    fn get(&self, word: &str) -> Option<&'a str> {
-        self.one.get(word).copied()
-    }
-    fn has(&self, code: &str) -> bool {
-        self.problems
-            .iter()
-            .any(|p| p.split(' ').next() == Some(code))
-    }
-}
 
 /// Reads a look.
 ///
@@ -165,7 +129,7 @@ fn running(facts: &Facts<'_>, persisted: &Known<Option<Traffic>>) -> Known<Optio
         Err(_) => BTreeMap::new(),
     };
     if !split.is_empty() || served.sole().is_none() {
-        settle(&mut groups, &served, &split);
+        words::settle(&mut groups, &served, |slot| split.contains_key(slot));
     }
     Known::Is(Some(Traffic {
         generation: served.generation.clone(),
@@ -173,29 +137,6 @@ fn running(facts: &Facts<'_>, persisted: &Known<Option<Traffic>>) -> Known<Optio
         split,
         rules: Vec::new(),
     }))
-}
-
-/// Takes the finer word of the wish where nginx's state says the same: it knows only in and out,
-/// and the members of a slot without requests are neither.
-fn settle(
-    groups: &mut BTreeMap<SlotName, Vec<Member>>,
-    wish: &Traffic,
-    split: &BTreeMap<SlotName, u32>,
-) {
-    for (slot, members) in groups {
-        for (n, member) in members.iter_mut().enumerate() {
-            let Some(wished) = wish.groups.get(slot).and_then(|w| w.get(n)) else {
-                continue;
-            };
-            let same = wished.host == member.host
-                && wished.address == member.address
-                && wished.port == member.port;
-            let ready = |m: &Member| m.state == MemberState::Ready;
-            if same && (!split.contains_key(slot) || ready(wished) == ready(member)) {
-                member.state = wished.state;
-            }
-        }
-    }
 }
 
 /// Flags that are not those of the traffic file; a configuration that is not the one loaded or not
@@ -217,7 +158,7 @@ fn drift(
             what: format!(
                 "the flags of {app} in {env} were changed by hand: there is `{there}`, written was `{expected}`"
             ),
-            hint: format!("compare {}/{}/current with its `traffic` file", settings.dir, render::entry(target)),
+            hint: format!("compare {}/{}/current with its `traffic` file", settings.dir, words::entry(target)),
         });
     }
     let live = facts.get("live").unwrap_or_default();
@@ -276,7 +217,7 @@ pub fn ungraceful(occasion: &str) -> Problem {
 
 /// What an operator with a server block of his own writes into it.
 fn lines_to_write(target: &Target, settings: &Settings) -> String {
-    let (dir, entry) = (&settings.dir, render::entry(target));
+    let (dir, entry) = (&settings.dir, words::entry(target));
     if settings.own_server {
         let v = target.backend.replace('-', "_");
         format!(
@@ -336,42 +277,9 @@ fn problem(target: &Target, settings: &Settings, facts: &Facts<'_>, text: &str) 
     }
 }
 
-/// Reads the answer of prepare, commit, verify or remove.
-///
-/// # Errors
-/// [`AnswerError`] where there is no answer.
-pub fn verdict(target: &Target, lines: &[String]) -> Result<Verdict, AnswerError> {
-    let found = lines.iter().enumerate().find_map(|(n, line)| {
-        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let rest = rest.to_owned();
-        Some(match word {
-            "ready" => Verdict::Converged { at: 0.0 },
-            "converged" => Verdict::Converged { at: stamp(&rest)? },
-            "differs" => Verdict::Differs { seen: rest },
-            "moved" => Verdict::Moved { seen: moved(&rest) },
-            "refused" => Verdict::Refused {
-                why: words(rest, &lines[n + 1..]),
-            },
-            _ => return None,
-        })
-    });
-    found.ok_or_else(|| AnswerError {
-        host: target.host.clone(),
-        what: match lines.last() {
-            Some(last) => format!("the answer ends without a verdict: {last}"),
-            None => "the answer is empty".to_owned(),
-        },
-    })
-}
-
-/// Seconds since the epoch; where the host's `date` knows no fractions, whole ones.
-fn stamp(text: &str) -> Option<f64> {
-    text.parse()
-        .ok()
-        .or_else(|| text.split('.').next()?.parse().ok())
-}
-
-fn moved(key: &str) -> String {
+/// What a key of the live state says, for people.
+#[must_use]
+pub fn moved(key: &str) -> String {
     match key {
         "-" => "nothing of the app is there any more".to_owned(),
         "damaged" => "the folder of the entry is damaged".to_owned(),
@@ -380,40 +288,6 @@ fn moved(key: &str) -> String {
             format!("generation {generation} with flags {}", flags_of(key))
         }
     }
-}
-
-fn words(first: String, after: &[String]) -> String {
-    let why: Vec<&str> = after
-        .iter()
-        .map_while(|line| line.strip_prefix("why "))
-        .collect();
-    match (first.is_empty(), why.is_empty()) {
-        (true, false) => why.join("; "),
-        (true, true) => "no reason was given".to_owned(),
-        (false, _) => first,
-    }
-}
-
-/// Reads one line of a drain.
-#[must_use]
-pub fn drained(line: &str) -> Option<DrainView> {
-    let view = |open, idle| Some(DrainView { open, idle });
-    match line.split_once(' ') {
-        None if line == "idle" => view(Some(0), true),
-        Some(("open" | "left", "-")) => view(None, false),
-        Some(("open" | "left", n)) => view(Some(n.parse().ok()?), false),
-        _ => None,
-    }
-}
-
-/// Why the way from `before` to `after` cannot be gone on one nginx without a gap.
-#[must_use]
-pub fn gap(before: Option<&Traffic>, after: &Traffic, to: &Wish) -> Option<String> {
-    let slot = before?.sole()?;
-    let kept = after.groups.get(slot).is_some_and(|g| !g.is_empty());
-    (!kept && to.slot != slot.as_str()).then(|| {
-        format!("slot {slot} gets the requests now and has no members in what is wished: switch first, then remove it")
-    })
 }
 
 #[cfg(test)]

@@ -6,12 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv6Addr};
-
-use sha2::{Digest as _, Sha256};
 
 use super::settings::Settings;
 use crate::balancer::Target;
+use crate::balancer::words::{self, address, entry, json, short_hash};
 use crate::fleet::{Member, MemberState, Traffic};
 use crate::name::SlotName;
 
@@ -67,16 +65,10 @@ impl Wish {
     }
 }
 
-/// Name of the entry: a dot stands in no environment's and no app's name, so no two are one.
-#[must_use]
-pub fn entry(target: &Target) -> String {
-    format!("{}.{}", target.env, target.app)
-}
-
 /// What cannot be written for nginx, one sentence each.
 #[must_use]
 pub fn refusals(target: &Target, settings: &Settings, traffic: &Traffic) -> Vec<String> {
-    let mut no = Vec::new();
+    let mut no = words::refusals(target, "nginx", traffic);
     let word = |s: &str| {
         s.starts_with(|c: char| c.is_ascii_alphabetic())
             && s.chars()
@@ -88,18 +80,8 @@ pub fn refusals(target: &Target, settings: &Settings, traffic: &Traffic) -> Vec<
             target.backend
         ));
     }
-    match &target.host_header {
-        Some(host) if !host_name(host) => {
-            no.push(format!("host `{host}` is not a host name"));
-        }
-        None if !settings.own_server => no.push(
-            "nginx needs `host` for the server that is rendered, or `server: own`".to_owned(),
-        ),
-        _ => {}
-    }
-    let generation = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
-    if traffic.generation.is_empty() || !traffic.generation.chars().all(generation) {
-        no.push(format!("generation `{}` is no token", traffic.generation));
+    if target.host_header.is_none() && !settings.own_server {
+        no.push("nginx needs `host` for the server that is rendered, or `server: own`".to_owned());
     }
     let some = traffic.split.values().any(|share| *share > 0);
     if !traffic.rules.is_empty() {
@@ -107,81 +89,12 @@ pub fn refusals(target: &Target, settings: &Settings, traffic: &Traffic) -> Vec<
     } else if some && traffic.sole().is_none() {
         no.push("weights: the nginx driver gives all or nothing to a slot".to_owned());
     }
-    for (slot, members) in &traffic.groups {
-        refuse_group(&mut no, traffic, slot, members);
-    }
-    for slot in traffic.split.keys() {
-        if traffic.reaches(slot) && !traffic.groups.contains_key(slot) {
-            no.push(format!("slot {slot} would get requests and has no members"));
+    for slot in traffic.groups.keys() {
+        if slot.as_str() == "none" || slot.as_str().contains("_without_") {
+            no.push(format!("slot name `{slot}` is taken by the nginx driver"));
         }
     }
     no
-}
-
-fn refuse_group(no: &mut Vec<String>, traffic: &Traffic, slot: &SlotName, members: &[Member]) {
-    if slot.as_str() == "none" || slot.as_str().contains("_without_") {
-        no.push(format!("slot name `{slot}` is taken by the nginx driver"));
-    }
-    for member in members {
-        if address(&member.address).is_none() || member.port == 0 {
-            no.push(format!(
-                "{}: `{}` port {} is no address for nginx",
-                member.host, member.address, member.port
-            ));
-        }
-    }
-    if traffic.reaches(slot) && !members.iter().any(|m| m.state == MemberState::Ready) {
-        no.push(format!(
-            "slot {slot} would get requests and no member of it is ready"
-        ));
-    }
-}
-
-/// An address as nginx writes it, where it is one.
-fn address(word: &str) -> Option<String> {
-    if let Ok(ip) = word.parse::<Ipv6Addr>() {
-        return Some(format!("[{ip}]"));
-    }
-    host_name(word).then(|| word.to_owned())
-}
-
-fn host_name(word: &str) -> bool {
-    word.len() <= 253
-        && word.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && word
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
-        // All digits and dots must be a whole address, else a resolver would guess.
-        && (word.parse::<IpAddr>().is_ok()
-            || word.chars().any(|c| c.is_ascii_alphabetic()))
-}
-
-/// The addresses and ports of members that get nothing in `traffic`, for a drain.
-#[must_use]
-pub fn resting(traffic: &Traffic) -> Vec<(String, u16)> {
-    let serving =
-        |slot: &SlotName, m: &Member| traffic.reaches(slot) && m.state == MemberState::Ready;
-    let busy: Vec<&Member> = members(traffic)
-        .filter(|(s, m)| serving(s, m))
-        .map(|x| x.1)
-        .collect();
-    members(traffic)
-        .filter(|(slot, m)| !serving(slot, m))
-        // One address in two groups cannot be told apart from outside.
-        .filter(|(_, m)| {
-            !busy
-                .iter()
-                .any(|b| b.address == m.address && b.port == m.port)
-        })
-        .map(|(_, m)| (m.address.clone(), m.port))
-        .collect()
-}
-
-fn members(traffic: &Traffic) -> impl Iterator<Item = (&SlotName, &Member)> {
-    traffic
-        .groups
-        .iter()
-        .flat_map(|(slot, members)| members.iter().map(move |m| (slot, m)))
 }
 
 /// How members of a slot that are not ready are left out.
@@ -279,23 +192,6 @@ fn written_groups(traffic: &Traffic) -> String {
         })
         .collect();
     json(&groups)
-}
-
-fn json<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_string(value).expect("words, numbers and maps with word keys always serialize")
-}
-
-fn short_hash(parts: &[&str]) -> String {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part.as_bytes());
-        hasher.update([0]);
-    }
-    let mut hex = String::new();
-    for byte in hasher.finalize().iter().take(8) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
 }
 
 /// One upstream per slot, one per slot and member left out, and one that nobody is in.

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::text::nearest;
+use crate::balancer::keys;
 
 /// Keys as they stand in the inventory.
 pub(super) const KEYS: &[&str] = &["dir", "server", "listen", "keepalive", "binary", "conf"];
@@ -44,37 +44,17 @@ impl Settings {
     #[must_use]
     pub fn read(value: &Value) -> (Self, Vec<(String, String)>) {
         let mut it = Self::default();
-        let mut wrong = Vec::new();
-        let empty = serde_json::Map::new();
-        let map = match value {
-            Value::Null => &empty,
-            Value::Object(map) => map,
-            _ => {
-                wrong.push(("settings of nginx are a map".to_owned(), String::new()));
-                &empty
-            }
-        };
-        for (key, value) in map {
-            if let Err(why) = it.set(key, value) {
-                wrong.push((why, key.clone()));
-            }
-        }
+        let wrong = keys::read("nginx", value, |key, value| it.set(key, value));
         (it, wrong)
     }
 
     fn set(&mut self, key: &str, value: &Value) -> Result<(), String> {
         match key {
-            "dir" => self.dir = path(key, value)?,
-            "conf" => self.conf = Some(path(key, value)?),
-            "binary" => {
-                let word = text(key, value)?;
-                if !word.chars().all(path_char) || word.starts_with('-') {
-                    return Err("`binary` is a program's name or path".to_owned());
-                }
-                self.binary = word;
-            }
+            "dir" => self.dir = keys::path(key, value)?,
+            "conf" => self.conf = Some(keys::path(key, value)?),
+            "binary" => self.binary = keys::program(key, value)?,
             "server" => {
-                self.own_server = match text(key, value)?.as_str() {
+                self.own_server = match keys::text(key, value)?.as_str() {
                     "own" => true,
                     "rendered" => false,
                     other => {
@@ -90,44 +70,9 @@ impl Settings {
                     .filter(|n| *n <= 10_000)
                     .ok_or("`keepalive` is a number from 0 to 10000")?;
             }
-            _ => return Err(unknown(key)),
+            _ => return Err(keys::unknown("nginx", key, KEYS)),
         }
         Ok(())
-    }
-}
-
-fn unknown(key: &str) -> String {
-    let near = nearest(key, KEYS.iter().copied())
-        .map(|k| format!("; did you mean `{k}`?"))
-        .unwrap_or_default();
-    format!("nginx has no setting `{key}`{near}")
-}
-
-fn text(key: &str, value: &Value) -> Result<String, String> {
-    match value {
-        Value::String(s) if !s.is_empty() => Ok(s.clone()),
-        Value::Number(n) => Ok(n.to_string()),
-        _ => Err(format!("`{key}` is a word")),
-    }
-}
-
-/// Characters that mean nothing to nginx, a shell pattern or a person.
-fn path_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-')
-}
-
-fn path(key: &str, value: &Value) -> Result<String, String> {
-    let word = text(key, value)?;
-    let word = word.trim_end_matches('/');
-    let good = word.starts_with('/')
-        && word.chars().all(path_char)
-        && !word.split('/').any(|part| part == "..");
-    if good {
-        Ok(word.to_owned())
-    } else {
-        Err(format!(
-            "`{key}` is an absolute path of letters, digits, `.`, `_`, `-`"
-        ))
     }
 }
 
@@ -135,9 +80,9 @@ fn listens(value: &Value) -> Result<Vec<String>, String> {
     let all = match value {
         Value::Array(items) if !items.is_empty() => items
             .iter()
-            .map(|item| text("listen", item))
+            .map(|item| keys::text("listen", item))
             .collect::<Result<Vec<_>, _>>()?,
-        one => vec![text("listen", one)?],
+        one => vec![keys::text("listen", one)?],
     };
     let good = |c: char| c.is_ascii_alphanumeric() || ".:[]_=- ".contains(c);
     match all.iter().find(|word| !word.chars().all(good)) {

@@ -1,4 +1,6 @@
 use super::*;
+use crate::balancer::answer::drained;
+use crate::balancer::{DrainView, Verdict, answer};
 use crate::name::{AppName, BalancerName, EnvName, HostName};
 
 fn target() -> Target {
@@ -194,7 +196,7 @@ fn problems_name_the_host_and_what_to_write() {
 fn verdicts_are_read_and_silence_is_none() {
     let read = |lines: &[&str]| {
         let lines: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
-        verdict(&target(), &lines)
+        answer::verdict(&target(), &lines, moved)
     };
     assert_eq!(read(&["ready"]), Ok(Verdict::Converged { at: 0.0 }));
     assert_eq!(

@@ -247,8 +247,11 @@ fn members_at_rest_are_those_that_nobody_serves() {
         .unwrap()
         .push(member("web1", "10.0.0.1"));
     assert_eq!(
-        resting(&t),
-        [("web2.svc".to_owned(), 8080), ("fd00::3".to_owned(), 8080)]
+        words::resting(&t)
+            .iter()
+            .map(|(slot, n, m)| (slot.as_str(), *n, m.address.as_str()))
+            .collect::<Vec<_>>(),
+        [("blue", 2, "web2.svc"), ("green", 1, "fd00::3")]
     );
 }
 

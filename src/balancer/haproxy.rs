@@ -1,0 +1,193 @@
+//! HAProxy: which slot gets a request stands in a map, which is changed in the running server
+//! through its socket after its file was changed; so a switch needs no reload, and a reload or a
+//! restart finds the same.
+//!
+//! - `settings` what stands in the inventory
+//! - `render`   what is written: backends, the app's word in the map, rules
+//! - `read`     what the scripts answer
+//! - `*.sh`     the scripts: `common.sh` of all drivers and `lib.sh` stand before each
+//!
+//! An operator loads `/etc/haproxy/deploy` with one more `-f` and writes [`lines`] into his
+//! frontend, once for all apps.
+
+mod read;
+mod render;
+mod settings;
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::balancer::{
+    AnswerError, Capabilities, DrainView, Driver, Seen, Target, Verdict, answer, words,
+};
+use crate::fleet::{Problem, Traffic};
+use crate::host::script::Body;
+pub use render::lines;
+use settings::Settings;
+
+/// The driver.
+#[derive(Debug)]
+pub struct Haproxy;
+
+/// A verb's text, run in a subshell: its `exit` ends the body and nothing else.
+macro_rules! text {
+    ($verb:literal) => {
+        concat!(
+            "(\n",
+            include_str!("common.sh"),
+            include_str!("haproxy/lib.sh"),
+            include_str!(concat!("haproxy/", $verb, ".sh")),
+            ")\n"
+        )
+    };
+}
+
+/// For what should have been refused when the plan was made.
+const REFUSAL: &str = "printf 'refused %s\\n' \"${10}\"\n";
+
+/// A body with the parameters that all verbs share.
+fn body(name: &'static str, text: &'static str, target: &Target, settings: &Settings) -> Body {
+    let mut body = Body::new(name, Cow::Borrowed(text)).args([
+        "haproxy".to_owned(),
+        settings.dir.clone(),
+        words::entry(target),
+        settings.binary.clone(),
+        settings.socket.clone(),
+        target.probe.trim_end_matches('/').to_owned(),
+        target.host_header.clone().unwrap_or_else(|| "-".to_owned()),
+        settings.conf.clone(),
+        render::variable(target),
+    ]);
+    // Far above what it takes: a body that is ended half-way is worse than a slow one.
+    body.limit = Duration::from_secs(30);
+    body.root = target.root;
+    body
+}
+
+fn settings(target: &Target) -> Settings {
+    Settings::read(&target.settings).0
+}
+
+/// Prepare or commit: both carry the whole wish, so that a commit stands by itself.
+fn change(
+    name: &'static str,
+    text: &'static str,
+    target: &Target,
+    before: Option<&Traffic>,
+    after: &Traffic,
+) -> Body {
+    let settings = settings(target);
+    let mut no = render::refusals(target, after);
+    no.extend(words::gap(before, after));
+    if !no.is_empty() {
+        return body(name, REFUSAL, target, &settings).args([no.join("; ")]);
+    }
+    let from = before.map(|t| render::wish(target, &settings, t));
+    let to = render::wish(target, &settings, after);
+    let word = |w: Option<String>| w.unwrap_or_else(|| "-".to_owned());
+    let mut body = body(name, text, target, &settings).args([
+        word(from.as_ref().map(|w| w.value.clone())),
+        to.value.clone(),
+        to.hash.clone(),
+        to.conf.len().to_string(),
+        to.rules_text().len().to_string(),
+        word(from.as_ref().map(render::Wish::sum)),
+        to.sum(),
+        to.generation.clone(),
+        to.ready.join(" "),
+        to.resting.join(" "),
+        to.awaited.join(" "),
+    ]);
+    body.data = to.data();
+    body
+}
+
+impl Driver for Haproxy {
+    fn name(&self) -> &'static str {
+        "haproxy"
+    }
+
+    fn capabilities(&self, _settings: &serde_json::Value) -> Capabilities {
+        Capabilities {
+            reloadless: true,
+            weights: true,
+            rules: true,
+            drain: true,
+            sessions: true,
+        }
+    }
+
+    fn check(&self, settings: &serde_json::Value) -> Vec<(String, String)> {
+        Settings::read(settings).1
+    }
+
+    fn accepts(&self, target: &Target, after: &Traffic) -> Result<(), Vec<String>> {
+        let no = render::refusals(target, after);
+        if no.is_empty() { Ok(()) } else { Err(no) }
+    }
+
+    fn foresee(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Vec<Problem> {
+        let settings = settings(target);
+        let hash = |t| render::wish(target, &settings, t).hash;
+        match before {
+            Some(before) if hash(before) != hash(after) => {
+                vec![read::ungraceful("this change of members")]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn look(&self, target: &Target) -> Body {
+        body("lb look", text!("look"), target, &settings(target))
+    }
+
+    fn read(&self, target: &Target, lines: &[String]) -> Result<Seen, AnswerError> {
+        read::seen(target, &settings(target), lines)
+    }
+
+    fn prepare(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {
+        change("lb prepare", text!("prepare"), target, before, after)
+    }
+
+    fn commit(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {
+        change("lb commit", text!("commit"), target, before, after)
+    }
+
+    fn verify(&self, target: &Target, wanted: &Traffic) -> Body {
+        let settings = settings(target);
+        let wish = render::wish(target, &settings, wanted);
+        body("lb verify", text!("verify"), target, &settings).args([
+            wish.value,
+            wish.hash,
+            wish.ready.join(" "),
+            wish.resting.join(" "),
+        ])
+    }
+
+    fn verdict(&self, target: &Target, lines: &[String]) -> Result<Verdict, AnswerError> {
+        answer::verdict(target, lines, read::moved)
+    }
+
+    fn drain(&self, target: &Target, now: &Traffic, within: Duration) -> Body {
+        let mut args = vec![within.as_secs().to_string()];
+        for (slot, _, member) in words::resting(now) {
+            args.extend([
+                render::server(target, slot, member),
+                member.address.clone(),
+                member.port.to_string(),
+            ]);
+        }
+        let mut body = body("lb drain", text!("drain"), target, &settings(target)).args(args);
+        body.limit = within + Duration::from_secs(15);
+        body.follow = true;
+        body
+    }
+
+    fn drained(&self, line: &str) -> Option<DrainView> {
+        answer::drained(line)
+    }
+
+    fn remove(&self, target: &Target) -> Body {
+        body("lb remove", text!("remove"), target, &settings(target))
+    }
+}
