@@ -117,6 +117,10 @@ impl Driver for Haproxy {
         }
     }
 
+    fn keys(&self) -> &'static [&'static str] {
+        settings::KEYS
+    }
+
     fn check(&self, settings: &serde_json::Value) -> Vec<(String, String)> {
         Settings::read(settings).1
     }

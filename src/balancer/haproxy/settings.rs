@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::balancer::keys;
 
 /// Keys as they stand in the inventory.
-const KEYS: &[&str] = &["dir", "socket", "conf", "binary", "check"];
+pub(super) const KEYS: &[&str] = &["dir", "socket", "conf", "binary", "check"];
 
 /// How HAProxy learns that a member died.
 #[derive(Debug, Clone, PartialEq, Eq)]
