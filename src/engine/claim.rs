@@ -1,10 +1,13 @@
 //! Taking the right to act on all hosts, or on none (HOST-RECORD §3).
 //!
 //! One host is claimed alone first, always the same one for the same set of hosts; so two runs meet
-//! there, and not each on half of the fleet. Then all others at once.
+//! there, and not each on half of the fleet. Then all others at once, while the first still tells its
+//! facts.
 
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::mpsc;
 
 use super::remote::{ClaimEnd, Remote, Trouble};
 use super::voice::Voice;
@@ -78,17 +81,21 @@ async fn once<R: Remote>(
         return (Vec::new(), None);
     };
     let mut taken = Vec::new();
-    if let Some(denied) = one(remote, first, voice, &mut taken).await {
-        return (taken, Some(denied));
-    }
     let mut set = tokio::task::JoinSet::new();
-    for host in rest {
+    let (had, mut hears) = mpsc::unbounded_channel();
+    let mut start = |host: &HostName, had: mpsc::UnboundedSender<()>| {
         let (remote, host, voice) = (Arc::clone(remote), host.clone(), voice.clone());
         set.spawn(async move {
             let mut taken = Vec::new();
-            let denied = one(&remote, &host, &voice, &mut taken).await;
+            let denied = one(&remote, &host, &voice, &mut taken, had).await;
             (taken, denied)
         });
+    };
+    start(first, had);
+    // None: it ended without.
+    if hears.recv().await.is_some() {
+        let nobody = mpsc::unbounded_channel().0;
+        rest.iter().for_each(|host| start(host, nobody.clone()));
     }
     let mut first_denied = None;
     while let Some(joined) = set.join_next().await {
@@ -99,7 +106,7 @@ async fn once<R: Remote>(
             }
             // Whose task it was is not told: nothing counts as ours, everything is given back.
             Err(end) => {
-                taken.extend_from_slice(rest);
+                taken.extend_from_slice(order);
                 let trouble = Trouble::Silent(end.to_string());
                 let host = first.clone();
                 first_denied = first_denied.or(Some((Denied::Trouble { host, trouble }, true)));
@@ -115,6 +122,7 @@ async fn one<R: Remote>(
     host: &HostName,
     voice: &Voice,
     taken: &mut Vec<HostName>,
+    had: mpsc::UnboundedSender<()>,
 ) -> Option<(Denied, bool)> {
     let stage = Stage::Claim;
     voice.say(Kind::Begin {
@@ -123,8 +131,10 @@ async fn one<R: Remote>(
     });
     let since = voice.clock().elapsed();
     let host = host.clone();
-    match remote.claim(&host).await {
+    match remote.claim(&host, had.clone()).await {
         Ok(ClaimEnd::Taken) => {
+            // Where nothing was said before the end.
+            let _ = had.send(());
             taken.push(host.clone());
             let took = voice.clock().elapsed().saturating_sub(since);
             let text = String::new();

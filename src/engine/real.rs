@@ -299,7 +299,7 @@ fn lost(holder: Option<record::Holder>) -> Trouble {
 }
 
 impl Remote for Real {
-    async fn claim(&self, host: &HostName) -> Result<ClaimEnd, Trouble> {
+    async fn claim(&self, host: &HostName, had: UnboundedSender<()>) -> Result<ClaimEnd, Trouble> {
         let machine = self.machine(host)?;
         if let Some(resumed) = &self.resumed
             && let Some(expected) = resumed.fences.get(host)
@@ -317,7 +317,15 @@ impl Remote for Real {
             &machine.facts(),
         )
         .map_err(|e| Trouble::Refused(e.to_string()))?;
-        let reply = run(machine, script).await?;
+        let mut lines = Vec::new();
+        let reply = machine.host.stream(script, |line: &str| {
+            if line == record::parse::CLAIMED {
+                let _ = had.send(());
+            }
+            lines.push(line.to_owned());
+        });
+        let mut reply = reply.await.map_err(|e| Trouble::Silent(chain(&e)))?;
+        reply.lines = lines;
         match record::parse::claim(&reply).map_err(refused)? {
             ClaimReply::Taken { look, .. } => {
                 let seen = machine.read(&look).await.map_err(Trouble::Silent)?;

@@ -183,8 +183,13 @@ pub enum Watch {
 
 /// The typed verbs.
 pub trait Remote: Send + Sync + 'static {
-    /// Takes the claim on one host and uploads what the run needs there.
-    fn claim(&self, host: &HostName) -> impl Future<Output = Result<ClaimEnd, Trouble>> + Send;
+    /// Takes the claim on one host and uploads what the run needs there. `had` hears of it as soon
+    /// as the claim is durable there, before the host has told its facts.
+    fn claim(
+        &self,
+        host: &HostName,
+        had: mpsc::UnboundedSender<()>,
+    ) -> impl Future<Output = Result<ClaimEnd, Trouble>> + Send;
 
     /// Gives one host back, without a word in its history.
     fn unclaim(&self, host: &HostName) -> impl Future<Output = Result<(), Trouble>> + Send;

@@ -19,6 +19,9 @@ pub fn look(reply: &Reply) -> Result<Look, RecordError> {
     }
 }
 
+/// The line by which a claim tells that it is durable, before it looks.
+pub const CLAIMED: &str = "claimed";
+
 /// # Errors
 /// A [`RecordError`] where there is no answer.
 pub fn claim(reply: &Reply) -> Result<ClaimReply, RecordError> {
@@ -29,12 +32,20 @@ pub fn claim(reply: &Reply) -> Result<ClaimReply, RecordError> {
                 reply.word("machine").and_then(|m| MachineId::new(m).ok()),
                 reply,
             )?,
-            look: Box::new(Look::read(&reply.lines)?),
+            look: Box::new(Look::read(told(reply))?),
         }),
         "held" => Ok(ClaimReply::Held(rest(Holder::read(reply), reply)?)),
         "hold" => Ok(ClaimReply::Hold(held(reply)?)),
         "busy" => Ok(ClaimReply::Busy),
         _ => Err(fault(reply)),
+    }
+}
+
+/// What a claim told after [`CLAIMED`].
+fn told(reply: &Reply) -> &[String] {
+    match reply.lines.split_first() {
+        Some((first, rest)) if first == CLAIMED => rest,
+        _ => &reply.lines,
     }
 }
 

@@ -20,6 +20,7 @@ struct Fake {
     begun: bool,
     silent: Option<HostName>,
     hold: Option<HostName>,
+    slow: bool,
 }
 
 impl Fake {
@@ -31,6 +32,7 @@ impl Fake {
             begun: false,
             silent: None,
             hold: None,
+            slow: false,
         }
     }
 
@@ -40,11 +42,22 @@ impl Fake {
 }
 
 impl Remote for Fake {
-    async fn claim(&self, host: &HostName) -> Result<ClaimEnd, Trouble> {
+    async fn claim(
+        &self,
+        host: &HostName,
+        had: mpsc::UnboundedSender<()>,
+    ) -> Result<ClaimEnd, Trouble> {
         self.asked.lock().unwrap().push(format!("claim {host}"));
         tokio::task::yield_now().await;
         if self.hold.as_ref() == Some(host) {
             return Ok(ClaimEnd::Hold("until noon".into()));
+        }
+        if self.slow && host.as_str() == "lb1" {
+            let _ = had.send(());
+            // Its facts come after all others have been asked: else this waits for ever.
+            while self.asked().len() < hosts().len() {
+                tokio::task::yield_now().await;
+            }
         }
         let mut table = self.table.lock().unwrap();
         let holder = table
@@ -222,4 +235,18 @@ async fn the_lock_of_a_person_ends_it_at_once() {
     );
     assert!(table.lock().unwrap().is_empty());
     assert_eq!(a.asked().iter().filter(|w| *w == "claim lb1").count(), 1);
+}
+
+#[tokio::test]
+async fn the_others_are_claimed_while_the_first_still_tells_its_facts() {
+    let table = Table::default();
+    let fake = Fake {
+        slow: true,
+        ..Fake::new("r-00000001", &table)
+    };
+    let fake = Arc::new(fake);
+    let claimed = claim(&fake, Duration::ZERO);
+    let claimed = tokio::time::timeout(Duration::from_secs(20), claimed).await;
+    assert_eq!(claimed.expect("nobody waits for the facts"), Ok(()));
+    assert_eq!(held_by(&table, "r-00000001"), hosts().len());
 }

@@ -353,7 +353,7 @@ fn every_blow_at_every_time() {
     stage    doubt    failed, staged
     stage    ends     failed, staged
     stage    hiccup   staged
-    stage    mute     failed
+    stage    mute     failed, staged
     stage    restarts staged
     stage    signal   cancelled
     stage    taken    superseded

@@ -55,7 +55,7 @@ pub struct DockerFacts {
 /// The question. It changes nothing and needs no lock; `$STATE` says where the record lives.
 #[must_use]
 pub fn body() -> Body {
-    let mut body = super::body("facts", TEXT);
+    let mut body = super::body_with_rows("facts", TEXT);
     body.limit = Duration::from_secs(45);
     body
 }
@@ -94,13 +94,6 @@ struct Space {
     free: u64,
     inodes_free: u64,
     inodes: u64,
-}
-
-/// The engine's answer to `GET /version`.
-#[derive(Deserialize)]
-struct VersionRow {
-    #[serde(rename = "Version")]
-    version: String,
 }
 
 /// The long way: version, memory, CPUs, data directory, errors, versions of compose and an empty
@@ -154,14 +147,11 @@ impl Reader {
             "socket" => self.socket = Some(rest.to_owned()),
             "asked" => self.asked = rest.parse().ok(),
             "engine" => self.engine = serde_json::from_str(rest).ok(),
-            "version" => {
-                let row = serde_json::from_str::<VersionRow>(rest);
-                self.version = row.ok().map(|r| r.version);
-            }
+            "version" => self.version = Some(rest.to_owned()),
             "compose" => self.compose = Some(rest.to_owned()),
             "root" => self.root = Some(rest.to_owned()),
             "memory" => self.memory = rest.parse::<u64>().ok().map(|k| k.saturating_mul(1024)),
-            "cpus" => self.cpus = rest.parse().ok(),
+            "cpus" => self.cpus = cpus(rest),
             "note" if !rest.is_empty() => self.notes.push(rest.to_owned()),
             "space" => self.space(rest),
             "c" => match serde_json::from_str(rest) {
@@ -302,6 +292,16 @@ impl Space {
             self.inodes_free
         }
     }
+}
+
+/// The kernel's list of CPUs, e.g. `0-3,6`.
+fn cpus(list: &str) -> Option<u64> {
+    let number = |w: &str| w.trim().parse::<u64>().ok();
+    list.split(',').try_fold(0u64, |sum, part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let n = number(last)?.checked_sub(number(first)?)?.checked_add(1)?;
+        sum.checked_add(n)
+    })
 }
 
 fn engine_age(version: &str, problems: &mut Vec<Problem>) {

@@ -113,7 +113,7 @@ pub fn script(
     timeout: Duration,
 ) -> Script {
     let seconds = |d: Duration| format!("{:.3}", d.as_secs_f64());
-    let body = super::body("watch", TEXT);
+    let body = super::body_with_rows("watch", TEXT);
     let mut script = Script::new(body.name, body.text)
         .args([
             project.unwrap_or("-").to_owned(),

@@ -98,6 +98,8 @@ else
 fi
 exec 9>&-
 
+# The caller need not wait for the facts to go on with the other hosts.
+echo claimed
 show_record
 echo facts
 facts "$@" </dev/null

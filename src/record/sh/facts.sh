@@ -13,7 +13,9 @@ show_record() {
   boot_of
   now
   machine_id
-  printf 'machine %s\nboot %s\nuptime %s\nwall %s\n' "$machine" "$boot" "$up" "$(date +%s)"
+  # `wall` and `state_space` are used by facts too: a process less each.
+  wall=$(date +%s)
+  printf 'machine %s\nboot %s\nuptime %s\nwall %s\n' "$machine" "$boot" "$up" "$wall"
   show_state
   show hold-env "$root/$env/hold"
   { cd "$dir"; } 2>/dev/null || return 0
@@ -53,7 +55,8 @@ show_kept() {
 show_state() {
   if [ -d "$root" ]; then
     # A claim has asked that already.
-    printf 'fs %s\n' "${fs:-$(stat -f -c %T "$root")}"
+    [ -n "$fs" ] || root_space
+    printf 'fs %s\n' "$fs"
     if [ -w "$root" ] && [ -x "$root" ]; then echo 'state ready'; else echo 'state denied'; fi
   elif [ -w "${root%/*}" ]; then
     echo 'state creatable'

@@ -7,7 +7,7 @@ umask 007
 LC_ALL=C
 export LC_ALL
 clock=/proc
-root=$1 env=$2 app=$3 fs=
+root=$1 env=$2 app=$3 fs= state_space=
 shift 3
 dir=$root/$env/$app
 
@@ -108,6 +108,15 @@ first() {
   line=
   { read -r line <"$1"; } 2>/dev/null
   [ -n "$line" ]
+}
+# root_space: kind of the record's file system into fs; free blocks, their size, free inodes and all
+# inodes into state_space.
+root_space() {
+  fs=$(stat -f -c '%a %S %d %c %T' "$root")
+  state_space=$fs
+  # The kind may have a space in it.
+  fs=${fs#* * * * }
+  state_space=${state_space%" $fs"}
 }
 # machine_id: into machine, `-` where none was made yet.
 machine_id() {

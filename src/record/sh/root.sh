@@ -20,7 +20,7 @@ check_root() {
     [ "$mode" != 2770 ] || break
     [ "$check_try" = 20 ] || sleep 0.05
   done
-  fs=$(stat -f -c %T "$root")
+  root_space
   case $mode in
   2770) ;;
   *)

@@ -66,7 +66,7 @@ fn both_ways_of_asking_tell_the_same() {
         errors(&of(&cut)),
         ["the list of containers could not be read"]
     );
-    let garbled = SHORT.replace("version {", "version ");
+    let garbled = SHORT.replace("version 26", "versio 26");
     assert_eq!(errors(&of(&garbled)), ["Docker did not answer"]);
 }
 
@@ -231,6 +231,113 @@ proptest! {
             prop_assert!(lines.iter().any(told));
         } else {
             prop_assert!(facts.problems.iter().any(|p| p.severity == Severity::Error));
+        }
+    }
+}
+
+/// The values that `facts.sh` asks of `rows.awk`, as it writes them.
+fn values() -> &'static str {
+    let line = TEXT.lines().find(|l| l.starts_with("dk_values='")).unwrap();
+    line.trim_start_matches("dk_values='")
+        .trim_end_matches('\'')
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the awk of this machine reads what an engine wrote"
+)]
+fn rows(awk: &[&str], lines: &str) -> Option<String> {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(awk[0])
+        .args(&awk[1..])
+        .args(["-v", "before=ResolvConfPath", "-v"])
+        .arg(format!("fields={}", values()))
+        .arg(super::super::ROWS)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .inspect_err(|_| eprintln!("skipped: no {} here", awk[0]))
+        .ok()?;
+    let mut input = child.stdin.take().unwrap();
+    let text = lines.to_owned();
+    let writer = std::thread::spawn(move || input.write_all(text.as_bytes()));
+    let out = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    assert!(out.status.success());
+    Some(String::from_utf8(out.stdout).unwrap())
+}
+
+const AWKS: [&[&str]; 4] = [&["awk"], &["mawk"], &["gawk"], &["busybox", "awk"]];
+
+#[test]
+fn the_engines_json_becomes_rows_and_an_environment_stays_there() {
+    assert!(
+        !super::super::ROWS.contains('\''),
+        "it stands between quotes"
+    );
+    let hostile = include_str!("../../../../tests/fixtures/docker/inspect-hostile.jsonl");
+    let mut asked = 0;
+    for awk in AWKS {
+        let Some(text) = rows(awk, hostile) else {
+            continue;
+        };
+        asked += 1;
+        assert_eq!(
+            text,
+            r#"before "/var/lib/docker/containers/x/resolv.conf"
+c ["abc","/n","i","sha256:1","running","healthy",3,-1,true,"","t","always",5,7,"n",{"80/tcp":[{"HostIp":"0.0.0.0","HostPort":"8\"0"}],"x":null},{"deploy.a":"q\"\\","com.docker.compose.service":"w{,}:[]"}]
+before 
+c ["d","/m","","","","none",0,0,false,"","","",0,0,"",null,{}]
+"#,
+            "{awk:?}"
+        );
+    }
+    assert!(asked > 0, "there is no awk here");
+}
+
+#[test]
+fn any_text_in_any_place_changes_no_other_value() {
+    use proptest::strategy::{Strategy, ValueTree};
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let hostile = proptest::string::string_regex(
+        "([\"\\\\{}\\[\\],:' ]|Id|State|\"Env\":\\[|deploy\\.|null|é|\u{85}|\n){0,12}",
+    )
+    .unwrap();
+    let mut text = || hostile.new_tree(&mut runner).unwrap().current();
+    let (mut lines, mut wanted) = (String::new(), Vec::new());
+    for n in 0..200 {
+        let (id, name, image, label) = (format!("id{n}"), text(), text(), text());
+        let container = serde_json::json!({
+            "Path": text(), "Args": [text(), text()],
+            "Id": id, "State": {"Error": text(), "Status": "running", "ExitCode": n, "Health": {"Log": [{"Output": text()}], "Status": "starting"}},
+            "Config": {"Env": [format!("S={}", text()), text()], "Image": image, "Labels": {text(): text(), "deploy.note": label, "x": text()}},
+            "Name": name, "Mounts": [{"Name": text(), "Id": text()}],
+        });
+        lines.push_str(&format!("{container}\n"));
+        wanted.push((id, name, image, label, n));
+    }
+    for awk in AWKS {
+        let Some(found) = rows(awk, &lines) else {
+            continue;
+        };
+        let found: Vec<ContainerRow> = found
+            .lines()
+            .filter_map(|l| l.strip_prefix("c "))
+            .map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{awk:?}: {e}: {l}")))
+            .collect();
+        assert_eq!(found.len(), wanted.len(), "{awk:?}");
+        for (row, (id, name, image, label, n)) in found.iter().zip(&wanted) {
+            let seen = (
+                &row.0,
+                &row.1,
+                &row.2,
+                row.7,
+                row.4.as_str(),
+                row.5.as_str(),
+            );
+            assert_eq!(seen, (id, name, image, *n, "running", "starting"));
+            assert_eq!(row.16.get("deploy.note"), Some(label));
         }
     }
 }

@@ -11,12 +11,33 @@
 #
 # A line is written in one piece, so that those of different loops do not mix.
 dk_fields='c [{{json .Name}},{{json (index .Config.Labels "com.docker.compose.service")}},{{json (index .Config.Labels "com.docker.compose.oneoff")}},{{json .State.Status}},{{with index .State "Health"}}{{json .Status}}{{else}}"none"{{end}},{{json .RestartCount}},{{json .State.ExitCode}},{{json .State.OOMKilled}},{{json (index .Config.Labels "deploy.release")}},{{json .HostConfig.RestartPolicy.Name}}]'
+# The same fields for rows.awk.
+dk_values='Name="" Config.Labels.com.docker.compose.service=null Config.Labels.com.docker.compose.oneoff=null State.Status="" State.Health.Status="none" RestartCount=0 State.ExitCode=0 State.OOMKilled=false Config.Labels.deploy.release=null HostConfig.RestartPolicy.Name=""'
 
+# The engine over its socket, else by the docker command.
+dk_list() {
+	if [ -n "$dk_is_short" ]; then
+		dk_x=$(dk_get "containers/json?all=1&filters=$(dk_filter "")") && dk_ids_of "$dk_x"
+	else
+		dk_ids=$(timeout 5 docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$dk_project" 2>/dev/null)
+	fi
+}
+dk_states() {
+	if [ -n "$dk_is_short" ]; then
+		dk_inspect '' "$dk_values" $dk_ids
+	else
+		timeout 5 docker inspect --type container --format "$dk_fields" $dk_ids 2>/dev/null
+	fi
+}
+# dk_filter MORE: as a part of an address. A project's name is of letters, digits, `-` and `_`.
+dk_filter() {
+	printf '%%7B%%22label%%22%%3A%%5B%%22com.docker.compose.project%%3D%s%%22%%5D%s%%7D' "$dk_project" "$1"
+}
 dk_look() {
 	for dk_try in 1 2; do
 		# New ones are searched for now and then; one that is gone shows at once.
 		if [ "$dk_age" -le 0 ]; then
-			dk_ids=$(timeout 5 docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$dk_project" 2>/dev/null) || break
+			dk_list || break
 			dk_age=10
 		fi
 		dk_age=$((dk_age - 1))
@@ -25,8 +46,8 @@ dk_look() {
 			echo 'C ok'
 			return
 		fi
-		if dk_x=$(timeout 5 docker inspect --type container --format "$dk_fields" $dk_ids 2>/dev/null); then
-			printf '%s\n' "$dk_x"
+		if dk_found=$(dk_states); then
+			printf '%s\n' "$dk_found"
 			echo 'C ok'
 			return
 		fi
@@ -34,11 +55,20 @@ dk_look() {
 	done
 	echo 'C failed'
 }
-dk_wake() {
-	while :; do
+dk_events() {
+	if [ -n "$dk_is_short" ]; then
+		dk_x=$(dk_filter '%2C%22type%22%3A%5B%22container%22%5D%2C%22event%22%3A%5B%22start%22%2C%22die%22%2C%22oom%22%2C%22destroy%22%2C%22health_status%22%5D')
+		curl -q -s -f -N --noproxy '*' --unix-socket "$dk_sock" "http://docker/events?filters=$dk_x" |
+			while read -r dk_x; do echo e; done
+	else
 		docker events --filter type=container --filter "label=com.docker.compose.project=$dk_project" \
 			--filter event=start --filter event=die --filter event=oom --filter event=destroy \
 			--filter event=health_status --format e
+	fi
+}
+dk_wake() {
+	while :; do
+		dk_events
 		sleep 1
 	done 2>/dev/null &
 	while :; do
@@ -48,7 +78,8 @@ dk_wake() {
 }
 # Once a second in calm times; for some seconds after an event as often as it wakes.
 dk_containers() {
-	dk_ids= dk_age=0 dk_calm=3 dk_hot=0
+	dk_ids= dk_age=0 dk_calm=3 dk_hot=0 dk_is_short=
+	! dk_short || dk_is_short=1
 	dk_wake | while read -r dk_why; do
 		if [ "$dk_why" = e ]; then
 			dk_hot=8 dk_age=0
@@ -79,6 +110,27 @@ dk_curl_all() {
 	while :; do
 		sleep "$dk_every" &
 		curl -q -Z --parallel-immediate --parallel-max 100 "$@" 2>/dev/null
+		wait $!
+	done
+}
+# One process for many rounds of one gate, paced by curl itself: 50 rounds cost as much as one alone.
+# Standard error, since curl keeps what it prints elsewhere until it ends.
+dk_curl_paced() {
+	dk_url "$2" "$4" "$5"
+	# Below it stands without quotes, many times.
+	case $dk_url in *[[:space:]]*) dk_curl_one "$@" ;; esac
+	set -f
+	dk_form="%{stderr}g $1 http %{http_code} %{exitcode} %{time_total}\n"
+	dk_x=${dk_every#*.}
+	dk_rate=$((60000 / (${dk_every%%.*} * 1000 + 1$dk_x - 1000)))/m
+	dk_urls= dk_n=50
+	while [ "$dk_n" -gt 0 ]; do dk_urls="$dk_urls -o /dev/null $dk_url" dk_n=$((dk_n - 1)); done
+	while :; do
+		sleep "$dk_every" &
+		curl -q -s -g --path-as-is --noproxy '*' --rate "$dk_rate" -m "$dk_timeout" -w "$dk_form" \
+			-H 'Connection: close' ${6:+-H "Host: $6"} $dk_urls 2>&1 >/dev/null
+		# 2: an option that it does not know, so it is older than 7.84.
+		[ $? != 2 ] || dk_curl_one "$@"
 		wait $!
 	done
 }
@@ -154,9 +206,12 @@ dk_tcp_one() {
 		wait $!
 	done
 }
-# Exit code per gate and parallel transfers: 7.75.
+# Asking curl for its version costs as much as asking a gate, so few gates just try. Many go into
+# one process, by what came with 7.75: an exit code per gate, parallel transfers.
 dk_ask_with() {
 	if command -v curl >/dev/null; then
+		dk_http=dk_curl_paced
+		[ $# -gt 48 ] || return 0
 		dk_x=$(curl -q --version)
 		dk_x=${dk_x#curl } dk_x=${dk_x%% *}
 		dk_minor=${dk_x#*.}
@@ -182,7 +237,7 @@ dk_watch() {
 	shift 3
 	unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 	[ "$dk_project" = - ] || dk_containers &
-	dk_ask_with
+	dk_ask_with "$@"
 	# What curl does not ask in one go gets a loop of its own; the rest moves to the end.
 	dk_left=$(($# / 6))
 	while [ "$dk_left" -gt 0 ]; do
