@@ -1,6 +1,7 @@
 //! The command line: grammar, one file per command, failures and exit codes, questions.
 //!
 //! - `args`      the grammar; to add a command, begin there
+//! - `output`    the door of files that a person asked for
 //! - `outside`   what `main` reads once
 //! - `context`   what every command is given
 //! - `target`    `app@version` and what it means
@@ -25,6 +26,7 @@ pub mod history;
 pub mod inventory;
 pub mod lock;
 pub mod logs;
+pub mod output;
 pub mod outside;
 pub mod plan;
 pub mod render;
@@ -35,6 +37,7 @@ pub mod schema;
 pub mod secrets;
 pub mod seeing;
 pub mod session;
+pub mod show;
 pub mod signals;
 pub mod stage;
 pub mod status;
@@ -154,6 +157,7 @@ impl Command {
             Self::Schema(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,
             Self::History(args) => args.run(ctx).await,
+            Self::Show(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
             Self::Lock(args) => args.run(ctx).await,
             Self::Unlock(args) => args.run(ctx).await,

@@ -11,6 +11,7 @@
 //! - `inventory` every value of an environment with its place
 //! - `history`   finished runs and attempts, newest first
 //! - `logs`      many containers as one stream
+//! - `run`       one run: times of each step and host, evidence; the same as an HTML page
 //! - `paint`     colours by meaning
 //! - `layout`    wrapped lists and tables
 //! - `words`     verbs of stages, times of day, text from elsewhere made harmless
@@ -30,6 +31,7 @@ pub mod out;
 pub mod paint;
 pub mod plain;
 pub mod quiet;
+pub mod run;
 pub mod status;
 pub mod terminal;
 pub mod words;

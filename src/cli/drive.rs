@@ -55,6 +55,7 @@ pub fn meta(ctx: &Context) -> Meta {
 #[must_use]
 pub fn made(meta: &Meta) -> Made {
     Made {
+        commit: meta.config.clone(),
         tool: meta.tool.clone(),
         who: meta.who.to_string(),
         at: meta.started,

@@ -1,12 +1,11 @@
 //! `deploy history ENV [APP]`: what was done, by whom, and how it ended.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use super::context::Context;
 use super::failure::Failure;
 use super::seeing::{self, Seeing};
+use super::session::Boxed;
 use super::target::App;
 use crate::engine::ask::Answers;
 use crate::engine::site::{Machine, Site};
@@ -50,7 +49,7 @@ impl Args {
         let lines = self.lines.max(50);
         let clock = ctx.clock.clone();
         let asked = session.unless_stopped(async |session| {
-            let ask = move |site: Site| -> Pin<Box<dyn Future<Output = Answers> + Send>> {
+            let ask = move |site: Site| -> Boxed<Answers> {
                 let left = deadline.left(&clock);
                 Box::pin(async move {
                     let script = |_: &_, m: &Machine| Some(past::runs(&m.scope, lines));

@@ -261,6 +261,9 @@ fn absent(image: &ImageRef, error: RegistryError) -> Failure {
     }
 }
 
+/// Work that goes on by itself.
+pub type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// Connections and faces of a command.
 pub struct Session {
     /// Where a person watches.
@@ -324,12 +327,12 @@ impl Session {
 
     /// Connects to the machines of several apps and does something with each site, all at once and
     /// without a word: machines that were not reached are part of their site.
-    pub async fn each<T: Send + 'static>(
+    pub fn each<T: Send + 'static>(
         &self,
         inventory: &Arc<Inventory>,
         apps: &[AppName],
-        work: impl Fn(Site) -> Pin<Box<dyn Future<Output = T> + Send>> + Clone + Send + 'static,
-    ) -> Vec<(AppName, T)> {
+        work: impl Fn(Site) -> Boxed<T> + Clone + Send + 'static,
+    ) -> Boxed<Vec<(AppName, T)>> {
         let mut set = tokio::task::JoinSet::new();
         for name in apps.iter().cloned() {
             let (inventory, connector) = (Arc::clone(inventory), Arc::clone(&self.connector));
@@ -342,12 +345,14 @@ impl Session {
                 Some((name, done))
             });
         }
-        let mut all = Vec::new();
-        while let Some(joined) = set.join_next().await {
-            all.extend(joined.ok().flatten());
-        }
-        all.sort_by(|(a, _), (b, _)| a.cmp(b));
-        all
+        Box::pin(async move {
+            let mut all = Vec::new();
+            while let Some(joined) = set.join_next().await {
+                all.extend(joined.ok().flatten());
+            }
+            all.sort_by(|(a, _): &(AppName, T), (b, _)| a.cmp(b));
+            all
+        })
     }
 
     /// Shows what is left to show and closes the connections.

@@ -282,13 +282,12 @@ fn trouble_lines(trouble: &Trouble) -> Vec<String> {
             _ => format!("    {line}"),
         })
         .collect();
-    let skip = trouble.log.len().saturating_sub(LOG_LINES);
+    let log = words::folded(&trouble.log);
+    let skip = log.len().saturating_sub(LOG_LINES);
     if skip > 0 {
         lines.push(format!("    | … {} more", text::count(skip, "line")));
     }
-    let said = trouble.log[skip..]
-        .iter()
-        .map(|l| words::tame(l.trim_end()));
+    let said = log[skip..].iter();
     lines.extend(said.map(|line| format!("    | {line}").trim_end().to_owned()));
     lines
 }
@@ -418,7 +417,11 @@ fn foot(s: &Summary) -> Option<String> {
             parts.push(format!("way back NOT READY: {}", why.join("; ")));
         }
     }
-    parts.extend(s.run.as_ref().map(|run| format!("run: {run}")));
+    parts.extend(
+        s.run
+            .as_ref()
+            .map(|run| format!("record: deploy show {run}")),
+    );
     (!parts.is_empty()).then(|| format!("  {}", parts.join("      ")))
 }
 

@@ -107,6 +107,45 @@ pub fn tame_lines(text: &str) -> impl Iterator<Item = String> + '_ {
     text.lines().map(|line| tame(line.trim_end()))
 }
 
+/// Longest block of lines whose repetition is folded.
+const BLOCK: usize = 8;
+
+/// Lines made harmless; what repeats itself, as the log of a container that restarts again and
+/// again, is shown once with the number of times.
+#[must_use]
+pub fn folded(lines: &[String]) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < lines.len() {
+        let rest = &lines[at..];
+        let block = (1..=BLOCK).find(|n| repeats(rest, *n) > 1).unwrap_or(1);
+        let times = repeats(rest, block);
+        out.extend(rest.iter().take(block).map(|l| tame(l.trim_end())));
+        match (times, block) {
+            (1, _) => {}
+            (n, 1) => {
+                if let Some(last) = out.last_mut() {
+                    last.push_str(&format!(" (×{n})"));
+                }
+            }
+            (n, block) => out.push(format!("(these {block} lines ×{n})")),
+        }
+        at += block * times;
+    }
+    out
+}
+
+/// How often the first `block` lines stand there one after the other.
+fn repeats(lines: &[String], block: usize) -> usize {
+    if lines.len() < block {
+        return 1;
+    }
+    lines
+        .chunks_exact(block)
+        .take_while(|c| *c == &lines[..block])
+        .count()
+}
+
 /// `web1 web2`, or `web1 web2 and 38 more` where there are more than `at_most`.
 #[must_use]
 pub fn names<T: std::fmt::Display>(all: &[T], at_most: usize) -> String {
@@ -160,6 +199,18 @@ mod tests {
         );
         let lines: Vec<_> = tame_lines("one  \r\ntwo\x07\n").collect();
         assert_eq!(lines, ["one", "two\u{fffd}"]);
+    }
+
+    #[test]
+    fn what_repeats_itself_is_said_once() {
+        let lines = |text: &str| text.chars().map(String::from).collect::<Vec<_>>();
+        let fold = |text: &str| folded(&lines(text)).join(" ");
+        assert_eq!(fold("abc"), "a b c");
+        assert_eq!(fold("aaaab"), "a (×4) b");
+        assert_eq!(fold("sabcabcabcab"), "s a b c (these 3 lines ×3) a b");
+        assert_eq!(fold(""), "");
+        let long: Vec<String> = (0..9).map(|n| n.to_string()).collect();
+        assert_eq!(folded(&[long.clone(), long].concat()).len(), 18);
     }
 
     #[test]

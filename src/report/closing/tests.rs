@@ -107,7 +107,7 @@ fn succeeded_says_what_serves_how_it_was_switched_and_how_to_go_back() {
       switched lb1 02:12:51.204, lb2 02:12:51.211 (skew 7 ms); old idle after 4.1 s, 0 cut
       times connect 210 ms, pull 31.2 s (web4), up 2.1 s (web3), gate 4.2 s, switch 180 ms, drain 4.1 s,
             bake 30.0 s
-      back: deploy rollback production app      run: r-7f3a9c01
+      back: deploy rollback production app      record: deploy show r-7f3a9c01
     "#);
 }
 
@@ -156,7 +156,7 @@ fn failed_says_where_why_the_last_words_and_what_serves() {
         | line 23�[31m
       active blue web1 web2 (#42 1.0.1-22-7e56158, untouched)    standby green web3 web4 (empty)
       hint: look at DATABASE_URL in templates/app
-      run: r-7f3a9c01
+      record: deploy show r-7f3a9c01
     "#);
 }
 
@@ -171,7 +171,7 @@ fn rolled_back_says_why_and_that_the_old_release_serves() {
     production app  #43 1.0.2-30-abc1234 (sha256:9f2c…)  rolled_back  2024-03-07 02:11:04–02:13:37  by ops@bastion1
       why: web4 failed its gate during the bake
       active blue web1 web2 (#42 1.0.1-22-7e56158, served throughout)    standby green web3 web4 (empty)
-      way back NOT READY: the standby is empty      run: r-7f3a9c01
+      way back NOT READY: the standby is empty      record: deploy show r-7f3a9c01
     "#);
 }
 
@@ -201,7 +201,7 @@ fn mixed_shows_every_host_and_marks_those_that_need_a_person() {
         web1  blue   runs #42 1.0.1-22-7e56158, healthy
         web3  green  runs #43 1.0.2-30-abc1234, healthy
       hint: both slots stay up; reach lb2, then type the command again
-      run: r-7f3a9c01
+      record: deploy show r-7f3a9c01
     "#);
 }
 
@@ -243,7 +243,7 @@ fn staged_says_where_to_look_and_what_to_type_next() {
       standby green web3 web4 (#43 1.0.2-30-abc1234, gates passed)
       preview web3 http://web3.svc:8080
       preview web4 http://web4.svc:8080
-      next: deploy switch production app      run: r-7f3a9c01
+      next: deploy switch production app      record: deploy show r-7f3a9c01
     "#);
 }
 
@@ -276,7 +276,7 @@ fn a_forced_switch_says_what_was_set_aside() {
       active green web1 web2 web3 web4 web5 web6 web7 and 33 more
       standby blue web1 web2 (#42 1.0.1-22-7e56158, not fit)
       overridden gate GET /healthz on web1
-      run: r-7f3a9c01
+      record: deploy show r-7f3a9c01
     "#);
 }
 

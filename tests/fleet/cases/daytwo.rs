@@ -23,6 +23,47 @@ fn told(runs: &[Value]) -> Vec<String> {
     runs.iter().map(line).collect()
 }
 
+/// `deploy show` of a run that failed and of one that went well, against what the hosts keep.
+fn shows_the_run(shop: &Shop, failed: &Value, good: &Value) {
+    let run = failed["run"].as_str().expect("a run");
+    let shown = shop.run(&["show", run, "--within", "20s"]);
+    shown.assert_code(0).assert_says(&[
+        "1.0.3-31-bad0001",
+        "it's a try",
+        "stop and up blue",
+        "s1",
+        "failed in gate",
+        "exit code 3",
+        "remembered by lb1 lb2 web1 web2 web3 web4",
+    ]);
+    let evidence = format!("ls /var/lib/deploy/staging/app/runs/{run}/evidence");
+    assert!(
+        shop.sh("web1", &evidence).contains("containers"),
+        "no evidence on web1"
+    );
+
+    let run = good["run"].as_str().expect("a run");
+    let page = shop.project.folder().join("run.html");
+    let file = page.display().to_string();
+    shop.run(&[
+        "show", run, "--env", "staging", "--within", "20s", "--html", &file,
+    ])
+    .assert_code(0);
+    let page = std::fs::read_to_string(page).expect("a page");
+    for word in [
+        "s8 lb1 switch",
+        "s1 web3 pull",
+        "s11 all bake",
+        "succeeded",
+        SECOND,
+    ] {
+        assert!(page.contains(word), "no '{word}' in the page");
+    }
+    shop.run(&["show", "r-0000dead", "--env", "staging", "--within", "20s"])
+        .assert_code(2)
+        .assert_says(&["no host remembers"]);
+}
+
 #[test]
 #[ignore = "needs the fleet"]
 fn the_record_tells_who_did_what_and_survives_the_loss_of_hosts() {
@@ -71,6 +112,8 @@ fn the_record_tells_who_did_what_and_survives_the_loss_of_hosts() {
     let digest = all[0]["digest"].as_str().expect("a digest");
     assert!(image.contains(digest), "{image} is not {digest}");
 
+    shows_the_run(&shop, &all[3], &all[0]);
+
     // One host hangs, one has lost its disk: the others tell all, the one that hangs is named.
     shop.fleet.fault("pause", &["web2"]);
     shop.sh("web1", "rm -rf /var/lib/deploy/*");
@@ -85,5 +128,10 @@ fn the_record_tells_who_did_what_and_survives_the_loss_of_hosts() {
     );
     let (code, rest) = runs(&shop, &[]);
     assert_eq!((code, told(&rest)), (7, want.to_vec()));
+    // What is left of the failed candidate is told although its hosts are gone.
+    let run = all[3]["run"].as_str().expect("a run");
+    shop.run(&["show", run, "--env", "staging"])
+        .assert_code(0)
+        .assert_says(&["web2", "plan", "failed in gate", "exit code 3"]);
     shop.fleet.fault("unpause", &["web2"]);
 }
