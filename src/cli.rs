@@ -20,6 +20,7 @@ pub mod args;
 pub mod confirm;
 pub mod context;
 pub mod deploy;
+pub mod diff;
 pub mod drive;
 pub mod failure;
 pub mod history;
@@ -158,6 +159,7 @@ impl Command {
             Self::Logs(args) => args.run(ctx).await,
             Self::History(args) => args.run(ctx).await,
             Self::Show(args) => args.run(ctx).await,
+            Self::Diff(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
             Self::Lock(args) => args.run(ctx).await,
             Self::Unlock(args) => args.run(ctx).await,

@@ -9,6 +9,7 @@
 //! - `closing`   the block at the end of a run
 //! - `status`    what runs where: view, text, JSON
 //! - `inventory` every value of an environment with its place
+//! - `diff`      what is different between two releases
 //! - `history`   finished runs and attempts, newest first
 //! - `logs`      many containers as one stream
 //! - `run`       one run: times of each step and host, evidence; the same as an HTML page
@@ -21,6 +22,7 @@
 
 pub mod board;
 pub mod closing;
+pub mod diff;
 pub mod face;
 pub mod history;
 pub mod inventory;

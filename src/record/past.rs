@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use crate::host::script::{Reply, Script};
-use crate::name::{HostName, RunId};
+use crate::name::{HostName, ReleaseId, RunId, SlotName};
+use crate::release::HostRelease;
 
 use super::history::HistoryEntry;
 use super::look::{Claim, Running};
@@ -19,6 +20,7 @@ use super::verb::{LIB, Scope};
 const ATTEMPT: &str = include_str!("sh/attempt.sh");
 const RUNS: &str = include_str!("sh/runs.sh");
 const RUN: &str = include_str!("sh/run.sh");
+const RELEASES: &str = include_str!("sh/releases.sh");
 /// Longest reason that an attempt keeps, in characters.
 const REASON: usize = 1000;
 
@@ -44,6 +46,59 @@ pub fn runs(scope: &Scope, lines: usize) -> Script {
 #[must_use]
 pub fn run(scope: &Scope, run: &RunId) -> Script {
     scope.script("run", &[LIB, RUN]).args([run.as_str()])
+}
+
+/// Asks what every kept release wants of the host, and for the files of those that are named.
+#[must_use]
+pub fn releases(scope: &Scope, ids: &[ReleaseId]) -> Script {
+    let script = scope.script("releases", &[LIB, RELEASES]);
+    script.args(ids.iter().map(ReleaseId::to_string))
+}
+
+/// Releases as one host keeps them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shelf {
+    /// What each wants of the host, one for each release and slot.
+    pub kept: Vec<HostRelease>,
+    /// Files of the releases that were asked for: lines by release, slot and path; none where a
+    /// file is no text.
+    pub files: BTreeMap<(ReleaseId, SlotName, String), Option<Vec<String>>>,
+}
+
+/// # Errors
+/// A [`RecordError`] where there is no answer.
+pub fn read_releases(reply: &Reply) -> Result<Shelf, RecordError> {
+    let mut shelf = Shelf::default();
+    let mut file = None;
+    for line in lines(reply)? {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "k" => shelf.kept.extend(serde_json::from_str::<HostRelease>(rest)),
+            "f" => {
+                let words: Vec<&str> = rest.splitn(3, ' ').collect();
+                let [id, slot, path] = words[..] else {
+                    return Err(RecordError::malformed("file", &reply.lines));
+                };
+                let key = match (ReleaseId::new(id), SlotName::new(slot)) {
+                    (Ok(id), Ok(slot)) => (id, slot, path.to_owned()),
+                    _ => return Err(RecordError::malformed("file", &reply.lines)),
+                };
+                shelf.files.insert(key.clone(), Some(Vec::new()));
+                file = Some(key);
+            }
+            "l" | "b" => {
+                let Some(lines) = file.as_ref().and_then(|f| shelf.files.get_mut(f)) else {
+                    continue;
+                };
+                match (word, lines.as_mut()) {
+                    ("l", Some(lines)) => lines.push(rest.to_owned()),
+                    _ => *lines = None,
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(shelf)
 }
 
 /// What one host remembers of its runs.

@@ -81,6 +81,8 @@ fn the_record_tells_who_did_what_and_survives_the_loss_of_hosts() {
     shop.deploy(FIRST)
         .assert_code(0)
         .assert_says(&["no_change"]);
+    // The record counts seconds; what stands in one second has no order.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
     shop.run(&["rollback", "staging", "app"]).assert_code(4);
     shop.deploy(SECOND).assert_code(0);
 
@@ -113,6 +115,22 @@ fn the_record_tells_who_did_what_and_survives_the_loss_of_hosts() {
     assert!(image.contains(digest), "{image} is not {digest}");
 
     shows_the_run(&shop, &all[3], &all[0]);
+    let diff = shop.run(&[
+        "diff",
+        "staging",
+        "app",
+        "#1",
+        SECOND,
+        "--exit-code",
+        "--within",
+        "20s",
+    ]);
+    diff.assert_code(3)
+        .assert_says(&["image of app", FIRST, SECOND, "web1 blue → web3 green"]);
+    println!("{}", diff.stdout);
+    shop.run(&["diff", "staging", "app", "1", "#77", "--within", "20s"])
+        .assert_code(2)
+        .assert_says(&["no host keeps the release #77", "releases that are kept"]);
 
     // One host hangs, one has lost its disk: the others tell all, the one that hangs is named.
     shop.fleet.fault("pause", &["web2"]);
