@@ -13,15 +13,18 @@
 //! - `drive`     from a plan to its end; `summary` the block at the end
 //! - `streams`   logs of all hosts as one
 //! - `unfinished` what a run left behind
+//! - `exclude`   load balancers that are left out
 //! - `work`      what a command does once its words are understood: where engine and faces meet
 //! - one file for each command: `deploy`, `stage`, `switch`, …
 
 pub mod args;
+pub mod catch_up;
 pub mod confirm;
 pub mod context;
 pub mod deploy;
 pub mod diff;
 pub mod drive;
+pub mod exclude;
 pub mod failure;
 pub mod history;
 pub mod inventory;
@@ -151,6 +154,7 @@ impl Command {
             Self::Switch(args) => args.run(ctx).await,
             Self::Rollback(args) => args.run(ctx).await,
             Self::Resume(args) => args.run(ctx).await,
+            Self::CatchUp(args) => args.run(ctx).await,
             Self::Status(args) => args.run(ctx).await,
             Self::Plan(args) => args.run(ctx).await,
             Self::Render(args) => args.run(ctx).await,

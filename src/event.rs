@@ -47,6 +47,8 @@ pub enum Stage {
     Gate,
     /// Checking a load balancer's new configuration.
     Prepare,
+    /// Writing on the others who misses the change, or has caught up.
+    Note,
     /// Changing the upstream.
     Switch,
     /// Reading back the running state.
@@ -76,6 +78,7 @@ impl Stage {
             Self::Up => "up",
             Self::Gate => "gate",
             Self::Prepare => "prepare",
+            Self::Note => "note",
             Self::Switch => "switch",
             Self::Verify => "verify",
             Self::Drain => "drain",

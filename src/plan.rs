@@ -10,6 +10,8 @@
 //! - `switch`      switch and rollback
 //! - `restart`     host by host within the active slot
 //! - `resume`      what a run left unfinished, to its `before` or its `after`
+//! - `debts`      hosts that miss a change, and what may not be touched because of them
+//! - `catch_up`   load balancers that missed a change are led to what the others do
 //! - `rolling`     the steps for that: out of traffic, up again, gated, back
 //! - `text`        the plan as lines: dry run, review, stale-plan guard and unit test
 //!
@@ -17,6 +19,8 @@
 //! [`Plan`], its text tests beside it, and its simulation in `engine`.
 
 pub mod blue_green;
+pub mod catch_up;
+pub mod debts;
 pub mod entry;
 pub mod judge;
 mod keep;
@@ -35,4 +39,4 @@ pub(crate) mod fixture;
 mod tests;
 
 pub use setup::{GateKind, GateSpec, GateView, LbHost, Setup};
-pub use step::{Action, Cause, Move, Plan, PlanKind, Refusal, Step, Undo};
+pub use step::{Action, Cause, Move, Owes, Plan, PlanKind, Refusal, Step, Undo};

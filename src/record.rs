@@ -6,6 +6,7 @@
 //! - `sh/`       static script pieces, one file a verb; `lib.sh` first, `body.sh` inside a step
 //! - `verb`      typed verbs and their rendering to a [`Script`](crate::host::script::Script)
 //! - `reply`     their answers as types; `parse` reads them, one function a verb
+//! - `debt`      hosts that missed a change: written on the others, read back
 //! - `look`      what a look found: the record and the facts that were asked for with it
 //! - `manifest`  what a run wanted; what `resume` reads
 //! - `history`   one line per finished run, and the journal's lines
@@ -16,6 +17,7 @@
 //! To add a verb: a file in `sh/`, a function in `verb`, an answer in `reply` and `parse`, a method of
 //! `model::Host`, an arm in `tests/record_conformance.rs`.
 
+pub mod debt;
 pub mod history;
 pub mod look;
 pub mod manifest;
@@ -27,7 +29,7 @@ pub mod run_report;
 pub mod verb;
 
 pub use history::{HistoryEntry, JournalLine, Took};
-pub use look::{Claim, Hold, Look, Owing, Running, StateDir, Switch};
+pub use look::{Claim, Hold, Look, Running, StateDir, Switch};
 pub use manifest::{Manifest, ManifestBalancer, ManifestError, ManifestHost, Role, RunKind};
 pub use reply::{
     ClaimReply, Fault, HoldReply, Holder, PeekReply, Phase, RecordError, ReleaseReply, RenewReply,

@@ -20,6 +20,8 @@ mod daytwo;
 mod hostile;
 #[path = "fleet/cases/main_job.rs"]
 mod main_job;
+#[path = "fleet/cases/owing.rs"]
+mod owing;
 #[path = "fleet/cases/readme.rs"]
 mod readme;
 #[path = "fleet/cases/refused.rs"]

@@ -13,7 +13,12 @@ use blocks::How;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 3] = ["README.md", "docs/nginx.md", "docs/haproxy.md"];
+const PAGES: [&str; 4] = [
+    "README.md",
+    "docs/nginx.md",
+    "docs/haproxy.md",
+    "docs/owing.md",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    deploy, inventory, lock, logs, plan, render, restart, resume, rollback, schema, stage, status,
-    switch, unlock,
+    catch_up, deploy, inventory, lock, logs, plan, render, restart, resume, rollback, schema,
+    stage, status, switch, unlock,
 };
 
 /// Brings an environment of plain Docker hosts to a wanted release without dropping a request
@@ -113,6 +113,7 @@ pub enum Command {
     Switch(switch::Args),
     Rollback(rollback::Args),
     Resume(resume::Args),
+    CatchUp(catch_up::Args),
     Status(status::Args),
     Plan(plan::Args),
     Render(render::Args),
@@ -134,7 +135,6 @@ pub enum Command {
 const LATER: &[&str] = &[
     "abort",
     "cancel",
-    "catch-up",
     "check",
     "checklist",
     "drift",

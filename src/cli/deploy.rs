@@ -1,6 +1,7 @@
 //! `deploy ENV [APP]@VERSION`: bring an environment to a release.
 
 use super::context::Context;
+use super::exclude::Without;
 use super::failure::Failure;
 use super::target::Wanted;
 use super::work::{self, Wish};
@@ -19,6 +20,8 @@ pub struct Args {
     /// Release to bring it to; APP may be left out where there is one
     #[arg(value_name = "[APP]@VERSION")]
     wanted: Option<Wanted>,
+    #[command(flatten)]
+    without: Without,
 }
 
 impl Args {
@@ -35,7 +38,16 @@ impl Args {
         };
         let (app, version) = wanted.resolve(&self.env, &apps)?;
         let env = self.env;
-        work::deploy(ctx, Wish { env, app, version }).await
+        work::deploy(
+            ctx,
+            Wish {
+                env,
+                app,
+                version,
+                without: self.without.lbs,
+            },
+        )
+        .await
     }
 }
 

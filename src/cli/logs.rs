@@ -35,7 +35,16 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
         let env = self.env;
-        work::logs(ctx, Place { env, app }, of).await
+        work::logs(
+            ctx,
+            Place {
+                env,
+                app,
+                without: Vec::new(),
+            },
+            of,
+        )
+        .await
     }
 }
 

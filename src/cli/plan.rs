@@ -1,6 +1,7 @@
 //! `deploy plan ENV [APP]@VERSION`: what a deploy would do.
 
 use super::context::Context;
+use super::exclude::Without;
 use super::failure::Failure;
 use super::target::Wanted;
 use super::work::{self, Wish};
@@ -14,6 +15,8 @@ pub struct Args {
     /// Release; APP may be left out where there is one
     #[arg(value_name = "[APP]@VERSION")]
     wanted: Wanted,
+    #[command(flatten)]
+    without: Without,
     /// End with exit code 3 where there is something to change
     #[arg(long)]
     exit_code: bool,
@@ -29,6 +32,16 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let (app, version) = self.wanted.resolve(&self.env, &apps)?;
         let env = self.env;
-        work::plan(ctx, Wish { env, app, version }, self.exit_code).await
+        work::plan(
+            ctx,
+            Wish {
+                env,
+                app,
+                version,
+                without: self.without.lbs,
+            },
+            self.exit_code,
+        )
+        .await
     }
 }

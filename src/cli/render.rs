@@ -29,6 +29,16 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let (app, version) = self.wanted.resolve(&self.env, &apps)?;
         let env = self.env;
-        work::render(ctx, Wish { env, app, version }, self.hosts).await
+        work::render(
+            ctx,
+            Wish {
+                env,
+                app,
+                version,
+                without: Vec::new(),
+            },
+            self.hosts,
+        )
+        .await
     }
 }

@@ -27,6 +27,14 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
         let env = self.env;
-        work::restart(ctx, Place { env, app }).await
+        work::restart(
+            ctx,
+            Place {
+                env,
+                app,
+                without: Vec::new(),
+            },
+        )
+        .await
     }
 }

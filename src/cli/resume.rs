@@ -38,6 +38,15 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
         let env = self.env;
-        work::resume(ctx, Place { env, app }, self.take_over).await
+        work::resume(
+            ctx,
+            Place {
+                env,
+                app,
+                without: Vec::new(),
+            },
+            self.take_over,
+        )
+        .await
     }
 }

@@ -1,6 +1,7 @@
 //! `deploy rollback ENV [APP]`: back to the release before.
 
 use super::context::Context;
+use super::exclude::Without;
 use super::failure::Failure;
 use super::target::{self, App};
 use super::work::{self, Place};
@@ -16,6 +17,8 @@ pub struct Args {
     env: EnvName,
     /// App; may be left out where there is one
     app: Option<App>,
+    #[command(flatten)]
+    without: Without,
 }
 
 impl Args {
@@ -28,6 +31,14 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
         let env = self.env;
-        work::rollback(ctx, Place { env, app }).await
+        work::rollback(
+            ctx,
+            Place {
+                env,
+                app,
+                without: self.without.lbs,
+            },
+        )
+        .await
     }
 }

@@ -1,6 +1,7 @@
 //! `deploy stage ENV [APP]@VERSION`: all but the switch.
 
 use super::context::Context;
+use super::exclude::Without;
 use super::failure::Failure;
 use super::target::Wanted;
 use super::work::{self, Wish};
@@ -17,6 +18,8 @@ pub struct Args {
     /// Release; APP may be left out where there is one
     #[arg(value_name = "[APP]@VERSION")]
     wanted: Wanted,
+    #[command(flatten)]
+    without: Without,
 }
 
 impl Args {
@@ -29,6 +32,15 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let (app, version) = self.wanted.resolve(&self.env, &apps)?;
         let env = self.env;
-        work::stage(ctx, Wish { env, app, version }).await
+        work::stage(
+            ctx,
+            Wish {
+                env,
+                app,
+                version,
+                without: self.without.lbs,
+            },
+        )
+        .await
     }
 }

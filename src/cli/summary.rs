@@ -15,6 +15,7 @@ use crate::report::closing::{
     Drained, HostEnd, Preview, Side, StageTime, Summary, Switched, Trouble, WayBack,
 };
 use crate::report::status::look;
+use crate::report::words;
 
 /// Sums up a run; `fleet` is what was seen after it.
 #[must_use]
@@ -60,6 +61,16 @@ pub fn of(
     }
     if ended.outcome.kind == OutcomeKind::Staged {
         s.previews = previews(drive.site, &plan.target);
+    }
+    let left_out = drive.site.setup.left_out.iter().map(|lb| lb.host.clone());
+    s.without = left_out.collect();
+    if !ended.log.switched.is_empty() && !s.without.is_empty() && plan.kind != PlanKind::CatchUp {
+        s.hints.push(format!(
+            "{} owes this switch: `deploy catch-up {} {}` when it answers",
+            words::names(&s.without, 8),
+            plan.env,
+            plan.app
+        ));
     }
     s.back = way_back(drive.site, fleet, plan, ended.outcome.kind);
     s

@@ -1,6 +1,7 @@
 //! `deploy switch ENV [APP]`: the switch alone.
 
 use super::context::Context;
+use super::exclude::Without;
 use super::failure::Failure;
 use super::target::{self, App};
 use super::work::{self, Place, SwitchTo};
@@ -15,6 +16,8 @@ pub struct Args {
     env: EnvName,
     /// App; may be left out where there is one
     app: Option<App>,
+    #[command(flatten)]
+    without: Without,
     /// Switch to this slot, whichever it is
     #[arg(long, value_name = "SLOT")]
     to: Option<SlotName>,
@@ -43,6 +46,15 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
         let env = self.env;
-        work::switch(ctx, Place { env, app }, to).await
+        work::switch(
+            ctx,
+            Place {
+                env,
+                app,
+                without: self.without.lbs,
+            },
+            to,
+        )
+        .await
     }
 }

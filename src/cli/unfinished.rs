@@ -9,7 +9,7 @@ use crate::fleet::{ClaimView, Fleet, Traffic};
 use crate::name::{HostName, RunId};
 use crate::plan::Setup;
 use crate::plan::resume::Unfinished;
-use crate::record::{Manifest, parse, verb};
+use crate::record::{Manifest, RunKind, parse, verb};
 
 /// The unfinished run on these hosts; `None` where no host is claimed.
 ///
@@ -126,6 +126,10 @@ pub fn wanted(manifest: &Manifest) -> Result<(Setup, Unfinished), Failure> {
         wanted: manifest.hosts.iter().find_map(|h| h.release.clone()),
         before: traffic(Some(&manifest.before))?,
         after: traffic(manifest.after.first())?,
+        again: match manifest.kind {
+            RunKind::CatchUp => Some("catch-up"),
+            _ => None,
+        },
         target,
     };
     Ok((setup, unfinished))

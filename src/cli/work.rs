@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::context::Context;
 use super::drive::{self, Drive};
+use super::exclude;
 use super::failure::Failure;
 use super::secrets;
 use super::session::{self, Session};
@@ -34,6 +35,8 @@ pub struct Wish {
     pub app: AppName,
     /// Which.
     pub version: Version,
+    /// Load-balancer hosts that are left out.
+    pub without: Vec<HostName>,
 }
 
 /// An app in an environment.
@@ -43,6 +46,8 @@ pub struct Place {
     pub env: EnvName,
     /// What.
     pub app: AppName,
+    /// Load-balancer hosts that are left out.
+    pub without: Vec<HostName>,
 }
 
 /// How to switch.
@@ -108,7 +113,12 @@ enum Then {
 
 /// Renders, asks the registry and the fleet at the same time, plans, then goes on as wished.
 async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<ExitCode, Failure> {
-    let Wish { env, app, version } = wish;
+    let Wish {
+        env,
+        app,
+        version,
+        without,
+    } = wish;
     let inventory = session::inventory(ctx, &env)?;
     let app = session::app(&inventory, &app)?;
     let draft = session::draft(ctx, &inventory, app, &version)?;
@@ -119,7 +129,9 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
             let secrets = secrets::fetch(ctx, &session.voice, &inventory, draft.secrets());
             tokio::join!(digests, secrets, look(session, &inventory, app))
         });
-        let (digests, secrets, (site, fleet)) = asked.await?;
+        let (digests, secrets, (mut site, mut fleet)) = asked.await?;
+        exclude::leave_out(&mut site, &mut fleet, &without)?;
+        let site = Arc::new(site);
         let meta = drive::meta(ctx);
         let given = Given {
             secrets: &secrets?,
@@ -240,10 +252,11 @@ pub async fn restart(ctx: &Context, place: Place) -> Result<ExitCode, Failure> {
     .await
 }
 
-type Turn<'a> = dyn Fn(&Site, &Fleet, &str) -> Result<Plan, Refusal> + Send + Sync + 'a;
+/// Makes a plan from the machines, what was seen, and the name of a new generation.
+pub(super) type Turn<'a> = dyn Fn(&Site, &Fleet, &str) -> Result<Plan, Refusal> + Send + Sync + 'a;
 
 /// Looks, plans what needs no release from outside, and runs it.
-async fn turn_to(
+pub(super) async fn turn_to(
     ctx: &Context,
     place: Place,
     kind: PlanKind,
@@ -254,7 +267,13 @@ async fn turn_to(
     let session = Session::start(ctx)?;
     with(session, async |session: &mut Session| {
         let looked = session.unless_stopped(async |s: &Session| look(s, &inventory, app).await);
-        let (site, fleet) = looked.await?;
+        let (mut site, mut fleet) = looked.await?;
+        let mut without = place.without.clone();
+        if kind == PlanKind::CatchUp {
+            without.extend(exclude::silent_debtors(&site, &fleet));
+        }
+        exclude::leave_out(&mut site, &mut fleet, &without)?;
+        let site = Arc::new(site);
         let meta = drive::meta(ctx);
         let generation = meta.run.to_string();
         let planner = |fleet: &Fleet| turn(&site, fleet, &generation);
@@ -277,10 +296,10 @@ async fn turn_to(
 }
 
 /// Connects to the machines of an app and looks at them.
-async fn look(session: &Session, inventory: &Inventory, app: &App) -> (Arc<Site>, Fleet) {
+async fn look(session: &Session, inventory: &Inventory, app: &App) -> (Site, Fleet) {
     let site = session.open(inventory, app).await;
     let fleet = site.look(&session.voice).await;
-    (Arc::new(site), fleet)
+    (site, fleet)
 }
 
 /// A plan that is only shown: the same text for people and machines.
@@ -354,7 +373,9 @@ pub async fn status(
 /// # Errors
 /// All that is wrong in inventory and templates.
 pub async fn render(ctx: &Context, wish: Wish, hosts: Vec<HostName>) -> Result<ExitCode, Failure> {
-    let Wish { env, app, version } = wish;
+    let Wish {
+        env, app, version, ..
+    } = wish;
     let inventory = session::inventory(ctx, &env)?;
     let app = session::app(&inventory, &app)?;
     let draft = session::draft(ctx, &inventory, app, &version)?;

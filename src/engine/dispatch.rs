@@ -6,6 +6,7 @@
 //! are fresh, and when it cannot be given back the run ends `mixed` and touches nothing more.
 
 mod forward;
+mod jobs;
 mod unwind;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,7 @@ use super::remote::{Answer, Seen, Trouble, Watch, Work};
 use crate::balancer::Verdict;
 use crate::event::{Kind, Stage};
 use crate::name::{HostName, Outcome, OutcomeKind, SlotName, StepId};
-use crate::plan::{Action, Plan};
+use crate::plan::Plan;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -415,73 +416,4 @@ impl Dispatcher {
             Verdict::Refused { why } => Err(format!("its own check refused the change: {why}")),
         }
     }
-}
-
-/// The work of an action on its host, where it is work on one host.
-fn work(action: &Action) -> Option<(HostName, Stage, Work)> {
-    Some(match action {
-        Action::Pull {
-            host,
-            slot,
-            release,
-        } => (
-            host.clone(),
-            Stage::Pull,
-            Work::Pull {
-                slot: slot.clone(),
-                release: release.clone(),
-            },
-        ),
-        Action::Replace {
-            host,
-            slot,
-            release,
-        } => (
-            host.clone(),
-            Stage::Up,
-            Work::Replace {
-                slot: slot.clone(),
-                release: release.clone(),
-            },
-        ),
-        Action::Restart {
-            host,
-            slot,
-            release,
-        } => (
-            host.clone(),
-            Stage::Up,
-            Work::Replace {
-                slot: slot.clone(),
-                release: release.clone(),
-            },
-        ),
-        Action::Prepare(change) => (
-            change.host.clone(),
-            Stage::Prepare,
-            Work::Prepare(change.clone()),
-        ),
-        Action::Drain { host, now, within } => (
-            host.clone(),
-            Stage::Drain,
-            Work::Drain {
-                now: now.clone(),
-                within: *within,
-            },
-        ),
-        Action::Evidence { host, slot } => (
-            host.clone(),
-            Stage::Evidence,
-            Work::Evidence { slot: slot.clone() },
-        ),
-        Action::Revert { host, slot, to } => (
-            host.clone(),
-            Stage::Unwind,
-            Work::Revert {
-                slot: slot.clone(),
-                to: to.clone(),
-            },
-        ),
-        Action::Gate { .. } | Action::Shift { .. } | Action::Bake { .. } => return None,
-    })
 }

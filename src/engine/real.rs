@@ -167,6 +167,7 @@ impl Real {
                     None => driver.remove(target),
                 }
             }
+            Work::Owe { owing, paid } => record::debt::owe(owing, paid),
             Work::Drain { now, within } => {
                 let (driver, target) = balancer()?;
                 driver.drain(target, now, *within)

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use crate::balancer::Verdict;
 use crate::fleet::Traffic;
 use crate::name::{Actor, HostName, ReleaseId, RunId, SlotName};
-use crate::plan::Move;
+use crate::plan::{Move, Owes};
 
 /// A piece of work on one host, under lock and fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,13 @@ pub enum Work {
     Prepare(Move),
     /// Change traffic and read it back.
     Shift(Move),
+    /// Write who misses the change, and who has caught up.
+    Owe {
+        /// Who owes from now on.
+        owing: Vec<Owes>,
+        /// Who owes nothing any more.
+        paid: Vec<HostName>,
+    },
     /// Wait until open requests to members that left have ended.
     Drain {
         /// What the load balancer does now.

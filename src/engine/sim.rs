@@ -11,10 +11,12 @@
 //!
 //! To add a fault: a variant in `fault`, what it does in `play`, its line in the matrix.
 
+mod debts;
 mod fault;
 mod judge;
 mod model;
 mod play;
+mod random;
 mod stage;
 mod tests;
 mod timing;

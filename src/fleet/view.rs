@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Traffic;
+use super::{Debt, Traffic};
 use crate::name::{
     Actor, AppName, BalancerName, EnvName, Fence, HostName, MachineId, ReleaseId, RunId, SlotName,
 };
@@ -108,7 +108,7 @@ pub struct RecordView {
     /// Highest revision number seen in releases and history.
     pub revision: u64,
     /// Hosts that missed a change, and what is written about each.
-    pub owing: BTreeMap<HostName, String>,
+    pub owing: BTreeMap<HostName, Debt>,
     /// The last finished run.
     pub last: Option<RunId>,
 }

@@ -7,7 +7,8 @@ use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 use crate::release::Release;
 
 use super::entry::{self, Entry, Need};
-use super::{Action, Plan, PlanKind, Refusal, Setup, Undo, judge, keep, rolling, switch, traffic};
+use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
+use super::{debts, judge, keep, rolling, switch, traffic};
 
 /// Plans a deploy (or, with [`PlanKind::Stage`], everything up to the gates).
 ///
@@ -41,7 +42,11 @@ pub fn deploy(
         let whole =
             broken.is_empty() && rolling::out_of_traffic(setup, serving, &active).is_empty();
         let obstacles = rolling::obstacles(setup, &active);
-        if whole || obstacles.is_empty() {
+        if whole {
+            return keep::keep(setup, release, fleet, serving, &active, notes, generation);
+        }
+        if obstacles.is_empty() {
+            debts::refuse_behind(setup, fleet, &active)?;
             return keep::keep(setup, release, fleet, serving, &active, notes, generation);
         }
         notes.extend(
@@ -169,7 +174,10 @@ impl Wish<'_> {
         notes: Vec<String>,
     ) -> Result<Plan, Refusal> {
         let (setup, release, fleet) = (self.setup, self.release, self.fleet);
-        let all = clashes(setup, release, fleet, standby, |_| true);
+        let mut all = clashes(setup, release, fleet, standby, |_| true);
+        if let Err(touched) = debts::refuse_touched(setup, fleet, standby, before) {
+            all.extend(touched.reasons);
+        }
         if let Some(refusal) = Refusal::of(all) {
             return Err(refusal);
         }

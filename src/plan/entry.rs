@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fleet::{ClaimView, Fleet, HoldView, Problem, RecordView, Severity, Traffic};
+use crate::fleet::{ClaimView, Fleet, HoldView, Problem, Severity, Traffic};
 use crate::name::{HostName, RunId, SlotName};
 
-use super::{PlanKind, Refusal, Setup, traffic};
+use super::{PlanKind, Refusal, Setup, debts, traffic};
 
 /// Which app hosts a plan works on.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ pub(super) fn checks(setup: &Setup, fleet: &Fleet, need: Need<'_>) -> Result<Ent
         Need::None => notes.extend(twice.into_iter().map(|(what, _)| what)),
         Need::All | Need::Slot(_) => found.reasons.extend(twice),
     }
-    owing(setup, fleet, need, &mut found.reasons, &mut notes);
+    notes.extend(debts::notes(setup, fleet));
     let now = traffic::now(setup, fleet);
     if let Err(refusal) = &now {
         found.unknown |= refusal.unknown;
@@ -150,38 +150,6 @@ fn one_machine_twice(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The record of every host that answered.
-fn records(fleet: &Fleet) -> impl Iterator<Item = (&HostName, &RecordView)> {
-    let apps = fleet.hosts.iter().map(|(h, v)| (h, &v.record));
-    apps.chain(fleet.balancers.iter().map(|(h, v)| (h, &v.record)))
-}
-
-/// A load balancer that missed a change may still send to the group of that time: nothing may be
-/// stopped or changed (invariant I3). A switch changes no group, so it is only told.
-fn owing(
-    setup: &Setup,
-    fleet: &Fleet,
-    need: Need<'_>,
-    reasons: &mut Vec<(String, String)>,
-    notes: &mut Vec<String>,
-) {
-    let all: BTreeMap<&HostName, &String> = records(fleet)
-        .flat_map(|(_, record)| &record.owing)
-        .collect();
-    for (host, text) in all {
-        let what = format!("{host} missed a change and owes it still: {text}");
-        if matches!(need, Need::None) || setup.all_hosts().any(|h| h == host) {
-            notes.push(what);
-        } else {
-            let hint = format!(
-                "a slot that it may still send to is left alone; `deploy catch-up {} {}` brings it up to date",
-                setup.env, setup.app
-            );
-            reasons.push((what, hint));
-        }
-    }
-}
-
 /// Whether a run of this kind may begin, asked before its claim: another run that holds a host, one
 /// that was left unfinished, a person's lock. `Ok` holds what is overridden, to be recorded.
 ///
@@ -214,7 +182,7 @@ pub fn may_begin(setup: &Setup, fleet: &Fleet, kind: PlanKind) -> Result<Vec<Str
 /// Every lock of a person, with the hosts that say so.
 fn holds(fleet: &Fleet) -> BTreeMap<&HoldView, Vec<&str>> {
     let mut holds: BTreeMap<&HoldView, Vec<&str>> = BTreeMap::new();
-    for (host, record) in records(fleet) {
+    for (host, record) in fleet.records() {
         for hold in &record.holds {
             let hosts = holds.entry(hold).or_default();
             if !hosts.contains(&host.as_str()) {
@@ -227,7 +195,7 @@ fn holds(fleet: &Fleet) -> BTreeMap<&HoldView, Vec<&str>> {
 
 fn held(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
     let mut runs: BTreeMap<&RunId, Vec<(&HostName, &ClaimView)>> = BTreeMap::new();
-    for (host, record) in records(fleet) {
+    for (host, record) in fleet.records() {
         if let Some(claim) = &record.claim {
             let of_run = runs.entry(&claim.run).or_default();
             if !of_run.iter().any(|(h, _)| *h == host) {

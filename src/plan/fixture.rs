@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{GateKind, GateSpec, GateView, LbHost, Plan, Refusal, Setup};
 use crate::fleet::view::project;
 use crate::fleet::{
-    BalancerView, ClaimView, Container, Fleet, Health, HostView, Known, Member, MemberState,
+    BalancerView, ClaimView, Container, Debt, Fleet, Health, HostView, Known, Member, MemberState,
     RecordView, SlotRecord, Traffic,
 };
 use crate::name::{HostName, ReleaseId, ServiceName, SlotName, Version};
@@ -133,6 +133,7 @@ fn setup(slots: &[(&str, &[&str])], balancers: &[&str]) -> Setup {
                 drain: true,
             })
             .collect(),
+        left_out: Vec::new(),
         gates: slots
             .iter()
             .map(|(s, names)| (slot(s), gates(names)))
@@ -270,6 +271,31 @@ impl World {
         self.fleet
             .silent
             .insert(host(name), "no route to host".to_owned());
+        self
+    }
+
+    /// A person left the load balancer out, for it does not answer.
+    pub fn left_out(self, name: &str) -> Self {
+        let mut world = self.silent(name);
+        world.setup.leave_out(&[host(name)]);
+        world
+    }
+
+    /// Every other host remembers that this one missed run r-9 and may still send to these slots.
+    pub fn owes(mut self, name: &str, slots: &[&str]) -> Self {
+        let debt = Debt {
+            generation: "g9".to_owned(),
+            slots: slots.iter().map(|s| slot(s)).collect(),
+            run: "r-9".parse().expect("a run"),
+            since: 99,
+        };
+        let views = self.fleet.hosts.iter_mut().map(|(h, v)| (h, &mut v.record));
+        let lbs = self.fleet.balancers.iter_mut();
+        for (h, record) in views.chain(lbs.map(|(h, v)| (h, &mut v.record))) {
+            if h.as_str() != name {
+                record.owing.insert(host(name), debt.clone());
+            }
+        }
         self
     }
 

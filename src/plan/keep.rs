@@ -7,7 +7,7 @@ use crate::name::{HostName, SlotName, StepId};
 use crate::release::Release;
 
 use super::rolling::{self, Rolling};
-use super::{Action, Plan, PlanKind, Refusal, Setup, Undo, blue_green, judge};
+use super::{Action, Plan, PlanKind, Refusal, Setup, Undo, blue_green, debts, judge};
 
 /// Plans the repair of the active slot and of the way back.
 pub(super) fn keep(
@@ -134,6 +134,12 @@ fn repair_standby(
         }
     }
     if broken.is_empty() || ids.len() > 1 {
+        return Ok(());
+    }
+    let free = debts::refuse_touched(setup, fleet, slot, plan.before.as_ref());
+    if let Err(touched) = free {
+        let why = touched.reasons.into_iter().map(|(what, _)| what);
+        plan.notes.extend(why);
         return Ok(());
     }
     let gated = |h: &HostName| plan.steps.iter().any(|s| s.action.hosts().contains(&h));

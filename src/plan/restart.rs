@@ -8,7 +8,7 @@ use crate::name::{HostName, ReleaseId, SlotName};
 
 use super::entry::{self, Need};
 use super::rolling::{self, Rolling};
-use super::{Plan, PlanKind, Refusal, Setup, judge, traffic};
+use super::{Plan, PlanKind, Refusal, Setup, debts, judge, traffic};
 
 /// Plans a restart of every member of the active slot, one after the other.
 ///
@@ -30,6 +30,7 @@ pub fn restart(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, R
         ));
     };
     let entry = entry::checks(setup, fleet, Need::Slot(&active))?;
+    debts::refuse_behind(setup, fleet, &active)?;
     rolling::refuse_obstacles(setup, &active)?;
     refuse_member_out(setup, &serving, &active)?;
     let releases = recorded(setup, fleet, &active)?;

@@ -26,6 +26,8 @@ pub struct Unfinished {
     pub before: Option<Traffic>,
     /// Traffic in the end.
     pub after: Option<Traffic>,
+    /// The command that does it again, where what it left half done harms nothing.
+    pub again: Option<&'static str>,
 }
 
 /// Where a load balancer is on the way.
@@ -49,6 +51,14 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
     plan.before.clone_from(&run.before);
     plan.from = judge::shown_release(setup, fleet, &run.target);
     plan.old = setup.other(&run.target).cloned();
+    if let Some(again) = run.again {
+        plan.end = OutcomeKind::Cancelled;
+        plan.notes.push(format!(
+            "what it left half done harms nothing: `deploy {again} {} {}` does the rest",
+            setup.env, setup.app
+        ));
+        return Ok(plan);
+    }
     // A restart or a repair works on the slot that serves: nothing there may be taken away.
     if let Some(before) = run.before.as_ref().filter(|t| t.reaches(&run.target)) {
         settle(&mut plan, setup, fleet, run, before)?;

@@ -22,6 +22,9 @@ pub struct Setup {
     pub groups: BTreeMap<SlotName, Vec<Member>>,
     /// Load-balancer hosts, in inventory order.
     pub balancers: Vec<LbHost>,
+    /// Load-balancer hosts that a person left out of this run, for they cannot be reached.
+    #[serde(default)]
+    pub left_out: Vec<LbHost>,
     /// Gates of every member, by slot and host.
     pub gates: BTreeMap<SlotName, BTreeMap<HostName, Vec<GateSpec>>>,
     /// Time after the switch with gates on.
@@ -187,6 +190,7 @@ impl Setup {
             slots: app.slots.iter().map(|s| s.name.clone()).collect(),
             groups,
             balancers: balancers.collect(),
+            left_out: Vec::new(),
             gates,
             bake: app.bake,
             drain: app.drain,
@@ -201,6 +205,16 @@ impl Setup {
     /// All app hosts, slot by slot.
     pub fn all_hosts(&self) -> impl Iterator<Item = &HostName> {
         self.slots.iter().flat_map(|s| self.hosts(s))
+    }
+
+    /// The app without these load balancers, which miss what is done; those that it has.
+    pub fn leave_out(&mut self, names: &[HostName]) {
+        let (out, rest) = std::mem::take(&mut self.balancers)
+            .into_iter()
+            .partition(|lb| names.contains(&lb.host));
+        self.balancers = rest;
+        let out: Vec<LbHost> = out;
+        self.left_out.extend(out);
     }
 
     /// The slot that is not `slot`; the first one where there are more.

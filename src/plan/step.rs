@@ -1,5 +1,6 @@
 //! A step: what is done, how it is undone, what it waits for, why it is there.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -26,6 +27,8 @@ pub enum PlanKind {
     Restart,
     /// What a run left unfinished, led to one of its two ends.
     Resume,
+    /// Load balancers that missed a change are led to what the others do.
+    CatchUp,
 }
 
 impl PlanKind {
@@ -39,6 +42,7 @@ impl PlanKind {
             Self::Rollback => "rollback",
             Self::Restart => "restart",
             Self::Resume => "resume",
+            Self::CatchUp => "catch-up",
         }
     }
 }
@@ -64,6 +68,17 @@ impl Move {
             after: self.before.clone(),
         }
     }
+}
+
+/// A host that misses this change, as it is written on the others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owes {
+    /// The host.
+    pub host: HostName,
+    /// Generation of the traffic value that it misses.
+    pub missed: String,
+    /// Slots that it may still send to, where it is a load balancer.
+    pub slots: BTreeSet<SlotName>,
 }
 
 /// One thing that is done, on one host or, for traffic, on all load balancers at once.
@@ -115,6 +130,15 @@ pub enum Action {
         /// One per load-balancer host.
         moves: Vec<Move>,
     },
+    /// Write on these hosts who misses the change, and who has caught up.
+    Owe {
+        /// Where it is written: every host of the app that answers.
+        on: Vec<HostName>,
+        /// Who owes from now on.
+        owing: Vec<Owes>,
+        /// Who owes nothing any more.
+        paid: Vec<HostName>,
+    },
     /// Wait until open requests to members that left have ended.
     Drain {
         /// Load-balancer host.
@@ -163,6 +187,7 @@ impl Action {
             Self::Prepare(change) => vec![&change.host],
             Self::Gate { hosts, .. } => hosts.iter().collect(),
             Self::Shift { moves } => moves.iter().map(|m| &m.host).collect(),
+            Self::Owe { on, .. } => on.iter().collect(),
             Self::Bake { .. } => Vec::new(),
         }
     }

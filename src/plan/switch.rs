@@ -1,11 +1,11 @@
 //! Switch and rollback: move traffic to what stands by. No pull, no start, no registry.
 
 use crate::fleet::{Fleet, Severity, Traffic};
-use crate::name::{SlotName, StepId};
+use crate::name::{HostName, SlotName, StepId};
 use crate::release::ReleaseLabel;
 
 use super::entry::{self, Entry, Need};
-use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, rolling, traffic};
+use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, debts, judge, rolling, traffic};
 
 /// What was asked of a switch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -226,6 +226,7 @@ impl Target {
             && unfit.is_empty()
             && let Some(before) = &plan.before
             && rolling::out_of_traffic(setup, before, &self.slot).is_empty()
+            && debts::all_do(setup, fleet, before)
         {
             plan.after.clone_from(&plan.before);
             plan.end = judge::NOTHING;
@@ -295,6 +296,19 @@ fn moves(setup: &Setup, fleet: &Fleet, after: &Traffic) -> Vec<Move> {
     setup.balancers.iter().map(change).collect()
 }
 
+/// Who has caught up by the switch: its load balancers, and the members that were gated for it.
+fn led(plan: &Plan, setup: &Setup) -> Vec<HostName> {
+    let mut out: Vec<HostName> = setup.balancers.iter().map(|lb| lb.host.clone()).collect();
+    for step in &plan.steps {
+        if let Action::Gate { slot, hosts, .. } = &step.action
+            && *slot == plan.target
+        {
+            out.extend(hosts.iter().cloned());
+        }
+    }
+    out
+}
+
 /// Adds prepare, shift, drain and bake: the one switch of a plan, its commit point.
 pub(super) fn shift(
     plan: &mut Plan,
@@ -310,6 +324,13 @@ pub(super) fn shift(
         let why = "checked by the server before the switch";
         ready.push(plan.push(action, Undo::Nothing, &[], why));
     }
+    let silent = debts::silent_hosts(setup, fleet);
+    let now: Vec<&Traffic> = moves.iter().filter_map(|m| m.before.as_ref()).collect();
+    let to = after.generation.as_str();
+    // While the gates are waited for: then nothing is between them and the switch.
+    let gates = plan.steps.iter().filter(|s| needs.contains(&s.id));
+    let early: Vec<StepId> = gates.flat_map(|s| s.needs.clone()).collect();
+    ready.extend(debts::owe(plan, setup, fleet, &now, &silent, to, &early));
     let back = moves.iter().map(Move::reversed).collect();
     let served = moves.iter().any(|m| m.before.is_some());
     let mut undo = vec![Action::Shift { moves: back }];
@@ -347,5 +368,6 @@ pub(super) fn shift(
             "gates stay on with traffic",
         );
     }
+    debts::pay(plan, setup, fleet, led(plan, setup), "they have caught up");
     plan.after = Some(after);
 }

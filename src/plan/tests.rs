@@ -2,6 +2,7 @@
 
 mod deploy;
 mod keep;
+mod owing;
 mod properties;
 mod refused;
 mod restart;

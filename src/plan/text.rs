@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Action, Move, Plan, Undo, judge};
+use super::{Action, Move, Owes, Plan, Undo, judge};
 use crate::name::HostName;
 use crate::text;
 
@@ -85,6 +85,7 @@ impl fmt::Display for Action {
                 write!(f, "{}: prepare {}", m.host, judge::says(m.after.as_ref()))
             }
             Self::Shift { moves } => shift(f, moves),
+            Self::Owe { on, owing, paid } => owe(f, on, owing, paid),
             Self::Drain { host, within, .. } => {
                 write!(f, "{host}: drain, at most {}", text::duration(*within))
             }
@@ -122,6 +123,33 @@ fn shift(f: &mut fmt::Formatter<'_>, moves: &[Move]) -> fmt::Result {
         write!(f, "{comma}{} to {end}", names(hosts))?;
     }
     Ok(())
+}
+
+/// `write on web1 web2 lb1: lb2 misses this and may still send to blue`
+fn owe(
+    f: &mut fmt::Formatter<'_>,
+    on: &[HostName],
+    owing: &[Owes],
+    paid: &[HostName],
+) -> fmt::Result {
+    let mut said: Vec<String> = Vec::new();
+    for o in owing {
+        let slots: Vec<&str> = o.slots.iter().map(|s| s.as_str()).collect();
+        said.push(if slots.is_empty() {
+            format!("{} misses this", o.host)
+        } else {
+            format!(
+                "{} misses this and may still send to {}",
+                o.host,
+                slots.join(" or ")
+            )
+        });
+    }
+    if !paid.is_empty() {
+        let verb = if paid.len() == 1 { "owes" } else { "owe" };
+        said.push(format!("{} {verb} nothing any more", names(paid)));
+    }
+    write!(f, "write on {}: {}", names(on), said.join(", "))
 }
 
 fn names(hosts: &[HostName]) -> String {

@@ -5,7 +5,8 @@ use crate::name::{HostName, SlotName};
 
 use super::{Refusal, Setup};
 
-/// What all load balancers do now.
+/// What all load balancers do now. One that owes a change is known to differ: it is read like the
+/// others, but not asked to agree with them.
 ///
 /// # Errors
 /// A [`Refusal`] with a line per load balancer where they disagree, cannot be read, or where what
@@ -16,6 +17,8 @@ pub fn now(setup: &Setup, fleet: &Fleet) -> Result<Option<Traffic>, Refusal> {
         unknown: false,
     };
     let mut seen: Vec<(&HostName, Option<&Traffic>)> = Vec::new();
+    let mut behind = Vec::new();
+    let debts = fleet.debts();
     for lb in &setup.balancers {
         let Some(view) = fleet.balancers.get(&lb.host) else {
             let why = fleet
@@ -25,11 +28,17 @@ pub fn now(setup: &Setup, fleet: &Fleet) -> Result<Option<Traffic>, Refusal> {
             refusal.unknown = true;
             refusal.reasons.push((
                 format!("{} could not be read: {why}", lb.host),
-                "a slot that a load balancer may still point at counts as active; make it answer, then try again".into(),
+                format!(
+                    "make it answer, then try again; or go on without it: --exclude-lb {} (what it may still send to stays as it is)",
+                    lb.host
+                ),
             ));
             continue;
         };
         match (view.persisted.get(), view.running.get()) {
+            (Some(_), Some(r)) if debts.contains_key(&lb.host) => {
+                behind.push((&lb.host, r.as_ref()));
+            }
             (Some(p), Some(r)) if same(p.as_ref(), r.as_ref()) => seen.push((&lb.host, r.as_ref())),
             (Some(p), Some(r)) => refusal.reasons.push((
                 format!(
@@ -52,6 +61,9 @@ pub fn now(setup: &Setup, fleet: &Fleet) -> Result<Option<Traffic>, Refusal> {
                 ));
             }
         }
+    }
+    if seen.is_empty() {
+        seen = behind;
     }
     if let Some((first, rest)) = seen.split_first()
         && rest.iter().any(|(_, t)| !same(first.1, *t))

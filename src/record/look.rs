@@ -5,10 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::{ClaimView, HoldView, RecordView, SlotRecord};
+use crate::fleet::{ClaimView, Debt, HoldView, RecordView, SlotRecord};
 use crate::name::{Actor, Fence, HostName, MachineId, OutcomeKind, ReleaseId, RunId, SlotName};
 use crate::release::HostRelease;
 
+use super::debt;
 use super::history::HistoryEntry;
 use super::parse::outcome_of;
 use super::reply::{Phase, RecordError};
@@ -176,34 +177,6 @@ impl Switch {
     }
 }
 
-/// A host that missed a change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owing {
-    /// Generation of the traffic value that it missed, or `-`.
-    pub generation: String,
-    /// The group that it may still send to, or `-`.
-    pub group: String,
-    /// The run that left it out.
-    pub run: RunId,
-    /// Since when, seconds since the epoch.
-    pub since: i64,
-}
-
-impl Owing {
-    fn read(line: &str) -> Option<Self> {
-        let words: Vec<&str> = line.split(' ').collect();
-        let ["1", generation, group, run, since, "."] = words[..] else {
-            return None;
-        };
-        Some(Self {
-            generation: generation.to_owned(),
-            group: group.to_owned(),
-            run: RunId::new(run).ok()?,
-            since: since.parse().ok()?,
-        })
-    }
-}
-
 /// What a look found on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
@@ -236,7 +209,7 @@ pub struct Look {
     /// What was last brought up in each slot.
     pub slots: BTreeMap<SlotName, SlotRecord>,
     /// Hosts that missed a change.
-    pub owing: BTreeMap<HostName, Owing>,
+    pub owing: BTreeMap<HostName, Debt>,
     /// The traffic change under way.
     pub switch: Option<Switch>,
     /// The last finished runs, oldest first.
@@ -341,7 +314,7 @@ impl Look {
             "owing" => {
                 let (host, record) = rest.split_once(' ')?;
                 let host = HostName::new(host).ok()?;
-                self.owing.insert(host, Owing::read(record)?);
+                self.owing.insert(host, debt::read(record)?);
             }
             "kept" => {
                 let kept: HostRelease = serde_json::from_str(rest).ok()?;
@@ -390,14 +363,7 @@ impl Look {
                 .map(|e| e.revision.max(e.highest))
                 .max()
                 .unwrap_or(0),
-            owing: self
-                .owing
-                .iter()
-                .map(|(host, o)| {
-                    let text = format!("missed {} in run {}", o.generation, o.run);
-                    (host.clone(), text)
-                })
-                .collect(),
+            owing: self.owing.clone(),
             last: self.last.as_ref().map(|c| c.run.clone()),
         }
     }

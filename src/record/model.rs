@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fleet::SlotRecord;
+use crate::fleet::{Debt, SlotRecord};
 use crate::name::{Fence, HostName, MachineId, OutcomeKind, ReleaseId, RunId, SlotName};
 use crate::release::HostRelease;
 
 use super::history::HistoryEntry;
-use super::look::{Claim, Hold, Look, Owing, Running, StateDir, Switch};
+use super::look::{Claim, Hold, Look, Running, StateDir, Switch};
 use super::reply::{
     ClaimReply, HoldReply, Holder, PeekReply, Phase, ReleaseReply, RenewReply, StepReply, TakeReply,
 };
@@ -54,7 +54,7 @@ pub struct Host {
     /// What was last brought up in each slot; written by bodies.
     pub slots: BTreeMap<SlotName, SlotRecord>,
     /// Hosts that missed a change; written by bodies.
-    pub owing: BTreeMap<HostName, Owing>,
+    pub owing: BTreeMap<HostName, Debt>,
     /// The traffic change under way; written by bodies.
     pub switch: Option<Switch>,
 }

@@ -61,6 +61,8 @@ pub struct Summary {
     pub previews: Vec<Preview>,
     /// Whether one can go back.
     pub back: WayBack,
+    /// Load balancers that were left out, and are owing.
+    pub without: Vec<HostName>,
     /// Rules that a person set aside, e.g. `freeze "year end"`.
     pub overridden: Vec<String>,
     /// What to do now.
@@ -99,6 +101,7 @@ impl Summary {
             ends: Vec::new(),
             previews: Vec::new(),
             back: WayBack::Unsaid,
+            without: Vec::new(),
             overridden: Vec::new(),
             hints: Vec::new(),
         }
@@ -410,7 +413,14 @@ fn foot(s: &Summary) -> Option<String> {
     }
     match &s.back {
         WayBack::Unsaid => {}
-        WayBack::Ready => parts.push(format!("back: deploy rollback {} {}", s.env, s.app)),
+        WayBack::Ready => {
+            let without = s.without.iter().map(|lb| format!(" --exclude-lb {lb}"));
+            let without: String = without.collect();
+            parts.push(format!(
+                "back: deploy rollback {} {}{without}",
+                s.env, s.app
+            ));
+        }
         WayBack::NoneYet(why) => parts.push(format!("way back: none yet, {why}")),
         WayBack::NotReady(why) => {
             let why: Vec<String> = words::tame_lines(why).collect();

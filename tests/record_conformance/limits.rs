@@ -4,9 +4,10 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use deploy::host::script::{Body, Script};
 use deploy::name::OutcomeKind;
+use deploy::plan::Owes;
 use deploy::record::{
     ClaimReply, Fault, HistoryEntry, HoldLevel, Manifest, RecordError, ReleaseReply, StateDir,
-    StepReply, parse, verb,
+    StepReply, debt, parse, verb,
 };
 
 use super::bench::{Bench, Disk, Shell};
@@ -323,4 +324,47 @@ fn a_persons_lock_refuses_a_claim_and_a_forced_one_goes_on() {
         matches!(reply, ClaimReply::Taken { again: false, .. }),
         "{reply:?}"
     );
+}
+
+#[test]
+fn who_owes_is_written_and_struck_off_in_every_shell() {
+    for shell in Shell::all() {
+        let bench = Bench::new(shell, Disk::Fast);
+        let run = id("r-1", "1-a");
+        claim(&bench, &run);
+        let owes = |host: &str, slots: &[&str]| Owes {
+            host: host.parse().unwrap(),
+            missed: "r-1.2".into(),
+            slots: slots.iter().map(|s| s.parse().unwrap()).collect(),
+        };
+        let owing = [
+            owes("lb2", &["blue", "green"]),
+            owes("web1", &[]),
+            owes("lb3", &["blue"]),
+        ];
+        let debts = |seq, owing: &[Owes], paid: &[&str]| {
+            let paid: Vec<_> = paid.iter().map(|h| h.parse().unwrap()).collect();
+            let reply = step(&bench, &run, seq, &debt::owe(owing, &paid));
+            assert!(
+                matches!(reply, StepReply::Done { rc: 0, .. }),
+                "{shell:?} {reply:?}"
+            );
+            let look = parse::look(&bench.ask(verb::look(&bench.scope, &facts()))).unwrap();
+            assert_eq!(look.damaged, Vec::<String>::new());
+            let says = look.owing.iter().map(|(h, d)| format!("{h} {}", d.says()));
+            says.collect::<Vec<_>>()
+        };
+        let all = [
+            "lb2 may still send to blue or green since run r-1",
+            "lb3 may still send to blue since run r-1",
+            "web1 missed run r-1",
+        ];
+        assert_eq!(debts(1, &owing, &[]), all, "{shell:?}");
+        assert_eq!(debts(2, &owing[..1], &[]), all, "twice is once");
+        assert_eq!(
+            debts(3, &[], &["lb2", "web1", "lb9"]),
+            all[1..2],
+            "{shell:?}"
+        );
+    }
 }

@@ -44,12 +44,8 @@ fn text(line: &str) -> String {
 
 #[test]
 fn a_first_word_that_is_no_command_is_an_environment() {
-    insta::assert_snapshot!(command("staging app@1.0.1-22-7e56158"), @r#"
-    Deploy(Args { env: "staging", wanted: Some(Release { app: Some("app"), version: "1.0.1-22-7e56158" }) })
-    "#);
-    insta::assert_snapshot!(command("staging"), @r#"
-    Deploy(Args { env: "staging", wanted: None })
-    "#);
+    insta::assert_snapshot!(command("staging app@1.0.1-22-7e56158"), @r#"Deploy(Args { env: "staging", wanted: Some(Release { app: Some("app"), version: "1.0.1-22-7e56158" }), without: Without { lbs: [] } })"#);
+    insta::assert_snapshot!(command("staging"), @r#"Deploy(Args { env: "staging", wanted: None, without: Without { lbs: [] } })"#);
     assert_eq!(
         command("staging app@1"),
         command("deploy staging app@1"),
@@ -135,7 +131,7 @@ fn nothing_at_all_shows_the_help_as_an_error() {
 
 #[test]
 fn help_teaches_examples_first_and_lists_exit_codes() {
-    insta::assert_snapshot!(text("-h"), @r#"
+    insta::assert_snapshot!(text("-h"), @"
     Brings an environment of plain Docker hosts to a wanted release without dropping a request
 
     Examples:
@@ -157,6 +153,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       switch     Send the traffic to what was staged: the switch alone
       rollback   Go back to the release before: one switch to the standby
       resume     Finish a run whose client is gone, or take it back
+      catch-up   Lead load balancers that missed a change to what the others do
       status     Show what runs where, what each load balancer says, and whether the way back is ready
       plan       Show what a deploy would do; change nothing
       render     Show the files that hosts would get; change nothing
@@ -200,12 +197,12 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
 
     Hosts are reached as by `ssh`: your configuration, agent and known_hosts.
     DEPLOY_SSH_CONFIG=FILE names another ssh configuration.
-    "#);
+    ");
 }
 
 #[test]
 fn each_command_has_its_own_help() {
-    insta::assert_snapshot!(text("switch --help"), @r#"
+    insta::assert_snapshot!(text("switch --help"), @"
     Send the traffic to what was staged: the switch alone
 
     Gates afresh, and refuses where what was staged has changed.
@@ -217,9 +214,12 @@ fn each_command_has_its_own_help() {
       [APP]  App; may be left out where there is one
 
     Options:
-          --to <SLOT>  Switch to this slot, whichever it is
-          --force      Even where the slot is not fit: that is named, then it is done; needs --to and -m
-      -h, --help       Print help
+          --exclude-lb <HOST>  Go on without this load-balancer host, which cannot be reached; it is
+                               owing then
+          --to <SLOT>          Switch to this slot, whichever it is
+          --force              Even where the slot is not fit: that is named, then it is done; needs
+                               --to and -m
+      -h, --help               Print help
 
     Options of every command:
           --config-dir <DIR>  Read `inventories/` and `templates/` in this directory [default: .]
@@ -232,7 +232,7 @@ fn each_command_has_its_own_help() {
           --set <KEY=VALUE>   Set a value above all others for this run, e.g.
                               `apps.app.vars.log_level=debug`
           --no-color          Use no colours (also: NO_COLOR)
-    "#);
+    ");
     assert_eq!(text("-h"), text("--help"));
     assert!(text("staging --help").contains("[APP]@VERSION"));
     assert!(text("--version").starts_with("deploy "));

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Dispatcher, Out, Phase, Progress, Token, work};
-use crate::engine::remote::{Answer, Trouble, Watch, Work};
+use super::jobs::jobs;
+use super::{Dispatcher, Out, Phase, Progress, Token};
+use crate::engine::remote::{Answer, Trouble, Watch};
 use crate::event::{Kind, Stage};
 use crate::name::{HostName, SlotName, StepId};
 use crate::plan::{Action, Step, Undo};
@@ -99,7 +100,7 @@ impl Dispatcher {
 
     fn ready(&self, step: &Step) -> bool {
         let needs = step.needs.iter();
-        let works = work(&step.action).is_some() || matches!(step.action, Action::Shift { .. });
+        let works = !jobs(&step.action).is_empty();
         let hosts = step.action.hosts();
         self.limit.is_none_or(|limit| step.id <= limit)
             && needs
@@ -146,18 +147,14 @@ impl Dispatcher {
                     took: *time,
                 }));
             }
-            Action::Shift { moves } => {
-                if !self.fresh(step.id, out) {
-                    return;
-                }
-                self.moved |= self.plan.commit == Some(step.id);
-                for change in moves {
-                    let work = Work::Shift(change.clone());
-                    open.insert(self.act(step.id, false, &change.host, Stage::Switch, work, out));
-                }
-            }
             other => {
-                if let Some((host, stage, work)) = work(other) {
+                if matches!(other, Action::Shift { .. }) {
+                    if !self.fresh(step.id, out) {
+                        return;
+                    }
+                    self.moved |= self.plan.commit == Some(step.id);
+                }
+                for (host, stage, work) in jobs(other) {
                     if stage == Stage::Up {
                         // Its end is wanted now; nothing that it answers meanwhile counts.
                         self.book.disarm(&host);
@@ -349,6 +346,11 @@ impl Dispatcher {
             }
             Ok(Answer::Done(text)) => Ok(text),
             Ok(Answer::Evidence { .. }) => Ok(String::new()),
+            Ok(Answer::Failed { why, .. })
+                if token.stage == Stage::Note && !self.awaited(token.step) =>
+            {
+                Ok(self.still_written(token, &why))
+            }
             Ok(Answer::Failed { why, lines }) => {
                 for text in lines {
                     out.push(Out::Say(Kind::Line {
@@ -370,8 +372,21 @@ impl Dispatcher {
             Err(trouble) if token.stage == Stage::Drain && !self.awaited(token.step) => {
                 Ok(format!("could not tell: {trouble}"))
             }
+            // A debt that stays written costs a `catch-up`, and is no reason to go back.
+            Err(trouble) if token.stage == Stage::Note && !self.awaited(token.step) => {
+                Ok(self.still_written(token, &trouble.to_string()))
+            }
             Err(trouble) => Err(trouble.to_string()),
         }
+    }
+
+    fn still_written(&mut self, token: &Token, why: &str) -> String {
+        let what = format!(
+            "{}: a debt that was paid stays written there: {why}",
+            token.host
+        );
+        self.log.untidy.push(what);
+        format!("not written: {why}")
     }
 
     /// Whether another step waits for this one.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::{Dispatcher, Out, Phase, Progress, Token, work};
+use super::jobs::jobs;
+use super::{Dispatcher, Out, Phase, Progress, Token};
 use crate::balancer::Verdict;
 use crate::engine::remote::{Answer, Trouble, Work};
 use crate::event::{Kind, Stage};
@@ -142,11 +143,12 @@ impl Dispatcher {
             let mut open = Vec::new();
             if let Action::Shift { moves } = &action {
                 line.moves.clone_from(moves);
-                for change in moves {
-                    let work = Work::Shift(change.clone());
-                    open.push(self.act(id, true, &change.host, Stage::Unwind, work, out));
-                }
-            } else if let Some((host, stage, work)) = work(&action) {
+            }
+            for (host, stage, work) in jobs(&action) {
+                let stage = match stage {
+                    Stage::Switch => Stage::Unwind,
+                    other => other,
+                };
                 open.push(self.act(id, true, &host, stage, work, out));
             }
             if let Some(line) = self.undo.get_mut(&id) {
@@ -272,7 +274,7 @@ impl Dispatcher {
         match token.stage {
             // Traffic that cannot be given back: the slots it may reach must stay as they are.
             Stage::Unwind if self.is_shift(token.step) => self.log.mixed.push(token.host.clone()),
-            Stage::Unwind => self.log.untidy.push(format!("{}: {why}", token.host)),
+            Stage::Unwind | Stage::Note => self.log.untidy.push(format!("{}: {why}", token.host)),
             _ => {}
         }
         if !self.log.mixed.is_empty() {

@@ -47,7 +47,8 @@ impl Follower {
             Work::Revert { .. } => reverted(rc, &lines),
             Work::Evidence { .. } => evidence_of(&lines),
             Work::Prepare(_) | Work::Shift(_) => balancer(machine, work, rc, lines),
-            Work::Drain { .. } => Answer::Done(String::new()),
+            Work::Owe { .. } if rc != 0 => failed("who owes could not be written", rc, lines),
+            Work::Drain { .. } | Work::Owe { .. } => Answer::Done(String::new()),
         }
     }
 

@@ -191,6 +191,7 @@ fn stage(action: &Action) -> Option<Stage> {
         Action::Replace { .. } | Action::Restart { .. } => Stage::Up,
         Action::Gate { .. } => Stage::Gate,
         Action::Prepare(_) => Stage::Prepare,
+        Action::Owe { .. } => Stage::Note,
         Action::Shift { .. } => Stage::Switch,
         Action::Drain { .. } => Stage::Drain,
         Action::Bake { .. } => Stage::Bake,

@@ -24,6 +24,7 @@ pub(in crate::engine) fn run_kind(kind: PlanKind) -> RunKind {
         PlanKind::Switch => RunKind::Switch,
         PlanKind::Rollback => RunKind::Rollback,
         PlanKind::Restart => RunKind::Restart,
+        PlanKind::CatchUp => RunKind::CatchUp,
         // A resumed run keeps the kind that it had; see `entry`.
         PlanKind::Resume => RunKind::Deploy,
     }

@@ -85,6 +85,7 @@ pub fn kind(work: &Work) -> &'static str {
         Work::Replace { .. } => "replace",
         Work::Prepare(_) => "prepare",
         Work::Shift(_) => "shift",
+        Work::Owe { .. } => "owe",
         Work::Drain { .. } => "drain",
         Work::Evidence { .. } => "evidence",
         Work::Revert { .. } => "revert",

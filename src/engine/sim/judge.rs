@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::debts;
 use super::model::reached;
 use super::play::{Act, Play};
 use crate::engine::dispatch::Log;
@@ -23,6 +24,12 @@ pub fn back(play: &Play<'_>, host: &HostName, work: &Work) -> bool {
         .any(|s| match (&s.action, work) {
             (Action::Shift { moves }, Work::Shift(change)) => moves.contains(change),
             (Action::Prepare(planned), Work::Prepare(change)) => planned == change,
+            (
+                Action::Owe { owing, paid, .. },
+                Work::Owe {
+                    owing: o, paid: p, ..
+                },
+            ) => owing == o && paid == p,
             (Action::Pull { host: h, .. }, Work::Pull { .. }) => h == host,
             (
                 Action::Replace {
@@ -82,7 +89,7 @@ pub fn on_act(play: &Play<'_>, host: &HostName, work: &Work, back: bool) -> Resu
         Work::Pull { slot, .. } | Work::Evidence { slot } => untouchable(play, slot),
         Work::Shift(change) if !back => gated(play, change.before.as_ref(), change.after.as_ref()),
         Work::Shift(change) => restored(play, change.before.as_ref(), change.after.as_ref()),
-        Work::Prepare(_) | Work::Drain { .. } => Ok(()),
+        Work::Prepare(_) | Work::Drain { .. } | Work::Owe { .. } => Ok(()),
     }
 }
 
@@ -92,6 +99,8 @@ pub fn on_effect(play: &Play<'_>, act: &Act) -> Result<(), String> {
         Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
             free_of_traffic(play, &act.host, slot)
         }
+        Work::Shift(_) if !act.back => debts::told_before(play),
+        Work::Owe { paid, .. } => debts::paid_after(play, paid, act.back),
         _ => Ok(()),
     }
 }
@@ -113,6 +122,13 @@ fn free_of_traffic(play: &Play<'_>, host: &HostName, slot: &SlotName) -> Result<
         if reached(traffic.as_ref()).contains(&member) {
             return Err(format!(
                 "{slot} of {host} is changed while {lb} sends requests to it"
+            ));
+        }
+    }
+    for (lb, traffic) in &play.model.hidden {
+        if reached(Some(traffic)).contains(&member) {
+            return Err(format!(
+                "{slot} of {host} is changed and {lb}, which is left out, sends requests to it"
             ));
         }
     }
@@ -202,7 +218,9 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
         OutcomeKind::Superseded if play.lost => return Ok(()),
         OutcomeKind::Cancelled if log.unfinished => return Ok(()),
         _ if play.lost => Err("the claim was lost and the run says something else".to_owned()),
-        OutcomeKind::Succeeded | OutcomeKind::Staged => good(play),
+        OutcomeKind::Succeeded | OutcomeKind::Staged => {
+            good(play).and_then(|()| debts::at_success(play, log))
+        }
         OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Cancelled => {
             if play
                 .stage
@@ -213,10 +231,10 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
             {
                 rolled(play, outcome)
             } else {
-                as_before(play, log)
+                as_before(play, log).and_then(|()| debts::as_before(play, log))
             }
         }
-        OutcomeKind::Mixed => mixed(play, outcome),
+        OutcomeKind::Mixed => mixed(play, outcome).and_then(|()| debts::when_mixed(play)),
         _ => Err("that is no end of a run".to_owned()),
     };
     result.map_err(|why| format!("{kind}: {why} ({})", outcome.why))

@@ -32,6 +32,10 @@ impl Slot {
 pub struct Model {
     pub slots: BTreeMap<(HostName, SlotName), Slot>,
     pub balancers: BTreeMap<HostName, Option<Traffic>>,
+    /// Who owes, as each host remembers it.
+    pub debts: BTreeMap<HostName, BTreeSet<HostName>>,
+    /// What load balancers do that were left out.
+    pub hidden: BTreeMap<HostName, Traffic>,
     /// Members that were taken out of a load balancer and whose requests may be open there.
     pub open: BTreeSet<(HostName, SlotName, HostName)>,
 }
@@ -48,13 +52,28 @@ pub fn reached(traffic: Option<&Traffic>) -> Vec<(SlotName, HostName)> {
     out
 }
 
+/// A load balancer that is left out does what it owes; else what the others do.
+fn hidden(world: &World) -> BTreeMap<HostName, Traffic> {
+    let debts = world.fleet.debts();
+    let others = world.fleet.balancers.values().next();
+    let others = others.and_then(|v| v.running.get().cloned().flatten());
+    let of = |lb: &crate::plan::LbHost| {
+        let owed = debts.get(&lb.host).and_then(|d| d.slots.first());
+        let owed = owed.map(|s| world.setup.all_to(s, "g9"));
+        Some((lb.host.clone(), owed.or_else(|| others.clone())?))
+    };
+    world.setup.left_out.iter().filter_map(of).collect()
+}
+
 impl Model {
     pub fn of(world: &World) -> Self {
         let setup = &world.setup;
         let mut slots = BTreeMap::new();
         for slot in &setup.slots {
             for host in setup.hosts(slot) {
-                let view = &world.fleet.hosts[host];
+                let Some(view) = world.fleet.hosts.get(host) else {
+                    continue;
+                };
                 let running = judge::running(view, &setup.env, &setup.app, slot);
                 let mut all = judge::containers(view, &setup.env, &setup.app, slot).peekable();
                 let up = all.peek().is_some() && all.all(crate::fleet::Container::fit);
@@ -73,6 +92,12 @@ impl Model {
             balancers: balancers
                 .map(|(h, v)| (h.clone(), v.running.get().cloned().flatten()))
                 .collect(),
+            debts: world
+                .fleet
+                .records()
+                .map(|(h, r)| (h.clone(), r.owing.keys().cloned().collect()))
+                .collect(),
+            hidden: hidden(world),
             open: BTreeSet::new(),
         }
     }
@@ -87,6 +112,11 @@ impl Model {
         match work {
             Work::Pull { .. } | Work::Prepare(_) | Work::Evidence { .. } => {}
             Work::Drain { now, .. } => self.drained(host, now),
+            Work::Owe { owing, paid } => {
+                let debts = self.debts.entry(host.clone()).or_default();
+                debts.extend(owing.iter().map(|o| o.host.clone()));
+                debts.retain(|h| !paid.contains(h));
+            }
             Work::Replace { slot, release } => {
                 *self.slot(host, slot) = Slot {
                     release: Some(release.clone()),

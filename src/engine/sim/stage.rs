@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::gates::GateBook;
 use crate::plan::fixture::{World, host, release, slot};
-use crate::plan::{Action, Plan, PlanKind, blue_green, restart, switch};
+use crate::plan::{Action, Plan, PlanKind, blue_green, catch_up, restart, switch};
 
 /// A fleet and a plan for it.
 pub struct Stage {
@@ -98,6 +98,27 @@ pub fn all() -> Vec<Stage> {
     world.put(&host("web1"), &slot("blue"), 42);
     world.container_of("web2").nano_cpus = 0;
     out.push(brought("put back", world, 42, PlanKind::Deploy));
+    let world = quick(World::serving().left_out("lb2"));
+    out.push(brought("exclude", world, 43, PlanKind::Deploy));
+    // Its debt is older than this switch, and what it sends to is where the others go now.
+    let world = quick(World::serving().owes("lb2", &["green"]).left_out("lb2"));
+    let plan = switch::rollback(&world.setup, &world.fleet, "g1");
+    out.push(Stage {
+        name: "exclude back",
+        plan: plan.expect("a plan"),
+        world,
+    });
+    for (name, sends) in [("catch up", "green"), ("caught up", "blue")] {
+        let mut world = quick(World::serving().owes("lb2", &["green"]));
+        let there = world.setup.all_to(&slot(sends), "g0");
+        world.says("lb2", Some(there));
+        let plan = catch_up::catch_up(&world.setup, &world.fleet, &[]);
+        out.push(Stage {
+            name,
+            plan: plan.expect("a plan"),
+            world,
+        });
+    }
     // One machine is app host and load balancer: it does one thing at a time.
     let world = World::of(
         &[("blue", &["web1", "web2"]), ("green", &["web3", "one"])],

@@ -91,10 +91,12 @@ fn a_rollback_does_not_need_the_hosts_that_it_leaves() {
       s1  probe green web3 web4 (one fresh probe of every member from every view)
       s2  lb1: prepare green (checked by the server before the switch)
       s3  lb2: prepare green (checked by the server before the switch)
-      s4  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3
+      s4  write on web2 web3 web4 lb1 lb2: web1 misses this (whoever comes next must know before the change) after s1
+          undo: write on web2 web3 web4 lb1 lb2: web1 owes nothing any more
+      s5  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3 s4
           undo: switch lb1 lb2 to blue; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
-      s5  lb1: drain, at most 1m00s (open requests of the old slot end) after s4
-      s6  lb2: drain, at most 1m00s (open requests of the old slot end) after s4
+      s6  lb1: drain, at most 1m00s (open requests of the old slot end) after s5
+      s7  lb2: drain, at most 1m00s (open requests of the old slot end) after s5
       note: web1 does not answer and is left as it is: no route to host
       note: web2: 0 B left on the disk of /var/lib/docker
       ends succeeded
@@ -155,10 +157,12 @@ fn by_force_to_an_unfit_slot_names_what_is_unfit() {
     staging app switch: #42 1.0.1-22-7e56158 → #41 0.41.0, blue → green
       s1  lb1: prepare green (checked by the server before the switch)
       s2  lb2: prepare green (checked by the server before the switch)
-      s3  switch lb1 lb2 to green [commit point] (the switch) after s1 s2
+      s3  write on web1 web2 web3 lb1 lb2: web4 misses this (whoever comes next must know before the change)
+          undo: write on web1 web2 web3 lb1 lb2: web4 owes nothing any more
+      s4  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3
           undo: switch lb1 lb2 to blue; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
-      s4  lb1: drain, at most 1m00s (open requests of the old slot end) after s3
-      s5  lb2: drain, at most 1m00s (open requests of the old slot end) after s3
+      s5  lb1: drain, at most 1m00s (open requests of the old slot end) after s4
+      s6  lb2: drain, at most 1m00s (open requests of the old slot end) after s4
       note: web4 does not answer and is left as it is: no route to host
       note: forced although green is not fit: web3: web is exited (exit code 0)
       note: forced although green is not fit: web4 does not answer: no route to host

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use super::{AppStatus, BalancerStatus, Claim, HostRow, Lock, Said, SlotRole, SlotStatus};
 use crate::event::jiff_text::Stamp;
-use crate::fleet::{BalancerView, Container, Fleet, Health, HostView, Known, Problem, RecordView};
+use crate::fleet::{
+    BalancerView, Container, Debt, Fleet, Health, HostView, Known, Problem, RecordView,
+};
 use crate::fleet::{HoldView, Severity, Traffic};
 use crate::name::{HostName, RunId, SlotName};
-use crate::plan::{Setup, judge, switch};
+use crate::plan::{Setup, debts, judge, switch};
 use crate::report::closing::WayBack;
 use crate::report::words;
 
@@ -24,7 +26,7 @@ pub fn app(setup: &Setup, fleet: &Fleet) -> AppStatus {
         way_back: way_back(setup, fleet),
         claims: claims(fleet),
         holds: holds(fleet),
-        owing: owing(fleet),
+        owing: owing(setup, fleet),
         problems: problems(fleet),
         silent: silent(setup, fleet),
     }
@@ -53,13 +55,19 @@ fn role(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> SlotRole {
     let sole = |t: &Option<Traffic>| t.as_ref().and_then(Traffic::sole) == Some(slot);
     if !running.is_empty() && running.iter().all(|t| t.is_some_and(sole)) {
         SlotRole::Active
-    } else if running.iter().any(Option::is_none) {
+    } else if running.iter().any(Option::is_none) || owed(setup, fleet, slot) {
         SlotRole::Unsure
     } else if running.iter().any(|t| t.is_some_and(reaches)) {
         SlotRole::Partly
     } else {
         SlotRole::Standby
     }
+}
+
+/// Whether a load balancer that missed a change may still send there.
+fn owed(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> bool {
+    let debts = debts::owing_balancers(setup, fleet);
+    debts.values().any(|d| d.slots.contains(slot))
 }
 
 fn no_answer(host: &HostName) -> HostRow {
@@ -245,16 +253,17 @@ fn holds(fleet: &Fleet) -> Vec<Lock> {
         .collect()
 }
 
-fn owing(fleet: &Fleet) -> Vec<Said> {
-    let mut all: Vec<Said> = records(fleet)
-        .flat_map(|(_, record)| {
-            let owing = record.owing.iter();
-            owing.map(|(host, what)| said(host, what.as_str()))
-        })
-        .collect();
-    all.sort_by(|a, b| (&a.host, &a.what).cmp(&(&b.host, &b.what)));
-    all.dedup();
-    all
+fn owing(setup: &Setup, fleet: &Fleet) -> Vec<Said> {
+    let debts = fleet.debts();
+    let line = |(host, debt): (&HostName, &Debt)| {
+        let mut what = debt.says();
+        if !debt.slots.is_empty() {
+            let hint = format!(" (hint: deploy catch-up {} {})", setup.env, setup.app);
+            what.push_str(&hint);
+        }
+        said(host, what)
+    };
+    debts.iter().map(line).collect()
 }
 
 fn problems(fleet: &Fleet) -> Vec<Said> {

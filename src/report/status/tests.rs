@@ -50,6 +50,7 @@ fn setup() -> Setup {
         ]
         .into(),
         balancers: vec![lb("lb1"), lb("lb2")],
+        left_out: Vec::new(),
         gates: std::collections::BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::from_secs(10),
@@ -285,19 +286,24 @@ fn claims_holds_and_debts_are_named() {
         since: view(&setup, &fleet(&setup)).at.0.as_second() - 600,
         until: Some(view(&setup, &fleet(&setup)).at.0.as_second() + 7200),
     }];
-    let debt = "may send to blue since run r-1".to_owned();
+    let debt = crate::fleet::Debt {
+        generation: "g1".to_owned(),
+        slots: [slot("blue")].into(),
+        run: "r-1".parse().unwrap(),
+        since: 99,
+    };
     record.owing.insert("lb2".parse().unwrap(), debt);
     let lb1 = found.balancers.get_mut("lb1").unwrap();
     lb1.persisted = Known::Is(Some(setup.all_to(&slot("blue"), "g0")));
     insta::assert_snapshot!(show(&setup, &found), @"
     staging app  at 02:13:37
       active    green  web3 web4  #43 1.0.2-30-abc1234  healthy  since 01:59
-      standby   blue   web1 web2  #42 1.0.1-22-7e56158  healthy  since 01:59
+      active?   blue   web1 web2  #42 1.0.1-22-7e56158  healthy  since 01:59
       balancer  edge   lb1        → green, its files say blue
       balancer  edge   lb2        → green
       held by dana@laptop (r-11223344) on web1 web2 web3 web4, lease 41 s
       locked by dana@laptop since 02:03 until 04:13 on web1: year end, ask dana
-      owing: lb2: may send to blue since run r-1
+      owing: lb2: may still send to blue since run r-1 (hint: deploy catch-up staging app)
       LOAD BALANCERS DISAGREE: no deploy begins until they agree
       way back: NOT READY: lb1: its files say blue, but it sends to green
     ");

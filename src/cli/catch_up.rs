@@ -1,0 +1,51 @@
+//! `deploy catch-up ENV [APP]`: load balancers that missed a change are led to what the others do.
+
+use super::context::Context;
+use super::failure::Failure;
+use super::target::{self, App};
+use super::work::{self, Place};
+use crate::name::{EnvName, ExitCode, HostName};
+use crate::plan::{PlanKind, catch_up};
+
+/// Lead load balancers that missed a change to what the others do
+///
+/// What such a load balancer may still send to is neither stopped nor changed until it has caught
+/// up. Each that answers is checked, switched where need be, and read back.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Environment: the name of a file in `inventories/`
+    env: EnvName,
+    /// App; may be left out where there is one
+    app: Option<App>,
+    /// It is gone and carries no traffic, you say: nobody waits for it any more; needs -m
+    #[arg(long, value_name = "HOST")]
+    forget_lb: Vec<HostName>,
+}
+
+impl Args {
+    /// Understands the words, then does it.
+    ///
+    /// # Errors
+    /// Words that mean nothing here, or what kept it from beginning.
+    pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        if !self.forget_lb.is_empty() && ctx.options.message.is_none() {
+            return Err(
+                Failure::usage("--forget-lb needs a reason that is written down")
+                    .hint("add -m \"why\""),
+            );
+        }
+        ctx.environment(&self.env, false)?;
+        let apps = work::apps(ctx, &self.env).await?;
+        let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
+        let place = Place {
+            env: self.env,
+            app,
+            without: Vec::new(),
+        };
+        let forget = self.forget_lb;
+        work::turn_to(ctx, place, PlanKind::CatchUp, &move |site, fleet, _| {
+            catch_up::catch_up(&site.setup, fleet, &forget)
+        })
+        .await
+    }
+}

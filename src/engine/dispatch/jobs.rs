@@ -1,0 +1,61 @@
+//! What an action is as work on hosts.
+
+use crate::engine::remote::Work;
+use crate::event::Stage;
+use crate::name::HostName;
+use crate::plan::Action;
+
+/// The work of an action on each of its hosts; none where it only waits. To add an action that
+/// works on hosts: an arm here.
+pub(super) fn jobs(action: &Action) -> Vec<(HostName, Stage, Work)> {
+    let one = |host: &HostName, stage, work| vec![(host.clone(), stage, work)];
+    match action {
+        Action::Pull {
+            host,
+            slot,
+            release,
+        } => {
+            let (slot, release) = (slot.clone(), release.clone());
+            one(host, Stage::Pull, Work::Pull { slot, release })
+        }
+        Action::Replace {
+            host,
+            slot,
+            release,
+        }
+        | Action::Restart {
+            host,
+            slot,
+            release,
+        } => {
+            let (slot, release) = (slot.clone(), release.clone());
+            one(host, Stage::Up, Work::Replace { slot, release })
+        }
+        Action::Prepare(change) => one(&change.host, Stage::Prepare, Work::Prepare(change.clone())),
+        Action::Shift { moves } => {
+            let shift =
+                |m: &crate::plan::Move| (m.host.clone(), Stage::Switch, Work::Shift(m.clone()));
+            moves.iter().map(shift).collect()
+        }
+        Action::Owe { on, owing, paid } => {
+            let work = Work::Owe {
+                owing: owing.clone(),
+                paid: paid.clone(),
+            };
+            let on = on.iter();
+            on.map(|h| (h.clone(), Stage::Note, work.clone())).collect()
+        }
+        Action::Drain { host, now, within } => {
+            let (now, within) = (now.clone(), *within);
+            one(host, Stage::Drain, Work::Drain { now, within })
+        }
+        Action::Evidence { host, slot } => {
+            one(host, Stage::Evidence, Work::Evidence { slot: slot.clone() })
+        }
+        Action::Revert { host, slot, to } => {
+            let (slot, to) = (slot.clone(), to.clone());
+            one(host, Stage::Unwind, Work::Revert { slot, to })
+        }
+        Action::Gate { .. } | Action::Bake { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,269 @@
+//! Hosts that miss a change. A load balancer that was left out may still send to what it sent to
+//! then: such a slot counts as active (invariant I3), until a change of it was read back or a
+//! person says that it carries nothing.
+//!
+//! A plan that changes a slot asks [`refuse_touched`] first. A plan that moves traffic writes with
+//! [`owe`] who misses it, before the move, and with [`pay`] who has caught up by it, at its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fleet::{Debt, Fleet, Traffic};
+use crate::name::{HostName, SlotName, StepId};
+
+use super::{Action, Owes, Plan, Refusal, Setup, Step, Undo};
+
+/// Load balancers of the app that owe a change: those that take part and those that are left out.
+#[must_use]
+pub fn owing_balancers(setup: &Setup, fleet: &Fleet) -> BTreeMap<HostName, Debt> {
+    let mut all = fleet.debts();
+    let ours = |h: &HostName| {
+        let mut lbs = setup.balancers.iter().chain(&setup.left_out);
+        lbs.any(|lb| lb.host == *h)
+    };
+    // One that left the inventory still sends where it sent.
+    all.retain(|h, d| ours(h) || !d.slots.is_empty());
+    all
+}
+
+/// Slots that a load balancer which is left out may send to: what it owes since earlier, for
+/// nothing has changed it since, else what the others send to now.
+fn slots_of(debt: Option<&Debt>, now: &BTreeSet<SlotName>) -> BTreeSet<SlotName> {
+    let owed = debt.map(|d| &d.slots).filter(|s| !s.is_empty());
+    owed.unwrap_or(now).clone()
+}
+
+/// Slots that get requests from any of these.
+fn reached<'a>(setup: &Setup, all: impl IntoIterator<Item = &'a Traffic>) -> BTreeSet<SlotName> {
+    let all: Vec<&Traffic> = all.into_iter().collect();
+    let slots = setup.slots.iter();
+    let reached = slots.filter(|s| all.iter().any(|t| t.reaches(s)));
+    reached.cloned().collect()
+}
+
+/// Refuses to change anything in a slot that a load balancer may still send to, although the
+/// others do not.
+///
+/// # Errors
+/// A [`Refusal`] with a line for each such load balancer.
+pub fn refuse_touched(
+    setup: &Setup,
+    fleet: &Fleet,
+    slot: &SlotName,
+    before: Option<&Traffic>,
+) -> Result<(), Refusal> {
+    let debts = owing_balancers(setup, fleet);
+    let now = reached(setup, before);
+    let mut reasons = Vec::new();
+    for (host, debt) in &debts {
+        if debt.slots.contains(slot) {
+            reasons.push((
+                format!("{slot} must not be changed: {host} {}", debt.says()),
+                catch_up_or_forget(setup, host),
+            ));
+        }
+    }
+    // One that owes is not asked to agree with the others; what it does counts all the same.
+    for lb in &setup.balancers {
+        let running = fleet.balancers.get(&lb.host).map(|v| v.running.get());
+        let sends = running.flatten().and_then(Option::as_ref);
+        if debts.contains_key(&lb.host)
+            && !debts[&lb.host].slots.contains(slot)
+            && sends.is_some_and(|t| t.reaches(slot))
+            && !now.contains(slot)
+        {
+            reasons.push((
+                format!("{slot} must not be changed: {} sends to it", lb.host),
+                catch_up_or_forget(setup, &lb.host),
+            ));
+        }
+    }
+    Refusal::of(reasons).map_or(Ok(()), Err)
+}
+
+/// Refuses to take single members out of a slot while a load balancer does not do what the others
+/// do: it would go on sending to them.
+///
+/// # Errors
+/// A [`Refusal`] with a line for each such load balancer.
+pub fn refuse_behind(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Result<(), Refusal> {
+    let debts = owing_balancers(setup, fleet);
+    let ours = |h: &HostName| setup.balancers.iter().any(|lb| lb.host == *h);
+    let behind = debts
+        .iter()
+        .filter(|(h, d)| ours(h) || d.slots.contains(slot));
+    let mut reasons: Vec<(String, String)> = behind
+        .map(|(host, debt)| {
+            (
+                format!(
+                    "members of {slot} must not be changed: {host} {}",
+                    debt.says()
+                ),
+                catch_up_or_forget(setup, host),
+            )
+        })
+        .collect();
+    reasons.extend(setup.left_out.iter().map(|lb| {
+        (
+            format!(
+                "members of {slot} must not be changed: {} is left out and may send to them",
+                lb.host
+            ),
+            "only what moves all traffic away from a slot can be done without a load balancer"
+                .into(),
+        )
+    }));
+    Refusal::of(reasons).map_or(Ok(()), Err)
+}
+
+fn catch_up_or_forget(setup: &Setup, host: &HostName) -> String {
+    format!(
+        "`deploy catch-up {0} {1}` leads it to what the others do; where it is gone for good: `deploy catch-up {0} {1} --forget-lb {host} -m REASON`",
+        setup.env, setup.app
+    )
+}
+
+/// Whether every load balancer that takes part does this, those that owe included.
+#[must_use]
+pub fn all_do(setup: &Setup, fleet: &Fleet, traffic: &Traffic) -> bool {
+    setup.balancers.iter().all(|lb| {
+        let view = fleet.balancers.get(&lb.host);
+        let running = view.and_then(|v| v.running.get()).and_then(Option::as_ref);
+        running.is_some_and(|t| t.same_as(traffic))
+    })
+}
+
+/// Hosts of the app that answer: where debts are written.
+fn everyone(setup: &Setup, fleet: &Fleet) -> Vec<HostName> {
+    let lbs = setup.balancers.iter().map(|lb| &lb.host);
+    let lbs = lbs.filter(|h| fleet.balancers.contains_key(*h));
+    let apps = setup.all_hosts().filter(|h| fleet.hosts.contains_key(*h));
+    let mut out: Vec<HostName> = Vec::new();
+    for host in apps.chain(lbs) {
+        if !out.contains(host) {
+            out.push(host.clone());
+        }
+    }
+    out
+}
+
+/// Writes who misses the change that follows; `None` where nobody does. `missing` are app hosts.
+pub(super) fn owe(
+    plan: &mut Plan,
+    setup: &Setup,
+    fleet: &Fleet,
+    now: &[&Traffic],
+    missing: &[HostName],
+    generation: &str,
+    needs: &[StepId],
+) -> Option<StepId> {
+    let debts = fleet.debts();
+    let mut now = reached(setup, now.iter().copied());
+    if plan.before.is_none() && !now.is_empty() {
+        // The others disagree: nobody knows which of them it is like.
+        now = setup.slots.iter().cloned().collect();
+    }
+    let mut owing = Vec::new();
+    for lb in &setup.left_out {
+        let slots = slots_of(debts.get(&lb.host), &now);
+        if debts.get(&lb.host).is_none_or(|d| d.slots != slots) {
+            owing.push((lb.host.clone(), slots));
+        }
+    }
+    let new = missing.iter().filter(|h| !debts.contains_key(*h));
+    owing.extend(new.map(|h| (h.clone(), BTreeSet::new())));
+    if owing.is_empty() {
+        return None;
+    }
+    let first = owing.iter().filter(|(h, _)| !debts.contains_key(h));
+    let undone = Action::Owe {
+        on: everyone(setup, fleet),
+        owing: Vec::new(),
+        paid: first.map(|(h, _)| h.clone()).collect(),
+    };
+    let undo = match &undone {
+        Action::Owe { paid, .. } if paid.is_empty() => Undo::Nothing,
+        _ => Undo::Do(vec![undone]),
+    };
+    let action = Action::Owe {
+        on: everyone(setup, fleet),
+        owing: owing
+            .into_iter()
+            .map(|(host, slots)| Owes {
+                host,
+                missed: generation.to_owned(),
+                slots,
+            })
+            .collect(),
+        paid: Vec::new(),
+    };
+    let why = "whoever comes next must know before the change";
+    Some(plan.push(action, undo, needs, why))
+}
+
+/// At the end of a plan: these hosts have caught up, as far as they owed anything.
+pub(super) fn pay(
+    plan: &mut Plan,
+    setup: &Setup,
+    fleet: &Fleet,
+    caught_up: impl IntoIterator<Item = HostName>,
+    why: &str,
+) {
+    let debts = fleet.debts();
+    let paid: Vec<HostName> = caught_up
+        .into_iter()
+        .filter(|h| debts.contains_key(h))
+        .collect();
+    if paid.is_empty() {
+        return;
+    }
+    // Where the plan is taken back, they owe again what they owed.
+    let owing = paid.iter().map(|h| Owes {
+        host: h.clone(),
+        missed: debts[h].generation.clone(),
+        slots: debts[h].slots.clone(),
+    });
+    let again = Action::Owe {
+        on: everyone(setup, fleet),
+        owing: owing.collect(),
+        paid: Vec::new(),
+    };
+    let action = Action::Owe {
+        on: everyone(setup, fleet),
+        owing: Vec::new(),
+        paid,
+    };
+    let needs = last_of(plan);
+    plan.push(action, Undo::Do(vec![again]), &needs, why);
+}
+
+/// Steps that no other one waits for. Drains are not among them: what could not be heard of a drain
+/// is no reason to go back, and would be one for a step that waits for it.
+fn last_of(plan: &Plan) -> Vec<StepId> {
+    let drain = |s: &&Step| !matches!(s.action, Action::Drain { .. });
+    let steps: Vec<&Step> = plan.steps.iter().filter(drain).collect();
+    let waited = |s: &&&Step| !steps.iter().any(|other| other.needs.contains(&s.id));
+    steps.iter().filter(waited).map(|s| s.id).collect()
+}
+
+/// Hosts of the other side that do not answer: a switch goes on without them, and they owe it.
+pub(super) fn silent_hosts(setup: &Setup, fleet: &Fleet) -> Vec<HostName> {
+    let silent = setup.all_hosts().filter(|h| !fleet.hosts.contains_key(*h));
+    let all: BTreeSet<&HostName> = silent.collect();
+    all.into_iter().cloned().collect()
+}
+
+/// What a person should know of hosts that owe or are left out.
+pub(super) fn notes(setup: &Setup, fleet: &Fleet) -> Vec<String> {
+    let debts = fleet.debts();
+    let mut out: Vec<String> = debts
+        .iter()
+        .map(|(host, debt)| format!("{host} is owing: it {}", debt.says()))
+        .collect();
+    for lb in &setup.left_out {
+        out.push(format!(
+            "{} is left out: what it may still send to stays as it is until `deploy catch-up {} {}`",
+            lb.host, setup.env, setup.app
+        ));
+    }
+    out
+}
