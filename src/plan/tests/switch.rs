@@ -91,7 +91,7 @@ fn a_rollback_does_not_need_the_hosts_that_it_leaves() {
       s1  probe green web3 web4 (one fresh probe of every member from every view)
       s2  lb1: prepare green (checked by the server before the switch)
       s3  lb2: prepare green (checked by the server before the switch)
-      s4  write on web2 web3 web4 lb1 lb2: web1 misses this (whoever comes next must know before the change) after s1
+      s4  write on web2 web3 web4 lb1 lb2: web1 misses this (whoever comes next must know before the change)
           undo: write on web2 web3 web4 lb1 lb2: web1 owes nothing any more
       s5  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3 s4
           undo: switch lb1 lb2 to blue; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
