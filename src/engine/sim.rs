@@ -7,7 +7,9 @@
 //! - `judge`   the invariants: while a run runs, and at its end
 //! - `play`    one run: events in, work out
 //! - `timing`  schedules that random ones meet too rarely
-//! - `tests`   every step with every fault, random schedules, and what was covered
+//! - `debts`   the invariants of hosts that owe
+//! - `random`  random schedules, and what was covered
+//! - `tests`   every step with every fault
 //!
 //! To add a fault: a variant in `fault`, what it does in `play`, its line in the matrix.
 
