@@ -126,8 +126,8 @@ impl Driver for Nginx {
     fn capabilities(&self, _settings: &serde_json::Value) -> Capabilities {
         Capabilities {
             reloadless: true,
-            weights: false,
-            rules: false,
+            weights: true,
+            rules: true,
             drain: true,
             sessions: true,
         }
@@ -152,7 +152,7 @@ impl Driver for Nginx {
         // The first switch is foreseen by the look, which knows nginx's settings.
         match before {
             Some(before) if hash(before) != hash(after) => {
-                vec![read::ungraceful("this change of members")]
+                vec![read::ungraceful("this change of members or rules")]
             }
             _ => Vec::new(),
         }

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use sha2::{Digest as _, Sha256};
 
 use super::Target;
+use crate::fleet::traffic::WHOLE;
 use crate::fleet::{Member, MemberState, Traffic};
 use crate::name::SlotName;
 
@@ -29,6 +30,12 @@ pub fn refusals(target: &Target, server: &str, traffic: &Traffic) -> Vec<String>
     let token = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
     if traffic.generation.is_empty() || !traffic.generation.chars().all(token) {
         no.push(format!("generation `{}` is no token", traffic.generation));
+    }
+    let sum: u32 = traffic.split.values().sum();
+    if sum != 0 && sum != WHOLE {
+        no.push(format!(
+            "shares are {sum} of {WHOLE}: they have to be a whole"
+        ));
     }
     for (slot, members) in &traffic.groups {
         for member in members {

@@ -30,7 +30,7 @@ live_key() {
   key=
   { read -r key <"$here/current/generation"; } 2>/dev/null
   set +f
-  for key_flag in "$here"/current/active.* "$here"/current/out.*; do
+  for key_flag in "$here"/current/active.* "$here"/current/out.* "$here"/current/second.* "$here"/current/share.*; do
     [ ! -e "$key_flag" ] || key=$key,${key_flag##*/}
   done
   set -f

@@ -116,27 +116,45 @@ fn running(facts: &Facts<'_>, persisted: &Known<Option<Traffic>>) -> Known<Optio
     else {
         return unknown("nginx has loaded a configuration whose members are not on record");
     };
-    let split = match SlotName::new(told.active) {
-        Ok(slot) => {
-            if let Ok(n) = told.out.parse::<usize>()
-                && let Some(member) = groups.get_mut(&slot).and_then(|g| g.get_mut(n - n.min(1)))
-                && n > 0
-            {
-                member.state = MemberState::Drain;
-            }
-            BTreeMap::from([(slot, WHOLE)])
-        }
-        Err(_) => BTreeMap::new(),
+    let Some(split) = split(told.active, &served) else {
+        return unknown("nginx shares between other slots than its state file says");
     };
-    if !split.is_empty() || served.sole().is_none() {
-        words::settle(&mut groups, &served, |slot| split.contains_key(slot));
+    let first = told.active.split('+').next().map(SlotName::new);
+    if let Some(Ok(slot)) = first
+        && let Ok(n) = told.out.parse::<usize>()
+        && let Some(member) = groups.get_mut(&slot).and_then(|g| g.get_mut(n - n.min(1)))
+        && n > 0
+    {
+        member.state = MemberState::Drain;
+    }
+    if !split.is_empty() || served.split.is_empty() {
+        // Of the slots beside the first, nginx tells nothing: their flags lie beside the value.
+        words::settle(&mut groups, &served, |slot| {
+            split.keys().next() == Some(slot)
+        });
     }
     Known::Is(Some(Traffic {
         generation: served.generation.clone(),
         groups,
         split,
-        rules: Vec::new(),
+        // The patterns are in the configuration, whose hash nginx tells.
+        rules: served.rules,
     }))
+}
+
+/// Who gets what: one slot as nginx tells it, or two whose shares stand in the value it serves.
+fn split(active: &str, served: &Traffic) -> Option<BTreeMap<SlotName, u32>> {
+    let Some((first, second)) = active.split_once('+') else {
+        let whole = SlotName::new(active).ok().map(|slot| (slot, WHOLE));
+        return Some(whole.into_iter().collect());
+    };
+    let (first, second) = (SlotName::new(first).ok()?, SlotName::new(second).ok()?);
+    let share = |slot| served.split.get(slot).copied().filter(|n| *n > 0);
+    let split = BTreeMap::from([
+        (first.clone(), share(&first)?),
+        (second.clone(), share(&second)?),
+    ]);
+    (split.values().sum::<u32>() == WHOLE).then_some(split)
 }
 
 /// Flags that are not those of the traffic file; a configuration that is not the one loaded or not

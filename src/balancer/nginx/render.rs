@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use super::settings::Settings;
 use crate::balancer::Target;
 use crate::balancer::words::{self, address, entry, json, short_hash};
-use crate::fleet::{Member, MemberState, Traffic};
+use crate::fleet::{Member, MemberState, Rule, RuleKey, Traffic};
 use crate::name::SlotName;
 
 /// Slots with more members get no leave-one-out upstreams (their number grows with its square,
@@ -28,7 +28,7 @@ pub struct Wish {
     pub server: String,
     /// Groups as this configuration has them, JSON in one line.
     pub groups: String,
-    /// Slot that gets everything, or `-`.
+    /// Slot that gets everything, or `-`; `FIRST+SECOND` where two share.
     pub slot: String,
     /// Number of its member that is left out, or `-`.
     pub out: String,
@@ -83,11 +83,11 @@ pub fn refusals(target: &Target, settings: &Settings, traffic: &Traffic) -> Vec<
     if target.host_header.is_none() && !settings.own_server {
         no.push("nginx needs `host` for the server that is rendered, or `server: own`".to_owned());
     }
-    let some = traffic.split.values().any(|share| *share > 0);
-    if !traffic.rules.is_empty() {
-        no.push("rules by header or cookie: the nginx driver has none yet".to_owned());
-    } else if some && traffic.sole().is_none() {
-        no.push("weights: the nginx driver gives all or nothing to a slot".to_owned());
+    if given(traffic).count() > 2 {
+        no.push("weights: the nginx driver shares between two slots".to_owned());
+    }
+    for rule in &traffic.rules {
+        refuse_rule(&mut no, traffic, rule);
     }
     for slot in traffic.groups.keys() {
         if slot.as_str() == "none" || slot.as_str().contains("_without_") {
@@ -95,6 +95,35 @@ pub fn refusals(target: &Target, settings: &Settings, traffic: &Traffic) -> Vec<
         }
     }
     no
+}
+
+fn refuse_rule(no: &mut Vec<String>, traffic: &Traffic, rule: &Rule) {
+    let (name, also) = match &rule.key {
+        // nginx drops headers with `_`, and its variable cannot tell the two apart.
+        RuleKey::Header(name) => (name, '-'),
+        RuleKey::Cookie(name) => (name, '_'),
+    };
+    let token = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == also;
+    if name.is_empty() || !name.chars().all(token) {
+        no.push(format!(
+            "rules: `{name}` is no name of a header or cookie for nginx"
+        ));
+    }
+    if rule.value.is_empty() || rule.value.chars().any(char::is_control) {
+        no.push(format!("rules: the value for `{name}` cannot be sent"));
+    }
+    if traffic.groups.get(&rule.to).is_none_or(Vec::is_empty) {
+        no.push(format!(
+            "slot {} would get requests and has no members",
+            rule.to
+        ));
+    }
+}
+
+/// Slots that get a share, in order.
+fn given(traffic: &Traffic) -> impl Iterator<Item = (&SlotName, u32)> {
+    let shares = traffic.split.iter().map(|(slot, share)| (slot, *share));
+    shares.filter(|(_, share)| *share > 0)
 }
 
 /// How members of a slot that are not ready are left out.
@@ -136,16 +165,21 @@ pub fn wish(target: &Target, settings: &Settings, traffic: &Traffic) -> Wish {
         };
     let rules = rules(target, settings, traffic);
     let hash = short_hash(&[&http, &rules, &groups]);
-    let slot = traffic.sole().map_or("-", SlotName::as_str);
-    let left_out = traffic
-        .sole()
-        .and_then(|slot| traffic.groups.get(slot))
+    let slots: Vec<&str> = given(traffic).map(|(slot, _)| slot.as_str()).collect();
+    let slot = if slots.is_empty() {
+        "-".to_owned()
+    } else {
+        slots.join("+")
+    };
+    let left_out = given(traffic)
+        .next()
+        .and_then(|(slot, _)| traffic.groups.get(slot))
         .map_or(Out::Nobody, |members| out(members));
     Wish {
         server: rules.replace("@HASH@", &hash),
         http,
         groups,
-        slot: slot.to_owned(),
+        slot,
         out: match left_out {
             Out::One(n) => n.to_string(),
             _ => "-".to_owned(),
@@ -159,11 +193,16 @@ pub fn wish(target: &Target, settings: &Settings, traffic: &Traffic) -> Wish {
 
 /// Flag files of a value, sorted.
 fn flags(traffic: &Traffic) -> Vec<String> {
-    let mut flags: Vec<String> = traffic
-        .sole()
-        .map(|slot| format!("active.{slot}"))
+    let mut given = given(traffic);
+    let mut flags: Vec<String> = given
+        .next()
+        .map(|(slot, _)| format!("active.{slot}"))
         .into_iter()
         .collect();
+    if let Some((slot, share)) = given.next() {
+        flags.push(format!("second.{slot}"));
+        flags.extend(below(share).into_iter().map(|p| format!("share.{p}")));
+    }
     for (slot, members) in &traffic.groups {
         if let Out::One(n) = out(members) {
             flags.push(format!("out.{slot}.{n}"));
@@ -171,6 +210,19 @@ fn flags(traffic: &Traffic) -> Vec<String> {
     }
     flags.sort();
     flags
+}
+
+/// The first digits of all four-digit numbers below `share`, as few as possible: 2350 is `0`, `1`,
+/// `20`, `21`, `22`, `230` … `234`. A request throws four digits and looks for each beginning.
+fn below(share: u32) -> Vec<String> {
+    let digits = format!("{share:04}");
+    let mut found = Vec::new();
+    for (n, digit) in digits.char_indices() {
+        for lower in ('0'..='9').take_while(|c| *c < digit) {
+            found.push(format!("{}{lower}", &digits[..n]));
+        }
+    }
+    found
 }
 
 /// Groups as the configuration has them: what flags decide counts as ready.
@@ -220,7 +272,53 @@ fn upstreams(target: &Target, settings: &Settings, traffic: &Traffic) -> String 
         text,
         "upstream {backend}_none {{ server 127.0.0.1:1 down; }}"
     );
+    let v = variable(target);
+    for place in 0..4 {
+        let _ = write!(
+            text,
+            "split_clients \"$request_id.{place}\" ${v}_dice{place} {{"
+        );
+        for digit in 0..9 {
+            let _ = write!(text, " 10% {digit};");
+        }
+        text.push_str(" * 9; }\n");
+    }
+    for (n, rule) in traffic.rules.iter().enumerate() {
+        let (of, pattern) = match &rule.key {
+            RuleKey::Header(name) => (
+                format!("http_{}", name.to_ascii_lowercase().replace('-', "_")),
+                format!("^{}$", literal(&rule.value)),
+            ),
+            RuleKey::Cookie(name) => (
+                "http_cookie".to_owned(),
+                format!(
+                    r"(?:^|;\x20*){}={}(?:\x20*;|$)",
+                    literal(name),
+                    literal(&rule.value)
+                ),
+            ),
+        };
+        // Plain words of a map would match in any case.
+        let _ = writeln!(
+            text,
+            "map ${of} ${v}_rule{n} {{ default \"\"; \"~{pattern}\" {}; }}",
+            rule.to
+        );
+    }
     text
+}
+
+/// Text as a pattern: what is no letter or digit stands there by its number.
+fn literal(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, r"\x{byte:02x}");
+        }
+    }
+    out
 }
 
 fn upstream(
@@ -327,6 +425,8 @@ open_file_cache off;
 set ${v}_slot "";
 set ${v}_late "";
 set ${v}_out "-";
+set ${v}_second "";
+set ${v}_share "";
 "#,
         app = target.app,
         env = target.env,
@@ -344,6 +444,38 @@ set ${v}_out "-";
         );
     }
     let _ = writeln!(text, "if (${v}_slot = \"\") {{ set ${v}_slot ${v}_late; }}");
+    let mut thrown = String::new();
+    for place in 0..4 {
+        let _ = write!(thrown, "${{{v}_dice{place}}}");
+        let _ = writeln!(
+            text,
+            "if (-f {current}/share.{thrown}) {{ set ${v}_share 1; }}"
+        );
+    }
+    for slot in &slots {
+        let _ = writeln!(
+            text,
+            "if (-f {current}/second.{slot}) {{ set ${v}_second {slot}; }}"
+        );
+    }
+    let _ = write!(
+        text,
+        r#"set ${v}_told ${v}_slot;
+if (${v}_slot = "") {{ set ${v}_told "-"; }}
+if (${v}_second != "") {{ set ${v}_told "${v}_told+${v}_second"; }}
+# A switch may come between two looks: a share of nobody is the first slot's.
+if (${v}_second = "") {{ set ${v}_share ""; }}
+# Who asks for the state throws no dice.
+if ($uri = "/.deploy/{entry}/state") {{ set ${v}_share ""; }}
+if (${v}_share) {{ set ${v}_slot ${v}_second; }}
+"#
+    );
+    for n in (0..traffic.rules.len()).rev() {
+        let _ = writeln!(
+            text,
+            "if (${v}_rule{n} != \"\") {{ set ${v}_slot ${v}_rule{n}; }}"
+        );
+    }
     for n in 1..=most {
         let _ = writeln!(
             text,
@@ -354,8 +486,7 @@ set ${v}_out "-";
         text,
         r#"set ${v}_upstream {backend}_${v}_slot;
 if (${v}_out != "-") {{ set ${v}_upstream {backend}_${{{v}_slot}}_without_${v}_out; }}
-set ${v}_told ${v}_slot;
-if (${v}_slot = "") {{ set ${v}_upstream {backend}_none; set ${v}_told "-"; }}
+if (${v}_slot = "") {{ set ${v}_upstream {backend}_none; }}
 location = /.deploy/{entry}/state {{
     # Only this machine, by whatever address it calls itself.
     if ($remote_addr != $server_addr) {{ return 404; }}

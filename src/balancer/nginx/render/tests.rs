@@ -74,6 +74,10 @@ upstream shop-app_green {
     keepalive_timeout 250ms;
 }
 upstream shop-app_none { server 127.0.0.1:1 down; }
+split_clients "$request_id.0" $shop_app_dice0 { 10% 0; 10% 1; 10% 2; 10% 3; 10% 4; 10% 5; 10% 6; 10% 7; 10% 8; * 9; }
+split_clients "$request_id.1" $shop_app_dice1 { 10% 0; 10% 1; 10% 2; 10% 3; 10% 4; 10% 5; 10% 6; 10% 7; 10% 8; * 9; }
+split_clients "$request_id.2" $shop_app_dice2 { 10% 0; 10% 1; 10% 2; 10% 3; 10% 4; 10% 5; 10% 6; 10% 7; 10% 8; * 9; }
+split_clients "$request_id.3" $shop_app_dice3 { 10% 0; 10% 1; 10% 2; 10% 3; 10% 4; 10% 5; 10% 6; 10% 7; 10% 8; * 9; }
 map $http_upgrade $shop_app_connection { default upgrade; "" ""; }
 server {
     listen 80;
@@ -110,16 +114,31 @@ open_file_cache off;
 set $shop_app_slot "";
 set $shop_app_late "";
 set $shop_app_out "-";
+set $shop_app_second "";
+set $shop_app_share "";
 if (-f /etc/nginx/deploy/staging.app/current/active.blue) { set $shop_app_slot blue; }
 if (-f /etc/nginx/deploy/staging.app/current/active.green) { set $shop_app_slot green; }
 if (-f /etc/nginx/deploy/staging.app/current/active.blue) { set $shop_app_late blue; }
 if ($shop_app_slot = "") { set $shop_app_slot $shop_app_late; }
+if (-f /etc/nginx/deploy/staging.app/current/share.${shop_app_dice0}) { set $shop_app_share 1; }
+if (-f /etc/nginx/deploy/staging.app/current/share.${shop_app_dice0}${shop_app_dice1}) { set $shop_app_share 1; }
+if (-f /etc/nginx/deploy/staging.app/current/share.${shop_app_dice0}${shop_app_dice1}${shop_app_dice2}) { set $shop_app_share 1; }
+if (-f /etc/nginx/deploy/staging.app/current/share.${shop_app_dice0}${shop_app_dice1}${shop_app_dice2}${shop_app_dice3}) { set $shop_app_share 1; }
+if (-f /etc/nginx/deploy/staging.app/current/second.blue) { set $shop_app_second blue; }
+if (-f /etc/nginx/deploy/staging.app/current/second.green) { set $shop_app_second green; }
+set $shop_app_told $shop_app_slot;
+if ($shop_app_slot = "") { set $shop_app_told "-"; }
+if ($shop_app_second != "") { set $shop_app_told "$shop_app_told+$shop_app_second"; }
+# A switch may come between two looks: a share of nobody is the first slot's.
+if ($shop_app_second = "") { set $shop_app_share ""; }
+# Who asks for the state throws no dice.
+if ($uri = "/.deploy/staging.app/state") { set $shop_app_share ""; }
+if ($shop_app_share) { set $shop_app_slot $shop_app_second; }
 if (-f /etc/nginx/deploy/staging.app/current/out.$shop_app_slot.1) { set $shop_app_out 1; }
 if (-f /etc/nginx/deploy/staging.app/current/out.$shop_app_slot.2) { set $shop_app_out 2; }
 set $shop_app_upstream shop-app_$shop_app_slot;
 if ($shop_app_out != "-") { set $shop_app_upstream shop-app_${shop_app_slot}_without_$shop_app_out; }
-set $shop_app_told $shop_app_slot;
-if ($shop_app_slot = "") { set $shop_app_upstream shop-app_none; set $shop_app_told "-"; }
+if ($shop_app_slot = "") { set $shop_app_upstream shop-app_none; }
 location = /.deploy/staging.app/state {
     # Only this machine, by whatever address it calls itself.
     if ($remote_addr != $server_addr) { return 404; }
@@ -278,4 +297,52 @@ proptest::proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_share_is_a_few_beginnings_of_four_digits() {
+    assert_eq!(below(2_000), ["0", "1"]);
+    assert_eq!(below(100), ["00"]);
+    assert_eq!(below(1), ["0000"]);
+    assert_eq!(below(102), ["00", "0100", "0101"]);
+    for share in [1, 7, 99, 500, 2_350, 9_999] {
+        let fits = (0..10_000)
+            .filter(|n| {
+                let thrown = format!("{n:04}");
+                below(share).iter().any(|p| thrown.starts_with(p.as_str()))
+            })
+            .count();
+        assert_eq!(fits, usize::try_from(share).unwrap());
+    }
+}
+
+#[test]
+fn shares_are_flags_and_rules_are_patterns() {
+    let mut t = traffic("blue");
+    t.split = [(slot("blue"), 9_900), (slot("green"), 100)].into();
+    let shared = of(&t);
+    assert_eq!(shared.flags, ["active.blue", "second.green", "share.00"]);
+    assert_eq!(shared.slot, "blue+green");
+    assert_eq!(shared.hash, of(&traffic("blue")).hash, "no reload");
+    t.rules = vec![
+        Rule {
+            key: RuleKey::Header("X-Variant".to_owned()),
+            value: "b c".to_owned(),
+            to: slot("green"),
+        },
+        Rule {
+            key: RuleKey::Cookie("v-1".to_owned()),
+            value: "1.0".to_owned(),
+            to: slot("blue"),
+        },
+    ];
+    let ruled = of(&t);
+    let maps: Vec<&str> = ruled.http.lines().filter(|l| l.contains("_rule")).collect();
+    assert_eq!(
+        maps,
+        [
+            r#"map $http_x_variant $shop_app_rule0 { default ""; "~^b\x20c$" green; }"#,
+            r#"map $http_cookie $shop_app_rule1 { default ""; "~(?:^|;\x20*)v\x2d1=1\x2e0(?:\x20*;|$)" blue; }"#,
+        ]
+    );
 }
