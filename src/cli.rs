@@ -19,6 +19,7 @@
 
 pub mod args;
 pub mod catch_up;
+pub mod check;
 pub mod confirm;
 pub mod context;
 pub mod deploy;
@@ -158,6 +159,7 @@ impl Command {
             Self::Status(args) => args.run(ctx).await,
             Self::Plan(args) => args.run(ctx).await,
             Self::Render(args) => args.run(ctx).await,
+            Self::Check(args) => args.run(ctx).await,
             Self::Inventory(args) => args.run(ctx).await,
             Self::Schema(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,

@@ -4,6 +4,7 @@
 //! (kept by `tests/architecture.rs`).
 
 pub mod balancer;
+pub mod check;
 pub mod cli;
 pub mod compose;
 pub mod engine;

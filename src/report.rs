@@ -6,6 +6,7 @@
 //! - `plain`     lines with times and hosts, for logs of CI and files
 //! - `json`      one event per line on stdout
 //! - `quiet`     nothing unless the run ends badly
+//! - `check`     what `deploy check` found
 //! - `closing`   the block at the end of a run
 //! - `status`    what runs where: view, text, JSON
 //! - `inventory` every value of an environment with its place
@@ -21,6 +22,7 @@
 //! time here and nowhere else.
 
 pub mod board;
+pub mod check;
 pub mod closing;
 pub mod diff;
 pub mod face;

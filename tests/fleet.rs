@@ -12,6 +12,8 @@ mod support;
 mod broken;
 #[path = "fleet/cases/budget.rs"]
 mod budget;
+#[path = "fleet/cases/check.rs"]
+mod check;
 #[path = "fleet/cases/claims.rs"]
 mod claims;
 #[path = "fleet/cases/daytwo.rs"]

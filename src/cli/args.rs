@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    catch_up, deploy, inventory, lock, logs, plan, render, restart, resume, rollback, schema,
-    stage, status, switch, unlock,
+    catch_up, check, deploy, inventory, lock, logs, plan, render, restart, resume, rollback,
+    schema, stage, status, switch, unlock,
 };
 
 /// Brings an environment of plain Docker hosts to a wanted release without dropping a request
@@ -117,6 +117,7 @@ pub enum Command {
     Status(status::Args),
     Plan(plan::Args),
     Render(render::Args),
+    Check(check::Args),
     Inventory(inventory::Args),
     Schema(schema::Args),
     Logs(logs::Args),
@@ -135,7 +136,6 @@ pub enum Command {
 const LATER: &[&str] = &[
     "abort",
     "cancel",
-    "check",
     "checklist",
     "drift",
     "exec",

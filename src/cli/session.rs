@@ -31,6 +31,18 @@ use crate::text::{Diagnostic, Findings};
 /// # Errors
 /// All that is wrong in it.
 pub fn inventory(ctx: &Context, env: &EnvName) -> Result<Inventory, Failure> {
+    let inventory = read(ctx, env)?;
+    for warning in &inventory.warnings {
+        ctx.out.say(&warning.to_string());
+    }
+    Ok(inventory)
+}
+
+/// As [`inventory`], without showing anything.
+///
+/// # Errors
+/// All that is wrong in it.
+pub fn read(ctx: &Context, env: &EnvName) -> Result<Inventory, Findings> {
     let words = args::all_reserved();
     let config = Config::new(config_dir(ctx), words.iter().map(String::as_str));
     let sets: Vec<String> = ctx
@@ -40,10 +52,12 @@ pub fn inventory(ctx: &Context, env: &EnvName) -> Result<Inventory, Failure> {
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
     let inventory = config.load(env, &sets)?;
-    drivers(&inventory)?;
-    possible(&inventory)?;
-    for warning in &inventory.warnings {
-        ctx.out.say(&warning.to_string());
+    let mut found = Findings::default();
+    for part in [drivers(&inventory), possible(&inventory)] {
+        found.extend(part.err().into_iter().flatten());
+    }
+    if found.has_errors() {
+        return Err(found);
     }
     Ok(inventory)
 }
@@ -200,7 +214,11 @@ pub async fn digests(
     }
 }
 
-async fn registry(ctx: &Context, inventory: &Inventory) -> Result<Registry, Failure> {
+/// The registries of an environment with their settings and the operator's credentials.
+///
+/// # Errors
+/// Settings or credentials that cannot be used.
+pub async fn registry(ctx: &Context, inventory: &Inventory) -> Result<Registry, Failure> {
     let mut settings = BTreeMap::new();
     for (name, written) in &inventory.registries {
         let ca_pem = match &written.ca {

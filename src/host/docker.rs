@@ -2,6 +2,7 @@
 //!
 //! - `facts`       what a look asks: engine, compose, space, every container
 //! - `images`      pull a release's images, keep a local tag
+//! - `config`      compose's judgement of rendered files
 //! - `containers`  replace what runs in a slot, take it back
 //! - `watch`       gates and container states, streamed until the client goes
 //! - `evidence`    what is kept of a failed candidate
@@ -13,6 +14,7 @@
 //! captured answer under `tests/fixtures/docker/` for the parser's test, and a case in
 //! `tests/docker_bodies.rs` against the real engine.
 
+pub mod config;
 pub mod containers;
 pub mod evidence;
 pub mod facts;

@@ -147,7 +147,7 @@ impl Reading<'_> {
         };
         let places = self.slots(&f, &strategy, findings);
         let slots = places.into_iter().map(|p| self.slot(p, findings)).collect();
-        let template = f.read("template", findings, fields::relative_path);
+        let template = f.read("template", findings, template);
         let (wide, origins) = self.app_wide(findings);
         Some(App {
             images: images?,
@@ -445,6 +445,20 @@ impl Reading<'_> {
             out.insert(name, balance);
         }
         out
+    }
+}
+
+/// `templates/NAME/docker-compose.yml.j2`: apps may share a template.
+fn template(node: &Node, path: &str, findings: &mut Findings) -> Option<PathBuf> {
+    let given = fields::relative_path(node, path, findings)?;
+    let parts: Vec<_> = given.iter().filter_map(|p| p.to_str()).collect();
+    match parts.as_slice() {
+        ["templates", name, "docker-compose.yml.j2"] if AppName::new(*name).is_ok() => Some(given),
+        _ => {
+            let expected = "templates/NAME/docker-compose.yml.j2, the template of another app";
+            findings.push(fields::wrong(node, path, expected));
+            None
+        }
     }
 }
 

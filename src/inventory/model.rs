@@ -165,6 +165,14 @@ pub struct App {
 }
 
 impl App {
+    /// The folder of its template below `templates/`: its own name, or that of an app whose template
+    /// it shares.
+    #[must_use]
+    pub fn template_folder(&self) -> AppName {
+        let folder = self.template.parent().and_then(|p| p.file_name()?.to_str());
+        let other = folder.and_then(|name| AppName::new(name).ok());
+        other.unwrap_or_else(|| self.name.clone())
+    }
     /// Settings on every host of every slot, in order.
     pub fn members(&self) -> impl Iterator<Item = &HostApp> {
         self.slots.iter().flat_map(|s| &s.members)

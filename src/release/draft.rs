@@ -266,7 +266,7 @@ fn render_part(
     member: &HostApp,
 ) -> Result<(DraftPart, Findings), Findings> {
     let scope = scope(inventory, app, version, member);
-    let (rendered, mut warnings) = templates.render(&app.name, &scope)?;
+    let (rendered, mut warnings) = templates.render(&app.template_folder(), &scope)?;
     let path = format!(
         "{} for {} in {} of {}",
         rendered.template, app.name, member.slot, member.host
