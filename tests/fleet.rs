@@ -16,6 +16,8 @@ mod budget;
 mod check;
 #[path = "fleet/cases/claims.rs"]
 mod claims;
+#[path = "fleet/cases/controls.rs"]
+mod controls;
 #[path = "fleet/cases/daytwo.rs"]
 mod daytwo;
 #[path = "fleet/cases/hostile.rs"]
@@ -32,6 +34,8 @@ mod refused;
 mod rig;
 #[path = "fleet/cases/secrets.rs"]
 mod secrets;
+#[path = "fleet/cases/untaken.rs"]
+mod untaken;
 // Storms: `script/test` runs what is in `long` with `--long` only.
 #[path = "fleet/cases/together.rs"]
 mod long;

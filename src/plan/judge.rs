@@ -1,6 +1,7 @@
 //! Does a host run a release as wanted, and if not, why? Pure comparisons of observed and wanted.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::fleet::view::project;
 use crate::fleet::{Container, Fleet, HostView, Known};
@@ -254,8 +255,8 @@ pub fn port_clashes(
                 };
                 out.push((
                     format!(
-                        "{name}: port {port}/{protocol} of {service} is held by container {} ({}), started {}",
-                        c.name, c.image, c.started
+                        "{name}: port {port}/{protocol} of {service} is held by container {} ({}), started {}{}",
+                        c.name, c.image, c.started, age(&c.started, host.clock)
                     ),
                     hint.to_owned(),
                 ));
@@ -263,6 +264,18 @@ pub fn port_clashes(
         }
     }
     out
+}
+
+/// How long ago that was by the host's own clock, e.g. ` (3d4h ago)`; empty where not known.
+fn age(started: &str, clock: i64) -> String {
+    let Ok(at) = started.parse::<jiff::Timestamp>() else {
+        return String::new();
+    };
+    let seconds = u64::try_from(clock.saturating_sub(at.as_second())).ok();
+    let known = seconds.filter(|_| clock > 0);
+    known.map_or_else(String::new, |s| {
+        format!(" ({} ago)", text::duration(Duration::from_secs(s)))
+    })
 }
 
 /// Whether every service of the slot has a container that answers, whatever else differs.

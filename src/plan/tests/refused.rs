@@ -132,8 +132,10 @@ fn a_port_that_a_foreign_container_holds() {
     foreign.state = "paused".into();
     foreign.ports = vec![port(8080)];
     w.host("web4").containers.push(foreign);
+    // Three days and four hours later, by the clock of that host.
+    w.host("web4").clock = 1_770_703_140;
     insta::assert_snapshot!(shown(&w), @"
-    web4: port 8080/tcp of web is held by container old-nginx (nginx:1.20), started 2026-02-07T01:59:00Z
+    web4: port 8080/tcp of web is held by container old-nginx (nginx:1.20), started 2026-02-07T01:59:00Z (3d4h ago)
       hint: it is not ours and is left alone; stop it or choose another port
     ");
 }
