@@ -163,7 +163,7 @@ FACTS
   [ ! -f "$log" ] || log_size=$(wc -c <"$log")
 }
 log_words() {
-  [ ! -f "$log" ] || tail -c "+$((log_size + 1))" "$log" | grep -F '[emerg]' | sed 's/^.*\[emerg\] [0-9#]*: //' | tail -n 1
+  [ ! -f "$log" ] || tail -c "+$((log_size + 1))" "$log" | grep -F '[emerg]' | sed -e 's/^.*\[emerg\] [0-9#]*: //' -e '/^still could not bind/d' | tail -n 1
 }
 
 # The folders and the two files that never change. Nothing of it has an effect on a server that
