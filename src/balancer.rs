@@ -15,6 +15,8 @@ mod words;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::fleet::{BalancerView, Known, Problem, RecordView, Traffic};
 use crate::host::script::Body;
 use crate::name::{AppName, BalancerName, EnvName, HostName, MachineId};
@@ -35,7 +37,7 @@ pub struct Capabilities {
 }
 
 /// One load-balancer host and the app's entry on it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Target {
     /// Environment.
     pub env: EnvName,

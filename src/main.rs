@@ -27,11 +27,12 @@ fn outside() -> Outside {
         user.as_deref(),
         machine.as_deref().or_else(|| var("HOSTNAME")),
         std::process::id(),
-        started(),
+        starts(std::process::id()).unwrap_or(0),
     );
     Outside {
         args: std::env::args_os().collect(),
         actor,
+        starts,
         vars,
         stdin_terminal: std::io::stdin().is_terminal(),
         stdout_terminal: std::io::stdout().is_terminal(),
@@ -51,17 +52,14 @@ fn login(id: u32) -> Option<String> {
     name.or_else(|| Some(format!("uid{id}")))
 }
 
-/// When this process started, in clock ticks since boot: with the process number it names the
-/// process for good. 0 where the system does not tell.
-fn started() -> u64 {
+/// When a process started, in clock ticks since boot: with its number that names it for good.
+/// `None` where there is none of that number, or the system does not tell.
+fn starts(pid: u32) -> Option<u64> {
     // The second field is the program's name in brackets and may hold blanks; 20 fields follow it
     // up to the start time (proc(5), field 22).
-    system_file("/proc/self/stat")
-        .and_then(|stat| {
-            let (_, rest) = stat.rsplit_once(')')?;
-            rest.split_whitespace().nth(19)?.parse().ok()
-        })
-        .unwrap_or(0)
+    let stat = system_file(&format!("/proc/{pid}/stat"))?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(19)?.parse().ok()
 }
 
 #[expect(

@@ -38,7 +38,7 @@ pub fn all(setup: &Setup, fleet: &Fleet) -> Vec<Finding> {
     }
     found.extend(twice(fleet));
     found.extend(versions(fleet));
-    if let Err(refusal) = entry::may_begin(setup, fleet, PlanKind::Deploy) {
+    if let Err(refusal) = entry::may_begin(setup, fleet, PlanKind::Deploy, &[]) {
         found.extend(refused(refusal, Severity::Warning));
     }
     found

@@ -53,9 +53,9 @@ Exit codes:
   3    there is something to change, where it was asked to tell (plan --exit-code)
   4    refused: another run, a hold, a load balancer that was broken before
   5    traffic was moved and moved back
-  6    mixed: hosts differ and a person is needed
+  6    mixed: hosts differ and a person is needed; unfinished: `deploy resume` is needed
   7    could not tell: a host, load balancer or registry did not answer
-  130  stopped by Ctrl-C, all put back (143: by SIGTERM or a closed terminal)
+  130  stopped by Ctrl-C, all put back (143: by SIGTERM)
   Where several apply: 6, then 7, 5, 1, 3.
 
 Hosts are reached as by `ssh`: your configuration, agent and known_hosts.

@@ -14,7 +14,7 @@ use super::signals::Stop;
 use super::summary;
 use crate::balancer::{Driver, Target};
 use crate::engine::attempt;
-use crate::engine::run::{self, Ended, Meta, Planner, Resumed};
+use crate::engine::run::{self, Ended, Meta, Over, Planner, Resumed};
 use crate::engine::site::Site;
 use crate::event::{Group, Kind, Role};
 use crate::fleet::{Fleet, Problem, Severity};
@@ -48,6 +48,8 @@ pub fn meta(ctx: &Context) -> Meta {
             .commit()
             .unwrap_or_default(),
         resumed: None,
+        over: Over::default(),
+        overridden: Vec::new(),
     }
 }
 
@@ -65,15 +67,29 @@ pub fn made(meta: &Meta) -> Made {
 
 /// What an attempt is called that takes an unfinished run over: its name, a fence of one attempt more.
 #[must_use]
-pub fn meta_of(ctx: &Context, resumed: Resumed) -> Meta {
-    let attempts = resumed.fences.values().filter_map(verb::attempt);
-    let attempt = attempts.max().unwrap_or(1) + 1;
+pub fn meta_of(ctx: &Context, resumed: Resumed, over: Over) -> Meta {
     Meta {
         run: resumed.manifest.run.clone(),
-        fence: verb::fence(attempt, random()),
+        fence: next_fence(&over),
         started: resumed.manifest.started,
         resumed: Some(resumed),
+        over,
         ..meta(ctx)
+    }
+}
+
+/// A fence of one attempt more than any that is taken over: what is left of it is never taken for
+/// a run that began nothing.
+fn next_fence(over: &Over) -> crate::name::Fence {
+    let attempts = over.fences.values().filter_map(verb::attempt);
+    verb::fence(attempts.max().unwrap_or(1) + 1, random())
+}
+
+/// A run takes the claims of others.
+pub fn displace(meta: &mut Meta, over: Over) {
+    if !over.fences.is_empty() {
+        meta.fence = next_fence(&over);
+        meta.over = over;
     }
 }
 
@@ -102,8 +118,8 @@ pub fn refused(what: &str, refusal: Refusal) -> Failure {
 pub struct Drive<'a> {
     /// Surroundings.
     pub ctx: &'a Context,
-    /// The environment's inventory.
-    pub inventory: &'a Inventory,
+    /// The environment's inventory; a run can be finished without.
+    pub inventory: Option<&'a Inventory>,
     /// The machines.
     pub site: &'a Arc<Site>,
     /// What was seen.
@@ -161,11 +177,16 @@ impl Drive<'_> {
         let overridden = if plan.is_empty() || resumes {
             Vec::new()
         } else {
-            may_begin(&self.site.setup, self.fleet, plan.kind)
+            let ends = &self.meta.over.displaced;
+            may_begin(&self.site.setup, self.fleet, plan.kind, ends)
                 .map_err(|r| refused(plan.kind.word(), r))?
         };
+        let meta = &Meta {
+            overridden,
+            ..self.meta.clone()
+        };
         let voice = session.voice.of_run(&self.meta.run);
-        for what in overridden {
+        for what in &meta.overridden {
             voice.note(format!("overridden: {what}"), String::new());
         }
         voice.say(self.started(plan));
@@ -188,9 +209,12 @@ impl Drive<'_> {
                 fleet: self.fleet.clone(),
                 untold: Vec::new(),
                 after: None,
+                plan: None,
             };
             self.tell(plan.kind, plan.to.as_ref(), &ended.outcome).await;
-            return Ok(self.sum_up(session, plan, &ended, begun, None).await);
+            return Ok(self
+                .sum_up(session, (plan, meta), &ended, begun, None)
+                .await);
         }
         // Whoever goes back or tidies up at night is not asked twice (invariant I5).
         if !resumes && plan.kind != PlanKind::Rollback {
@@ -205,7 +229,7 @@ impl Drive<'_> {
             self.planner,
             self.release,
             self.fleet,
-            self.meta,
+            meta,
             voice.hidden(),
             &voice,
             told,
@@ -216,6 +240,10 @@ impl Drive<'_> {
             tokio::select! {
                 ended = &mut running => break ended,
                 Some(stop) = stops.recv() => {
+                    if stop == Stop::HangUp {
+                        session.feed.notices().say(words::HUNG_UP);
+                        continue;
+                    }
                     last = Some(stop);
                     times += 1;
                     session.feed.notices().say(words::interrupted(times));
@@ -226,14 +254,23 @@ impl Drive<'_> {
         if ended.outcome.kind == OutcomeKind::Refused {
             self.tell(plan.kind, plan.to.as_ref(), &ended.outcome).await;
         }
-        Ok(self.sum_up(session, plan, &ended, begun, last).await)
+        // Who goes on with another run listens again.
+        session.stops = stops;
+        session.stopped = last.is_some();
+        let plan = ended.plan.as_ref().unwrap_or(plan);
+        Ok(self
+            .sum_up(session, (plan, meta), &ended, begun, last)
+            .await)
     }
 
     async fn confirm(&self, session: &Session, plan: &Plan) -> Result<(), Failure> {
-        if let Some(rule) = &self.inventory.protection.ticket {
-            ticket(self.ctx, self.inventory, rule)?;
+        let Some(inventory) = self.inventory else {
+            return Ok(());
+        };
+        if let Some(rule) = &inventory.protection.ticket {
+            ticket(self.ctx, inventory, rule)?;
         }
-        if self.inventory.protection.confirm {
+        if inventory.protection.confirm {
             session.feed.pause().await;
             let what = format!("{} of {} in {}", plan.kind.word(), plan.app, plan.env);
             confirm::confirm(self.ctx, &plan.env, &what).await?;
@@ -374,7 +411,7 @@ impl Drive<'_> {
     async fn sum_up(
         &self,
         session: &Session,
-        plan: &Plan,
+        (plan, meta): (&Plan, &Meta),
         ended: &Ended,
         begun: jiff::Timestamp,
         stop: Option<Stop>,
@@ -387,7 +424,8 @@ impl Drive<'_> {
         };
         let after = ended.after.as_ref().or(looked.as_ref());
         let fleet = after.unwrap_or(&ended.fleet);
-        let summary = summary::of(self, plan, ended, fleet, begun);
+        let mut summary = summary::of(self, plan, ended, fleet, begun);
+        summary.overridden.clone_from(&meta.overridden);
         session
             .voice
             .of_run(&self.meta.run)

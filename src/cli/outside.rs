@@ -17,6 +17,9 @@ pub struct Outside {
     pub vars: BTreeMap<String, OsString>,
     /// Who runs the program.
     pub actor: Actor,
+    /// When a process of this machine started, in clock ticks since its boot; `None` where there is
+    /// none of that number.
+    pub starts: fn(u32) -> Option<u64>,
     /// A person can answer: stdin is a terminal.
     pub stdin_terminal: bool,
     /// Results go to a terminal.
@@ -64,6 +67,27 @@ impl Outside {
     #[must_use]
     pub fn ci(&self) -> bool {
         self.var("CI").is_some_and(|v| v != "false" && v != "0")
+    }
+
+    /// Whether somebody's process is known to have ended: it ran on this machine, for this user
+    /// (whose processes can be seen), and its number is free or another's by now.
+    #[must_use]
+    pub fn ended(&self, who: &Actor) -> bool {
+        let words = |actor: &Actor| {
+            let mut words = actor.as_str().split(':').map(str::to_owned);
+            let person = words.next()?;
+            let pid: u32 = words.next()?.parse().ok()?;
+            let start: u64 = words.next()?.parse().ok()?;
+            Some((person, pid, start))
+        };
+        let (Some((me, ..)), Some((they, pid, start))) = (words(&self.actor), words(who)) else {
+            return false;
+        };
+        // Names that many machines have say nothing.
+        let named = !["@localhost", "@unknown", "@x"]
+            .iter()
+            .any(|m| me.ends_with(m));
+        named && me == they && start > 0 && (self.starts)(pid) != Some(start)
     }
 
     fn path(&self, name: &str) -> Option<PathBuf> {
@@ -127,11 +151,34 @@ mod tests {
     }
 
     #[test]
+    fn only_a_process_of_ones_own_on_this_machine_is_known_to_have_ended() {
+        let outside = |me: &str| Outside {
+            args: Vec::new(),
+            vars: BTreeMap::new(),
+            actor: me.parse().unwrap(),
+            starts: |pid| (pid == 7).then_some(100),
+            stdin_terminal: false,
+            stdout_terminal: false,
+            stderr_terminal: false,
+        };
+        let ended = |who: &str| outside("ops@bastion1:1:1").ended(&who.parse().unwrap());
+        assert!(!ended("ops@bastion1:7:100"), "it runs");
+        assert!(ended("ops@bastion1:7:99"), "its number is another's");
+        assert!(ended("ops@bastion1:8:100"), "its number is free");
+        assert!(!ended("ops@bastion2:8:100"), "another machine");
+        assert!(!ended("dana@bastion1:8:100"), "another user");
+        assert!(!ended("ops@bastion1"), "no number");
+        let nameless = outside("ops@localhost:1:1");
+        assert!(!nameless.ended(&"ops@localhost:8:100".parse().unwrap()));
+    }
+
+    #[test]
     fn values_of_the_environment_are_not_shown() {
         let outside = Outside {
             args: vec!["deploy".into()],
             vars: BTreeMap::from([("TOKEN".to_owned(), "hunter22".into())]),
             actor: actor(None, None, 1, 1),
+            starts: |_| None,
             stdin_terminal: false,
             stdout_terminal: false,
             stderr_terminal: false,

@@ -19,6 +19,9 @@ pub struct Args {
     app: Option<App>,
     #[command(flatten)]
     without: Without,
+    /// Even where another run holds the hosts: it ends by it, and is named; needs -m
+    #[arg(long)]
+    take_over: bool,
 }
 
 impl Args {
@@ -27,6 +30,12 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        if self.take_over && ctx.options.message.is_none() {
+            return Err(
+                Failure::usage("--take-over needs a reason that is written down")
+                    .hint("add -m \"why\""),
+            );
+        }
         ctx.environment(&self.env, false)?;
         let apps = work::apps(ctx, &self.env).await?;
         let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
@@ -38,6 +47,7 @@ impl Args {
                 app,
                 without: self.without.lbs,
             },
+            self.take_over,
         )
         .await
     }

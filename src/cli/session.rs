@@ -17,9 +17,11 @@ use crate::balancer;
 use crate::compose::ImageRef;
 use crate::engine::site::Site;
 use crate::engine::voice::Voice;
-use crate::host::{Connector, Settings, control_base};
+use crate::host::{Address, Connector, Settings, Target, control_base};
 use crate::inventory::{App, Config, GateKind, Inventory, Strategy};
-use crate::name::{AppName, Digest, EnvName, ImageName, Version};
+use crate::name::{AppName, Digest, EnvName, HostName, ImageName, Version};
+use crate::plan::Setup;
+use crate::record::Manifest;
 use crate::registry::{Credentials, Registry, RegistryError, RegistrySettings};
 use crate::release::Draft;
 use crate::report::Feed;
@@ -290,6 +292,8 @@ pub struct Session {
     pub voice: Voice,
     /// Wishes to stop.
     pub stops: mpsc::UnboundedReceiver<Stop>,
+    /// The run before was stopped by a person.
+    pub stopped: bool,
     connector: Arc<Connector>,
 }
 
@@ -319,6 +323,7 @@ impl Session {
             feed,
             voice,
             stops,
+            stopped: false,
             connector: Arc::new(Connector::new(settings)),
         })
     }
@@ -371,6 +376,31 @@ impl Session {
             all.sort_by(|(a, _): &(AppName, T), (b, _)| a.cmp(b));
             all
         })
+    }
+
+    /// Connects to every host of an environment, for an app that it does not name.
+    pub async fn open_all(&self, inventory: &Inventory, app: &AppName) -> Site {
+        Site::open_all(inventory, app, &self.connector, &self.voice).await
+    }
+
+    /// Connects to one host by its address alone.
+    pub async fn open_at(&self, env: &EnvName, app: &AppName, target: Target) -> Site {
+        let name = HostName::new("host").expect("letters are a host name");
+        let address = Address { name, target };
+        Site::open_at(env, app, address, &self.connector, &self.voice).await
+    }
+
+    /// Connects to the machines of a run.
+    ///
+    /// # Errors
+    /// Hosts of which nobody knows any more how they are reached, each with why.
+    pub async fn open_recorded(
+        &self,
+        manifest: &Manifest,
+        setup: Setup,
+        inventory: Option<&Inventory>,
+    ) -> Result<Site, Vec<String>> {
+        Site::open_recorded(manifest, setup, inventory, &self.connector, &self.voice).await
     }
 
     /// Shows what is left to show and closes the connections.

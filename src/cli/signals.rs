@@ -4,7 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::failure::{Failure, FailureKind};
-use crate::name::ExitCode;
+use crate::name::{ExitCode, OutcomeKind};
 use crate::report::{Notices, words};
 
 /// A wish to stop.
@@ -12,8 +12,10 @@ use crate::report::{Notices, words};
 pub enum Stop {
     /// Ctrl-C.
     Interrupt,
-    /// SIGTERM, or SIGHUP: the terminal is gone, nobody watches any more.
+    /// SIGTERM.
     Terminate,
+    /// SIGHUP: the terminal is gone. Nobody can answer a question any more; a run goes on to its end.
+    HangUp,
 }
 
 impl Stop {
@@ -22,7 +24,7 @@ impl Stop {
     pub fn exit_code(self) -> ExitCode {
         match self {
             Self::Interrupt => ExitCode::Interrupted,
-            Self::Terminate => ExitCode::Terminated,
+            Self::Terminate | Self::HangUp => ExitCode::Terminated,
         }
     }
 }
@@ -40,7 +42,7 @@ pub async fn unless_stopped<T>(
         Some(stop) = stops.recv() => {
             let kind = match stop {
                 Stop::Interrupt => FailureKind::Interrupted,
-                Stop::Terminate => FailureKind::Terminated,
+                Stop::Terminate | Stop::HangUp => FailureKind::Terminated,
             };
             Err(Failure::new(kind, "stopped; nothing was changed"))
         }
@@ -59,17 +61,21 @@ pub fn listen(notices: Notices) -> Result<mpsc::UnboundedReceiver<Stop>, Failure
     let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(refused)?;
     tokio::spawn(async move {
-        for times in 1.. {
+        let mut times = 0;
+        loop {
             let stop = tokio::select! {
                 _ = interrupt.recv() => Stop::Interrupt,
                 _ = terminate.recv() => Stop::Terminate,
-                _ = hangup.recv() => Stop::Terminate,
+                _ = hangup.recv() => Stop::HangUp,
             };
+            times += usize::from(stop != Stop::HangUp);
             if times >= 3 {
                 notices.say(words::interrupted(times));
                 // A moment for the face to say it.
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                std::process::exit(i32::from(stop.exit_code().number()));
+                // Only a run hears three: it is left half-way.
+                let code = ExitCode::from(OutcomeKind::Unfinished);
+                std::process::exit(i32::from(code.number()));
             }
             if tell.send(stop).is_err() {
                 // Nobody listens any more: the run is over, the program ends by itself.

@@ -59,6 +59,12 @@ pub fn of(
     if ended.outcome.kind == OutcomeKind::Mixed {
         ends(&mut s, drive.site, fleet);
     }
+    if ended.outcome.kind == OutcomeKind::Unfinished {
+        let (env, app) = (&plan.env, &plan.app);
+        s.hints.push(format!(
+            "deploy resume {env} {app} finishes it or takes it back"
+        ));
+    }
     if ended.outcome.kind == OutcomeKind::Staged {
         s.previews = previews(drive.site, &plan.target);
     }

@@ -24,6 +24,9 @@ pub struct Args {
     /// Even where the slot is not fit: that is named, then it is done; needs --to and -m
     #[arg(long, requires = "to")]
     force: bool,
+    /// Even where another run holds the hosts: it ends by it, and is named; needs -m
+    #[arg(long)]
+    take_over: bool,
 }
 
 impl Args {
@@ -38,9 +41,16 @@ impl Args {
                     .hint("add -m \"why\""),
             );
         }
+        if self.take_over && ctx.options.message.is_none() {
+            return Err(
+                Failure::usage("--take-over needs a reason that is written down")
+                    .hint("add -m \"why\""),
+            );
+        }
         let to = SwitchTo {
             slot: self.to,
             force: self.force,
+            take_over: self.take_over,
         };
         ctx.environment(&self.env, false)?;
         let apps = work::apps(ctx, &self.env).await?;

@@ -19,9 +19,7 @@ use crate::event::Kind;
 use crate::fleet::Fleet;
 use crate::inventory::{App, Inventory};
 use crate::name::{AppName, EnvName, ExitCode, HostName, SlotName, Version};
-use crate::plan::{
-    Plan, PlanKind, Refusal, blue_green, restart as again, resume as finish, switch as turn,
-};
+use crate::plan::{Plan, PlanKind, Refusal, blue_green, restart as again, switch as turn};
 use crate::release::Given;
 use crate::report::paint;
 use crate::report::status::{self as report, StatusView};
@@ -57,6 +55,8 @@ pub struct SwitchTo {
     pub slot: Option<SlotName>,
     /// Also where the slot is unfit; a message is there then.
     pub force: bool,
+    /// Runs that hold the hosts end by it; a message is there then.
+    pub take_over: bool,
 }
 
 /// Which logs.
@@ -155,7 +155,7 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
         }
         let drive = Drive {
             ctx,
-            inventory: &inventory,
+            inventory: Some(&inventory),
             site: &site,
             fleet: &fleet,
             planner: &planner,
@@ -175,16 +175,17 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
 /// # Errors
 /// What kept the run from beginning.
 pub async fn switch(ctx: &Context, place: Place, to: SwitchTo) -> Result<ExitCode, Failure> {
+    let how = How {
+        kind: PlanKind::Switch,
+        take_over: to.take_over,
+    };
     let wish = turn::Wish {
         to: to.slot,
         force: to.force,
     };
-    turn_to(
-        ctx,
-        place,
-        PlanKind::Switch,
-        &move |site, fleet, generation| turn::switch(&site.setup, fleet, &wish, generation),
-    )
+    turn_how(ctx, place, how, &move |site, fleet, generation| {
+        turn::switch(&site.setup, fleet, &wish, generation)
+    })
     .await
 }
 
@@ -192,51 +193,13 @@ pub async fn switch(ctx: &Context, place: Place, to: SwitchTo) -> Result<ExitCod
 ///
 /// # Errors
 /// What kept the run from beginning.
-pub async fn rollback(ctx: &Context, place: Place) -> Result<ExitCode, Failure> {
-    turn_to(
-        ctx,
-        place,
-        PlanKind::Rollback,
-        &|site, fleet, generation| turn::rollback(&site.setup, fleet, generation),
-    )
-    .await
-}
-
-/// `deploy resume ENV APP`.
-///
-/// # Errors
-/// What kept it from beginning.
-pub async fn resume(ctx: &Context, place: Place, force: bool) -> Result<ExitCode, Failure> {
-    let inventory = session::inventory(ctx, &place.env)?;
-    let app = session::app(&inventory, &place.app)?;
-    let session = Session::start(ctx)?;
-    with(session, async |session: &mut Session| {
-        let mut site = session.open(&inventory, app).await;
-        let fleet = site.look(&session.voice).await;
-        let Some(resumed) = unfinished::find(&site, &fleet, force).await? else {
-            ctx.out.say(&format!(
-                "no run of {} in {} is unfinished",
-                place.app, place.env
-            ));
-            return Ok(ExitCode::Success);
-        };
-        let (setup, run) = unfinished::wanted(&resumed.manifest)?;
-        // As it was planned then, whatever the inventory says today.
-        site.setup = setup;
-        let site = Arc::new(site);
-        let planner = |fleet: &Fleet| finish::resume(&site.setup, fleet, &run);
-        let plan = planner(&fleet).map_err(|r| drive::refused("resume", r))?;
-        let meta = drive::meta_of(ctx, resumed);
-        let drive = Drive {
-            ctx,
-            inventory: &inventory,
-            site: &site,
-            fleet: &fleet,
-            planner: &planner,
-            release: None,
-            meta: &meta,
-        };
-        drive.go(session, &plan).await
+pub async fn rollback(ctx: &Context, place: Place, take_over: bool) -> Result<ExitCode, Failure> {
+    let how = How {
+        kind: PlanKind::Rollback,
+        take_over,
+    };
+    turn_how(ctx, place, how, &|site, fleet, generation| {
+        turn::rollback(&site.setup, fleet, generation)
     })
     .await
 }
@@ -255,11 +218,29 @@ pub async fn restart(ctx: &Context, place: Place) -> Result<ExitCode, Failure> {
 /// Makes a plan from the machines, what was seen, and the name of a new generation.
 pub(super) type Turn<'a> = dyn Fn(&Site, &Fleet, &str) -> Result<Plan, Refusal> + Send + Sync + 'a;
 
-/// Looks, plans what needs no release from outside, and runs it.
+/// What is done with what stands there, and whether other runs end by it.
+#[derive(Clone, Copy)]
+struct How {
+    kind: PlanKind,
+    take_over: bool,
+}
+
+/// Looks, plans what needs no release from outside, and runs it; nobody is displaced.
 pub(super) async fn turn_to(
     ctx: &Context,
     place: Place,
     kind: PlanKind,
+    turn: &Turn<'_>,
+) -> Result<ExitCode, Failure> {
+    let take_over = false;
+    turn_how(ctx, place, How { kind, take_over }, turn).await
+}
+
+/// Looks, plans what needs no release from outside, and runs it.
+async fn turn_how(
+    ctx: &Context,
+    place: Place,
+    how: How,
     turn: &Turn<'_>,
 ) -> Result<ExitCode, Failure> {
     let inventory = session::inventory(ctx, &place.env)?;
@@ -269,18 +250,21 @@ pub(super) async fn turn_to(
         let looked = session.unless_stopped(async |s: &Session| look(s, &inventory, app).await);
         let (mut site, mut fleet) = looked.await?;
         let mut without = place.without.clone();
-        if kind == PlanKind::CatchUp {
+        if how.kind == PlanKind::CatchUp {
             without.extend(exclude::silent_debtors(&site, &fleet));
         }
         exclude::leave_out(&mut site, &mut fleet, &without)?;
         let site = Arc::new(site);
-        let meta = drive::meta(ctx);
+        let mut meta = drive::meta(ctx);
+        if how.take_over {
+            drive::displace(&mut meta, unfinished::all_claims(&fleet));
+        }
         let generation = meta.run.to_string();
         let planner = |fleet: &Fleet| turn(&site, fleet, &generation);
-        let plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r));
+        let plan = planner(&fleet).map_err(|r| drive::refused(how.kind.word(), r));
         let drive = Drive {
             ctx,
-            inventory: &inventory,
+            inventory: Some(&inventory),
             site: &site,
             fleet: &fleet,
             planner: &planner,
@@ -289,7 +273,7 @@ pub(super) async fn turn_to(
         };
         match plan {
             Ok(plan) => drive.go(session, &plan).await,
-            Err(failure) => Err(drive.told(kind, None, failure).await),
+            Err(failure) => Err(drive.told(how.kind, None, failure).await),
         }
     })
     .await
@@ -314,7 +298,7 @@ async fn show_plan(ctx: &Context, session: &Session, plan: &Plan) {
 }
 
 /// Runs with a session and closes it, however it ended.
-async fn with(
+pub(super) async fn with(
     mut session: Session,
     run: impl AsyncFnOnce(&mut Session) -> Result<ExitCode, Failure>,
 ) -> Result<ExitCode, Failure> {

@@ -20,6 +20,11 @@ use crate::event::{Kind, Stage};
 use crate::name::{HostName, Outcome, OutcomeKind, SlotName, StepId};
 use crate::plan::Plan;
 
+/// A client that heard nothing for so long was frozen, or its machine slept: it ticks all the time.
+const ASLEEP: Duration = Duration::from_secs(2);
+/// How long it takes to read what had waited.
+const WAKING: Duration = Duration::from_secs(1);
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub enum In {
@@ -160,6 +165,8 @@ pub struct Dispatcher {
     next: u64,
     phase: Phase,
     now: Duration,
+    /// Until when words are not believed, for the client was frozen.
+    deaf: Duration,
     /// When a wait (gate, bake, held shift) began.
     since: BTreeMap<StepId, Duration>,
     /// Hosts whose gates are open: they must stay well.
@@ -195,6 +202,7 @@ impl Dispatcher {
             next: 1,
             phase: Phase::Forward,
             now: Duration::ZERO,
+            deaf: Duration::ZERO,
             since: BTreeMap::new(),
             live: BTreeSet::new(),
             armed: BTreeSet::new(),
@@ -222,6 +230,10 @@ impl Dispatcher {
 
     /// Hears one thing and says what follows from it.
     pub fn handle(&mut self, input: In, now: Duration) -> Vec<Out> {
+        // Who was frozen finds words that waited for him: they are not of this moment.
+        if !matches!(input, In::Begin) && now.saturating_sub(self.now) > ASLEEP {
+            self.deaf = now + WAKING;
+        }
         self.now = now;
         let mut out = Vec::new();
         if self.phase == Phase::Ended {
@@ -245,6 +257,7 @@ impl Dispatcher {
                     }));
                 }
             }
+            In::Seen { .. } if now < self.deaf => {}
             In::Seen { asker, seen } => self.book.heard(&asker, &seen, now),
             In::Signal(n) => self.signal(n, &mut out),
             In::Lost { host, by } => self.superseded(&host, &by, &mut out),
@@ -361,8 +374,8 @@ impl Dispatcher {
         if n >= 2 {
             self.log.unfinished = true;
             self.end(
-                OutcomeKind::Cancelled,
-                "unwinding was stopped; `deploy resume` finishes it".to_owned(),
+                OutcomeKind::Unfinished,
+                "it was stopped before all was put back; its claims stay on the hosts".to_owned(),
                 out,
             );
             return;

@@ -5,13 +5,14 @@ mod take;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::answer::Follower;
 use super::remote::{Answer, ClaimEnd, Remote, Seen, Trouble, Watch, Work};
-use super::run::Resumed;
+use super::run::Over;
 use super::site::{Machine, Seen as MachineSeen, Site, chain};
 use crate::fleet::Fleet;
 use crate::fleet::view::project;
@@ -20,7 +21,8 @@ use crate::host::script::{Body, Script};
 use crate::name::{Fence, HostName, OutcomeKind, ReleaseId, SlotName};
 use crate::record::verb;
 use crate::record::{
-    self, ClaimId, ClaimReply, HistoryEntry, ReleaseReply, RenewReply, RunReport, StepReply, Upload,
+    self, ClaimId, ClaimReply, HistoryEntry, Manifest, ReleaseReply, RenewReply, RunReport,
+    StepReply, Upload,
 };
 use crate::release::HostRelease;
 use crate::text::Redactor;
@@ -37,8 +39,12 @@ pub struct Real {
     /// A person's lock refuses the claim.
     heed_hold: bool,
     redactor: Redactor,
-    /// The unfinished run that is taken over.
-    resumed: Option<Resumed>,
+    /// Claims of others that are taken.
+    over: Over,
+    /// What the run wants, for hosts whose claim is taken from another run.
+    manifest: Manifest,
+    /// A step that was begun there was met under a claim that was taken.
+    open: AtomicBool,
 }
 
 impl Real {
@@ -51,7 +57,7 @@ impl Real {
         specs: BTreeMap<(HostName, SlotName, ReleaseId), HostRelease>,
         heed_hold: bool,
         redactor: Redactor,
-        resumed: Option<Resumed>,
+        (over, manifest): (Over, Manifest),
     ) -> Self {
         let fresh = Mutex::new(Fleet {
             silent: site.silent.clone(),
@@ -65,7 +71,9 @@ impl Real {
             fresh,
             heed_hold,
             redactor,
-            resumed,
+            over,
+            manifest,
+            open: AtomicBool::new(false),
         }
     }
 
@@ -76,6 +84,12 @@ impl Real {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Whether a step was under way, or its end not known, where a claim was taken.
+    #[must_use]
+    pub fn left_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Hosts that were not reached, and why.
@@ -269,7 +283,7 @@ fn plain(body: Body) -> Script {
         args: body.args,
         data: body.data,
         limit: body.limit,
-        quiet: None,
+        quiet: body.quiet,
         tied: body.tied,
         root: body.root,
     }
@@ -294,7 +308,12 @@ fn unknown(release: &ReleaseId) -> Trouble {
 fn lost(holder: Option<record::Holder>) -> Trouble {
     let by = holder.map_or_else(
         || "somebody who has given it back since".to_owned(),
-        |h| format!("run {} of {}", h.run, h.who),
+        |h| {
+            let who = h.who.as_str().split(':').next().unwrap_or_default();
+            let at = h.at.map(|at| format!(" at {}", crate::text::utc(at)));
+            let past = if h.past { ", which is over now" } else { "" };
+            format!("run {} of {who}{}{past}", h.run, at.unwrap_or_default())
+        },
     );
     Trouble::Lost { by }
 }
@@ -302,52 +321,19 @@ fn lost(holder: Option<record::Holder>) -> Trouble {
 impl Remote for Real {
     async fn claim(&self, host: &HostName, had: UnboundedSender<()>) -> Result<ClaimEnd, Trouble> {
         let machine = self.machine(host)?;
-        if let Some(resumed) = &self.resumed
-            && let Some(expected) = resumed.fences.get(host)
-            && let Some(end) = self.take(machine, host, expected, resumed.force).await?
-        {
-            return Ok(end);
-        }
-        let none = Upload::default();
-        let upload = self.uploads.get(host).unwrap_or(&none);
-        let script = verb::claim(
-            &machine.scope,
-            &self.id,
-            self.heed_hold,
-            upload,
-            &machine.facts(),
-        )
-        .map_err(|e| Trouble::Refused(e.to_string()))?;
-        let mut lines = Vec::new();
-        let reply = machine.host.stream(script, |line: &str| {
-            if line == record::parse::CLAIMED {
-                let _ = had.send(());
+        let expected = self.over.fences.get(host);
+        if let Some(expected) = expected.filter(|fence| **fence != self.id.fence) {
+            let force = self.over.force;
+            if let Some(held) = self.take(machine, expected, force).await? {
+                return Ok(held);
             }
-            lines.push(line.to_owned());
-        });
-        let mut reply = reply.await.map_err(|e| Trouble::Silent(chain(&e)))?;
-        reply.lines = lines;
-        match record::parse::claim(&reply).map_err(refused)? {
-            ClaimReply::Taken { look, .. } => {
-                let seen = machine.read(&look).await.map_err(Trouble::Silent)?;
-                let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-                seen.into_fleet(host, &mut fresh);
-                Ok(ClaimEnd::Taken)
-            }
-            ClaimReply::Held(h) => Ok(ClaimEnd::Held {
-                begun: h.seq > 0,
-                run: h.run,
-                who: h.who,
-                left: h.left.unwrap_or(0),
-            }),
-            ClaimReply::Hold(h) => Ok(ClaimEnd::Hold(h.view().says())),
-            ClaimReply::Busy => Err(Trouble::Refused("another script holds its lock".to_owned())),
         }
+        self.claim_now(machine, host, true, &had).await
     }
 
     async fn unclaim(&self, host: &HostName) -> Result<(), Trouble> {
         // An unfinished run stays one: its claims are what the next `resume` finds.
-        if self.resumed.is_some() {
+        if !self.over.fences.is_empty() {
             return Ok(());
         }
         let machine = self.machine(host)?;
@@ -385,6 +371,63 @@ impl Remote for Real {
 }
 
 impl Real {
+    /// Claims a host and uploads. A claim of a dead client that never began anything is in nobody's
+    /// way: it is taken, once (HOST-RECORD §3).
+    async fn claim_now(
+        &self,
+        machine: &Machine,
+        host: &HostName,
+        lapsed: bool,
+        had: &UnboundedSender<()>,
+    ) -> Result<ClaimEnd, Trouble> {
+        let none = Upload::default();
+        let upload = self.uploads.get(host).unwrap_or(&none);
+        let script = verb::claim(
+            &machine.scope,
+            &self.id,
+            self.heed_hold,
+            upload,
+            &machine.facts(),
+        )
+        .map_err(|e| Trouble::Refused(e.to_string()))?;
+        let mut lines = Vec::new();
+        let reply = machine.host.stream(script, |line: &str| {
+            if line == record::parse::CLAIMED {
+                let _ = had.send(());
+            }
+            lines.push(line.to_owned());
+        });
+        let mut reply = reply.await.map_err(|e| Trouble::Silent(chain(&e)))?;
+        reply.lines = lines;
+        match record::parse::claim(&reply).map_err(refused)? {
+            ClaimReply::Taken { look, .. } => {
+                let seen = machine.read(&look).await.map_err(Trouble::Silent)?;
+                let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.into_fleet(host, &mut fresh);
+                Ok(ClaimEnd::Taken)
+            }
+            ClaimReply::Held(h)
+                if lapsed
+                    && h.left == Some(0)
+                    && h.seq == 0
+                    && verb::attempt(&h.fence) == Some(1) =>
+            {
+                match self.take(machine, &h.fence, false).await? {
+                    Some(held) => Ok(held),
+                    None => Box::pin(self.claim_now(machine, host, false, had)).await,
+                }
+            }
+            ClaimReply::Held(h) => Ok(ClaimEnd::Held {
+                begun: h.seq > 0,
+                run: h.run,
+                who: h.who,
+                left: h.left.unwrap_or(0),
+            }),
+            ClaimReply::Hold(h) => Ok(ClaimEnd::Hold(h.view().says())),
+            ClaimReply::Busy => Err(Trouble::Refused("another script holds its lock".to_owned())),
+        }
+    }
+
     fn fence(&self) -> &Fence {
         &self.id.fence
     }

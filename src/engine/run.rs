@@ -1,12 +1,14 @@
 //! One run from its plan to its record: claim, look again, perform, give back.
 //!
 //! - `back`     giving the hosts back, with a last look
+//! - `settle`   waiting until what a dead client began has ended
 //! - `timeline` how it went, step by step: the report that is kept with it
 //! - `written`  what it writes on the hosts: the manifest before, the history after
 //!
 //! To add something that is decided before the first change: [`run`], before `perform`.
 
 mod back;
+mod settle;
 pub mod timeline;
 mod written;
 
@@ -27,6 +29,7 @@ use super::perform::{TTL, perform};
 use super::real::Real;
 use super::site::Site;
 use super::voice::Voice;
+use crate::event::Kind;
 use crate::fleet::Fleet;
 use crate::name::{Actor, Fence, HostName, Outcome, OutcomeKind, RunId};
 use crate::plan::{Action, Plan, PlanKind, Refusal};
@@ -53,19 +56,32 @@ pub struct Meta {
     pub tool: String,
     /// Commit of the configuration; empty where it is in no repository.
     pub config: String,
-    /// The unfinished run that is taken over, where one is.
+    /// The unfinished run that this attempt finishes, where one is.
     pub resumed: Option<Resumed>,
+    /// Claims of others that this attempt takes.
+    pub over: Over,
+    /// What was set aside by a person's word, for the history: locks, other runs.
+    pub overridden: Vec<String>,
 }
 
-/// An unfinished run that this attempt takes over.
+/// An unfinished run that this attempt finishes.
 #[derive(Debug, Clone)]
 pub struct Resumed {
     /// What it wanted, as it lies on its hosts.
     pub manifest: Manifest,
+    /// How it ended, where some host knows that already: only the others are left to be told.
+    pub ended: Option<OutcomeKind>,
+}
+
+/// Claims that are taken over.
+#[derive(Debug, Clone, Default)]
+pub struct Over {
     /// The fence that each host's claim shows; hosts without one are claimed afresh.
     pub fences: BTreeMap<HostName, Fence>,
     /// Take over though the lease is not over.
     pub force: bool,
+    /// Other runs that have begun something and end by it.
+    pub displaced: Vec<RunId>,
 }
 
 /// How a run went.
@@ -81,6 +97,8 @@ pub struct Ended {
     pub untold: Vec<String>,
     /// What was seen as the hosts were given back; `None` where they were not.
     pub after: Option<Fleet>,
+    /// The plan that was performed, where the one that was shown was made again.
+    pub plan: Option<Plan>,
 }
 
 /// Makes the plan from what is seen: once before the question, once more under the claim.
@@ -103,26 +121,47 @@ pub async fn run(
     signals: UnboundedReceiver<()>,
 ) -> Ended {
     let order = order(site, seen);
-    let real = Arc::new(real(site, plan, release, seen, meta, redactor));
-    let pause = {
-        let mut state = seed(meta.fence.as_str());
-        move || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            Duration::from_millis(50 + (state >> 33) % 450)
-        }
-    };
-    if let Err(denied) = claim::all(&real, &order, voice, pause).await {
+    let mut real = Arc::new(make(site, plan, release, seen, meta, redactor.clone()));
+    if let Err(denied) = claim::all(&real, &order, voice, pauses(meta)).await {
         return refused(denied_why(&denied), seen);
     }
-    let fresh = real.fresh();
-    if let Some(moved) = moved(plan, planner(&fresh)) {
-        unclaim(&real, &order).await;
-        return refused(moved, &fresh);
+    let mut fresh = real.fresh();
+    let mut again = None;
+    if meta.over.fences.is_empty() {
+        if let Some(moved) = moved(plan, planner(&fresh)) {
+            unclaim(&real, &order).await;
+            return refused(moved, &fresh);
+        }
+    } else {
+        // What was begun goes on although its client is gone: the plan is made of what it left.
+        if real.left_open() {
+            fresh = settle::settled(site, fresh, voice).await;
+        }
+        match made_again(plan, planner(&fresh)) {
+            Ok(None) => {}
+            Ok(Some(now)) => {
+                voice.note(
+                    "the fleet changed since the plan was shown: it is made again",
+                    "",
+                );
+                voice.say(Kind::Plan {
+                    text: now.to_string(),
+                });
+                real = Arc::new(make(site, &now, release, &fresh, meta, redactor));
+                // Whoever has to finish this run reads what it wants now.
+                if meta.resumed.is_none()
+                    && let Err(denied) = claim::all(&real, &order, voice, pauses(meta)).await
+                {
+                    return refused(denied_why(&denied), &fresh);
+                }
+                again = Some(now);
+            }
+            Err(why) => return refused(why, &fresh),
+        }
     }
+    let plan = again.as_ref().unwrap_or(plan);
     let dispatcher = Dispatcher::new(plan.clone(), book(site, plan));
-    let (outcome, log) = perform(
+    let (mut outcome, log) = perform(
         dispatcher,
         Arc::clone(&real),
         order.clone(),
@@ -130,11 +169,15 @@ pub async fn run(
         signals,
     )
     .await;
+    // A run that could not be led to one of its ends is as unfinished as before.
+    let over = meta.resumed.as_ref().is_some_and(|r| r.ended.is_some());
+    if plan.kind == PlanKind::Resume && outcome.kind == OutcomeKind::Failed && !over {
+        outcome.kind = OutcomeKind::Unfinished;
+    }
     let entry = entry(plan, release, seen, meta, &outcome, &log, voice);
     // What is left for `deploy resume` keeps its claims.
-    let resumable = log.unfinished
-        || (plan.kind == PlanKind::Resume
-            && matches!(outcome.kind, OutcomeKind::Failed | OutcomeKind::Mixed));
+    let resumable = outcome.kind == OutcomeKind::Unfinished
+        || (plan.kind == PlanKind::Resume && outcome.kind == OutcomeKind::Mixed && !over);
     let keep = outcome.kind == OutcomeKind::Superseded || resumable;
     let back = if keep {
         Back::default()
@@ -148,6 +191,34 @@ pub async fn run(
         fleet: fresh,
         untold: back.untold,
         after: back.after,
+        plan: again,
+    }
+}
+
+/// The plan as it must be now, where that is another one than was shown.
+fn made_again(plan: &Plan, now: Result<Plan, Refusal>) -> Result<Option<Plan>, Outcome> {
+    match now {
+        Ok(now) if plan.does_the_same_as(&now) => Ok(None),
+        Ok(now) => Ok(Some(now)),
+        Err(refusal) => {
+            let reasons: Vec<String> = refusal.reasons.into_iter().map(|(what, _)| what).collect();
+            Err(Outcome {
+                kind: OutcomeKind::Refused,
+                why: reasons.join("; "),
+                hosts: Vec::new(),
+            })
+        }
+    }
+}
+
+/// Pauses between tries that differ between runs.
+fn pauses(meta: &Meta) -> impl FnMut() -> Duration + use<> {
+    let mut state = seed(meta.fence.as_str());
+    move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        Duration::from_millis(50 + (state >> 33) % 450)
     }
 }
 
@@ -176,7 +247,7 @@ fn order(site: &Site, seen: &Fleet) -> Vec<HostName> {
     all.into_iter().map(|(_, _, _, name)| name).collect()
 }
 
-fn real(
+fn make(
     site: &Arc<Site>,
     plan: &Plan,
     release: Option<&Release>,
@@ -235,7 +306,7 @@ fn real(
         specs,
         heed_hold,
         redactor,
-        meta.resumed.clone(),
+        (meta.over.clone(), manifest),
     )
 }
 
@@ -328,5 +399,6 @@ fn refused(outcome: Outcome, fleet: &Fleet) -> Ended {
         fleet: fleet.clone(),
         untold: Vec::new(),
         after: None,
+        plan: None,
     }
 }

@@ -7,12 +7,14 @@
 //! - `judge`   the invariants: while a run runs, and at its end
 //! - `play`    one run: events in, work out
 //! - `timing`  schedules that random ones meet too rarely
+//! - `after`   a client that dies, and whoever resumes its run: again and again until it has ended
 //! - `debts`   the invariants of hosts that owe
 //! - `random`  random schedules, and what was covered
 //! - `tests`   every step with every fault
 //!
 //! To add a fault: a variant in `fault`, what it does in `play`, its line in the matrix.
 
+mod after;
 mod debts;
 mod fault;
 mod judge;

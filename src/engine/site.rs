@@ -1,4 +1,8 @@
 //! The machines of one app: connected, looked at.
+//!
+//! - `reach`  which machines: those of an app, of a whole environment, or of a run's manifest
+
+mod reach;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +15,7 @@ use crate::balancer::{self, Driver, Target};
 use crate::event::{Kind, Stage};
 use crate::fleet::{BalancerView, Fleet, HostView, Problem, Severity};
 use crate::host::{Address, Connector, Host, Target as Reach, docker};
-use crate::inventory::{App, Balancer, Connection, HostEntry, Inventory};
+use crate::inventory::{App, Balancer, HostEntry, Inventory};
 use crate::name::HostName;
 use crate::plan::Setup;
 use crate::record::{self, Look, Scope, StateDir};
@@ -26,6 +30,8 @@ pub struct Machine {
     pub host: Host,
     /// Where it was reached, for the manifest.
     pub address: String,
+    /// The same for programs.
+    pub reach: Reach,
     /// Where its record is, and how it is spoken to.
     pub scope: Scope,
     /// Runs the app.
@@ -45,7 +51,8 @@ pub struct Site {
 }
 
 /// How one machine is to be reached and what it is.
-struct Wanted {
+#[derive(Clone)]
+pub(crate) struct Wanted {
     address: Address,
     scope: Scope,
     app: bool,
@@ -60,8 +67,19 @@ impl Site {
         connector: &Arc<Connector>,
         voice: &Voice,
     ) -> Self {
+        let wanted = reach::of_app(inventory, app);
+        Self::connect(setup(inventory, app), wanted, connector, voice).await
+    }
+
+    /// Connects to these machines, all at once.
+    async fn connect(
+        setup: Setup,
+        all: Vec<Wanted>,
+        connector: &Arc<Connector>,
+        voice: &Voice,
+    ) -> Self {
         let mut set = JoinSet::new();
-        for wanted in wanted(inventory, app) {
+        for wanted in all {
             let (connector, voice) = (Arc::clone(connector), voice.clone());
             set.spawn(async move {
                 let name = wanted.address.name.clone();
@@ -75,7 +93,7 @@ impl Site {
             });
         }
         let mut site = Self {
-            setup: setup(inventory, app),
+            setup,
             machines: BTreeMap::new(),
             silent: BTreeMap::new(),
         };
@@ -91,10 +109,10 @@ impl Site {
                         app,
                         balancer,
                     } = wanted;
-                    let address = address.shown();
                     let machine = Machine {
                         host,
-                        address,
+                        address: address.shown(),
+                        reach: address.target,
                         scope,
                         app,
                         balancer,
@@ -263,52 +281,6 @@ fn record_problems(look: &Look, scope: &Scope) -> Vec<Problem> {
         ));
     }
     out
-}
-
-fn wanted(inventory: &Inventory, app: &App) -> Vec<Wanted> {
-    let mut all: BTreeMap<HostName, Wanted> = BTreeMap::new();
-    let make = |host: &HostEntry| Wanted {
-        address: address(host),
-        scope: Scope::new(inventory.env.clone(), app.name.clone(), host.become_root),
-        app: false,
-        balancer: None,
-    };
-    for member in app.members() {
-        let host = &inventory.hosts[&member.host];
-        all.entry(host.name.clone())
-            .or_insert_with(|| make(host))
-            .app = true;
-    }
-    for (lb, host) in inventory.balancer_hosts(app) {
-        let entry = all.entry(host.name.clone()).or_insert_with(|| make(host));
-        if let (Some(driver), Some(target)) = (
-            balancer::driver(&lb.driver.value),
-            target(inventory, app, lb, host),
-        ) {
-            entry.balancer = Some((driver, target));
-        }
-    }
-    all.into_values().collect()
-}
-
-fn address(host: &HostEntry) -> Address {
-    let target = match host.connection {
-        Connection::Local => Reach::Local,
-        Connection::Ssh => Reach::Ssh {
-            host: host.address.clone(),
-            user: host.user.clone(),
-            port: host.port,
-            options: host
-                .options
-                .iter()
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect(),
-        },
-    };
-    Address {
-        name: host.name.clone(),
-        target,
-    }
 }
 
 /// The app's entry on a load-balancer host.

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Debt, Traffic};
 use crate::name::{
-    Actor, AppName, BalancerName, EnvName, Fence, HostName, MachineId, ReleaseId, RunId, SlotName,
+    Actor, AppName, BalancerName, EnvName, Fence, HostName, MachineId, OutcomeKind, ReleaseId,
+    RunId, SlotName,
 };
 use crate::release::HostRelease;
 
@@ -111,6 +112,9 @@ pub struct RecordView {
     pub owing: BTreeMap<HostName, Debt>,
     /// The last finished run.
     pub last: Option<RunId>,
+    /// How the last runs ended, as far as this host was told.
+    #[serde(default)]
+    pub finished: BTreeMap<RunId, OutcomeKind>,
 }
 
 /// Who holds a host.

@@ -1,5 +1,7 @@
 //! How a host is reached: what the inventory says, checked.
 
+use serde::{Deserialize, Serialize};
+
 use crate::name::HostName;
 
 /// A host and how to reach it.
@@ -12,7 +14,8 @@ pub struct Address {
 }
 
 /// How a host is reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Target {
     /// It is the machine that `deploy` runs on.
     Local,

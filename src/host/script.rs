@@ -145,6 +145,8 @@ pub struct Body {
     pub data: Vec<u8>,
     /// Longest time; an orphaned body is ended after it.
     pub limit: Duration,
+    /// Longest silence of a body whose output is shown while it runs: then it makes no progress.
+    pub quiet: Option<Duration>,
     /// Show output while it runs (pull, up, jobs); else at the end.
     pub follow: bool,
     /// The end of the connection ends it (pull, watch).
@@ -163,6 +165,7 @@ impl Body {
             args: Vec::new(),
             data: Vec::new(),
             limit: Duration::from_secs(30),
+            quiet: None,
             follow: false,
             tied: false,
             root: false,

@@ -26,6 +26,8 @@ pub enum OutcomeKind {
     Cancelled,
     /// Load balancers or hosts differ and a person is needed.
     Mixed,
+    /// Left half-way: claims and record stay on the hosts, `deploy resume` finishes it.
+    Unfinished,
     /// Another run took the claim.
     Superseded,
     /// Not allowed to begin.
@@ -46,6 +48,7 @@ impl OutcomeKind {
             Self::Aborted => "aborted",
             Self::Cancelled => "cancelled",
             Self::Mixed => "mixed",
+            Self::Unfinished => "unfinished",
             Self::Superseded => "superseded",
             Self::Refused => "refused",
         }
@@ -84,7 +87,7 @@ pub enum ExitCode {
     Refused,
     /// 5: rolled back or aborted after traffic moved.
     RolledBack,
-    /// 6: mixed.
+    /// 6: mixed, or left unfinished: a person is needed.
     Mixed,
     /// 7: could not tell (a host or load balancer did not answer).
     Unknown,
@@ -147,7 +150,7 @@ impl From<OutcomeKind> for ExitCode {
             OutcomeKind::Failed | OutcomeKind::Aborted => Self::Failed,
             OutcomeKind::RolledBack => Self::RolledBack,
             OutcomeKind::Cancelled => Self::Interrupted,
-            OutcomeKind::Mixed => Self::Mixed,
+            OutcomeKind::Mixed | OutcomeKind::Unfinished => Self::Mixed,
             OutcomeKind::Superseded | OutcomeKind::Refused => Self::Refused,
         }
     }

@@ -151,15 +151,21 @@ fn one_machine_twice(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
 }
 
 /// Whether a run of this kind may begin, asked before its claim: another run that holds a host, one
-/// that was left unfinished, a person's lock. `Ok` holds what is overridden, to be recorded.
+/// that was left unfinished, a person's lock. `ends` are runs that a person's word displaces. `Ok`
+/// holds what is overridden, to be recorded.
 ///
 /// A plan that is made again under the run's own claim must not ask this.
 ///
 /// # Errors
 /// A [`Refusal`] that names run, person and lease, or the words of the lock.
-pub fn may_begin(setup: &Setup, fleet: &Fleet, kind: PlanKind) -> Result<Vec<String>, Refusal> {
-    let mut reasons = held(setup, fleet);
-    let mut overridden = Vec::new();
+pub fn may_begin(
+    setup: &Setup,
+    fleet: &Fleet,
+    kind: PlanKind,
+    ends: &[RunId],
+) -> Result<Vec<String>, Refusal> {
+    let mut reasons = held(setup, fleet, ends);
+    let mut overridden = displaced(fleet, ends);
     let (env, app) = (
         setup.env.to_string(),
         format!("{} {}", setup.env, setup.app),
@@ -193,7 +199,8 @@ fn holds(fleet: &Fleet) -> BTreeMap<&HoldView, Vec<&str>> {
     holds
 }
 
-fn held(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
+/// The claims on the hosts, by run.
+fn runs(fleet: &Fleet) -> BTreeMap<&RunId, Vec<(&HostName, &ClaimView)>> {
     let mut runs: BTreeMap<&RunId, Vec<(&HostName, &ClaimView)>> = BTreeMap::new();
     for (host, record) in fleet.records() {
         if let Some(claim) = &record.claim {
@@ -203,27 +210,43 @@ fn held(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
             }
         }
     }
+    runs
+}
+
+/// `ops@bastion1` of `ops@bastion1:4711:99`: people know the first part.
+fn person(claim: &ClaimView) -> &str {
+    claim.who.as_str().split(':').next().unwrap_or_default()
+}
+
+fn displaced(fleet: &Fleet, ends: &[RunId]) -> Vec<String> {
+    let runs = runs(fleet).into_iter();
+    runs.filter(|(run, _)| ends.contains(run))
+        .map(|(run, claims)| {
+            let hosts: Vec<&str> = claims.iter().map(|(h, _)| h.as_str()).collect();
+            let who = person(claims[0].1);
+            format!("run {run} of {who} on {} is displaced", hosts.join(" "))
+        })
+        .collect()
+}
+
+fn held(setup: &Setup, fleet: &Fleet, ends: &[RunId]) -> Vec<(String, String)> {
     let mut out = Vec::new();
-    for (run, claims) in runs {
+    for (run, claims) in runs(fleet).into_iter().filter(|(r, _)| !ends.contains(r)) {
         let left = claims.iter().map(|(_, c)| c.left).max().unwrap_or(0);
         // A claim of a first attempt that never began a step holds nothing to recover.
         let begun = claims
             .iter()
             .any(|(_, c)| c.seq > 0 || !c.fence.as_str().starts_with("1-"));
         let hosts: Vec<&str> = claims.iter().map(|(h, _)| h.as_str()).collect();
-        // `user@machine:pid:start`: people know the first part.
-        let who = claims[0]
-            .1
-            .who
-            .as_str()
-            .split(':')
-            .next()
-            .unwrap_or_default();
+        let who = person(claims[0].1);
         let hosts = hosts.join(" ");
         if left > 0 {
             out.push((
                 format!("run {run} of {who} holds {hosts}; its lease ends in {left} s unless it is renewed"),
-                format!("wait for its end: `deploy status {}`", setup.env),
+                format!(
+                    "wait for its end: `deploy status {}`; if its client is dead: `deploy resume {} {}`",
+                    setup.env, setup.env, setup.app
+                ),
             ));
         } else if begun {
             out.push((

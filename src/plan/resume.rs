@@ -5,12 +5,13 @@
 //! else goes forward where the new slot is fit, back where only the old one is, and touches nothing
 //! where neither is or where somebody else changed a load balancer.
 
-use std::collections::BTreeMap;
+mod settle;
 
-use crate::fleet::{Fleet, MemberState, Traffic};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fleet::{Fleet, Traffic};
 use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 
-use super::rolling::{self, Rolling};
 use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, switch};
 
 /// What the unfinished run wanted.
@@ -28,6 +29,12 @@ pub struct Unfinished {
     pub after: Option<Traffic>,
     /// The command that does it again, where what it left half done harms nothing.
     pub again: Option<&'static str>,
+    /// How it ended, where a host was told already: only the others are left to be told.
+    pub ended: Option<OutcomeKind>,
+    /// App hosts that a person has left out by name: unfit, and left as they are.
+    pub excluded: BTreeSet<HostName>,
+    /// Its gates were asked and have not passed: the new slot is not fit, whatever Docker says.
+    pub failed: bool,
 }
 
 /// Where a load balancer is on the way.
@@ -51,6 +58,10 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
     plan.before.clone_from(&run.before);
     plan.from = judge::shown_release(setup, fleet, &run.target);
     plan.old = setup.other(&run.target).cloned();
+    if let Some(ended) = run.ended {
+        told(&mut plan, setup, fleet, run, ended);
+        return Ok(plan);
+    }
     if let Some(again) = run.again {
         plan.end = OutcomeKind::Cancelled;
         plan.notes.push(format!(
@@ -59,9 +70,18 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
         ));
         return Ok(plan);
     }
+    silent(setup, fleet, run)?;
+    for host in run
+        .excluded
+        .iter()
+        .filter(|h| !fleet.hosts.contains_key(*h))
+    {
+        let note = format!("{host} does not answer and is left as it is");
+        plan.notes.push(note);
+    }
     // A restart or a repair works on the slot that serves: nothing there may be taken away.
     if let Some(before) = run.before.as_ref().filter(|t| t.reaches(&run.target)) {
-        settle(&mut plan, setup, fleet, run, before)?;
+        settle::settle(&mut plan, setup, fleet, run, before)?;
         return Ok(plan);
     }
     let places = places(setup, fleet, run)?;
@@ -70,7 +90,10 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
         unwind(&mut plan, setup, fleet, run);
         return Ok(plan);
     }
-    let unfit = judge::unfit(setup, fleet, &run.target);
+    let mut unfit = judge::unfit(setup, fleet, &run.target);
+    if run.failed {
+        unfit.push(format!("{} has not passed its gates", run.target));
+    }
     if unfit.is_empty() {
         forward(&mut plan, setup, fleet, run);
         return Ok(plan);
@@ -83,6 +106,51 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
         }
         Some((why, _)) => Err(neither(setup, unfit.into_iter().chain(why))),
         None => Err(neither(setup, unfit.into_iter())),
+    }
+}
+
+/// It ended and did not come to give every host back.
+fn told(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished, ended: OutcomeKind) {
+    let forward = matches!(ended, OutcomeKind::Succeeded | OutcomeKind::Staged);
+    let serves = if forward {
+        Some(&run.target)
+    } else {
+        plan.old.as_ref()
+    };
+    plan.to = serves.and_then(|slot| judge::shown_release(setup, fleet, slot));
+    plan.before
+        .clone_from(if forward { &run.after } else { &run.before });
+    plan.after.clone_from(&plan.before);
+    plan.end = ended;
+    plan.notes.push(format!(
+        "the run ended as {ended}; what is left is to give its hosts back"
+    ));
+}
+
+/// Every app host of the run answers, or was left out by name: what is not seen is not led to an end.
+fn silent(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<(), Refusal> {
+    let all: BTreeSet<&HostName> = setup.all_hosts().collect();
+    let mute = all
+        .into_iter()
+        .filter(|h| !fleet.hosts.contains_key(*h) && !run.excluded.contains(*h));
+    let reasons: Vec<(String, String)> = mute
+        .map(|host| {
+            let why = fleet
+                .silent
+                .get(host)
+                .map_or("it was not asked", String::as_str);
+            (
+                format!("{host} does not answer: {why}"),
+                format!("make it answer, or go on without it: --exclude {host}"),
+            )
+        })
+        .collect();
+    match Refusal::of(reasons) {
+        None => Ok(()),
+        Some(refusal) => Err(Refusal {
+            unknown: true,
+            ..refusal
+        }),
     }
 }
 
@@ -306,119 +374,6 @@ fn back(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished, old: &S
     }
     plan.after = Some(before);
     revert(plan, setup, fleet, run, &drained);
-}
-
-/// A run that went through the members of the active slot: whoever answers gets traffic, whoever
-/// does not is brought up again out of traffic and gated. No slot is left, none is taken back.
-fn settle(
-    plan: &mut Plan,
-    setup: &Setup,
-    fleet: &Fleet,
-    run: &Unfinished,
-    before: &Traffic,
-) -> Result<(), Refusal> {
-    let slot = &run.target;
-    plan.old = Some(slot.clone());
-    plan.to.clone_from(&plan.from);
-    plan.end = OutcomeKind::Cancelled;
-    let found = sends_to(setup, fleet, slot)?;
-    let all = setup.hosts(slot).cloned();
-    let (well, sick): (Vec<HostName>, Vec<HostName>) =
-        all.partition(|h| rolling::answers(setup, fleet, slot, h));
-    if well.is_empty() {
-        let why = judge::unfit(setup, fleet, slot);
-        return Err(neither(setup, why.into_iter()));
-    }
-    let mut kept = BTreeMap::new();
-    for host in &sick {
-        let view = fleet.hosts.get(host);
-        match view.and_then(|v| judge::recorded(v, slot)) {
-            Some(release) => kept.insert(host.clone(), release.label.id.clone()),
-            None => return Err(neither(setup, judge::unfit(setup, fleet, slot).into_iter())),
-        };
-    }
-    let generation = format!("{}.resume", before.generation);
-    let mut to = setup.all_to(slot, &generation);
-    for host in &sick {
-        to = Setup::with_member(&to, slot, host, MemberState::Drain, &generation);
-    }
-    let members = |t: &Traffic| t.groups.get(slot).cloned();
-    let settled = found.values().all(|t| members(t) == members(&to));
-    plan.after = Some(to.clone());
-    let mut rolling = Rolling::new(plan, setup, slot, to.clone(), &generation);
-    if !settled || !sick.is_empty() {
-        rolling.gate(well, None, true, "whoever answers gets the traffic");
-    }
-    if !settled {
-        let moves = found.into_iter().map(|(host, now)| Move {
-            host,
-            before: Some(now),
-            after: Some(to.clone()),
-        });
-        let shift = Action::Shift {
-            moves: moves.collect(),
-        };
-        let needs = std::mem::take(&mut rolling.last);
-        // Half done it is as good as what was found; the next resume goes on from there.
-        let why = "whoever does not answer gets none";
-        let shifted = rolling.plan.push(shift, Undo::Nothing, &needs, why);
-        rolling.last = vec![shifted];
-        if !sick.is_empty() {
-            rolling.drain(shifted);
-        }
-    }
-    for host in &sick {
-        rolling.member(host, &kept[host], "the run left it like this");
-    }
-    if plan.is_empty() {
-        let note = format!("{slot} serves on every member: nothing is left to do");
-        plan.notes.push(note);
-    }
-    Ok(())
-}
-
-/// What each load balancer does, where all send to this slot alone.
-fn sends_to(
-    setup: &Setup,
-    fleet: &Fleet,
-    slot: &SlotName,
-) -> Result<BTreeMap<HostName, Traffic>, Refusal> {
-    let mut out = BTreeMap::new();
-    let mut refusal = Refusal {
-        reasons: Vec::new(),
-        unknown: false,
-    };
-    for lb in &setup.balancers {
-        let running = fleet.balancers.get(&lb.host).and_then(|v| v.running.get());
-        match running {
-            Some(Some(t)) if t.sole() == Some(slot) => {
-                out.insert(lb.host.clone(), t.clone());
-            }
-            Some(other) => refusal.reasons.push((
-                format!(
-                    "load balancer {} was changed by somebody else since: it sends to {}",
-                    lb.host,
-                    judge::says(other.as_ref())
-                ),
-                format!(
-                    "nothing is touched; `deploy switch {} {} --to SLOT` sets all of them",
-                    setup.env, setup.app
-                ),
-            )),
-            None => {
-                refusal.unknown = true;
-                refusal.reasons.push((
-                    format!("load balancer {} does not say what it does", lb.host),
-                    "make it answer, then resume again".to_owned(),
-                ));
-            }
-        }
-    }
-    if refusal.reasons.is_empty() {
-        Ok(out)
-    } else {
-        Err(refusal)
-    }
 }
 
 fn gate(plan: &mut Plan, setup: &Setup, slot: &SlotName, release: Option<ReleaseId>) -> StepId {

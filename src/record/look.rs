@@ -365,7 +365,24 @@ impl Look {
                 .unwrap_or(0),
             owing: self.owing.clone(),
             last: self.last.as_ref().map(|c| c.run.clone()),
+            finished: self.finished(),
         }
+    }
+}
+
+impl Look {
+    /// How runs ended: the finished ones, and one that did not come to give the host back.
+    fn finished(&self) -> BTreeMap<RunId, OutcomeKind> {
+        let ended = self.history.iter().map(|e| (e.run.clone(), e.outcome));
+        let claim = self.claim.as_ref().map(|c| c.run.clone());
+        ended.chain(claim.zip(self.outcome)).collect()
+    }
+
+    /// A claim is there that cannot be read: nobody knows who may act.
+    #[must_use]
+    pub fn claim_damaged(&self) -> Option<&str> {
+        let mut damaged = self.damaged.iter();
+        damaged.find_map(|line| line.strip_prefix("claim "))
     }
 }
 

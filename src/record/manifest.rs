@@ -59,6 +59,9 @@ pub struct ManifestHost {
     pub name: HostName,
     /// Where it was reached, for the day it left the inventory.
     pub address: String,
+    /// The same for programs; null in manifests that were written before it was kept.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub reach: Value,
     /// Which machine answered there, where it had an id already.
     pub machine: Option<MachineId>,
     /// What it is to the run.

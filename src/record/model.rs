@@ -107,9 +107,7 @@ impl Host {
     /// Another boot: what ran is gone, leases end `ttl` after it.
     pub fn reboot(&mut self, boot: impl Into<String>, born: u64) {
         self.boot = boot.into();
-        self.born = born;
-        self.uptime = born;
-        self.locked = false;
+        (self.born, self.uptime, self.locked) = (born, born, false);
     }
 
     /// The script that runs is killed, and its children with it: the kernel frees the lock.
@@ -141,7 +139,18 @@ impl Host {
             seq: claim.seq,
             phase: claim.phase,
             left: with_left.then(|| self.left(claim)),
+            at: None,
+            past: false,
         }
+    }
+
+    /// Who held the host last, where nobody does now.
+    fn gone(&self) -> Option<Holder> {
+        let past = true;
+        (self.last.as_ref()).map(|c| Holder {
+            past,
+            ..self.holder(c, false)
+        })
     }
 
     /// Persons' locks, the environment's first.
@@ -266,7 +275,8 @@ impl Host {
                 self.lease(fence, claim.ttl);
                 RenewReply::Renewed
             }
-            claim => RenewReply::Lost(claim.map(|c| self.holder(&c, false))),
+            Some(claim) => RenewReply::Lost(Some(self.holder(&claim, false))),
+            None => RenewReply::Lost(self.gone()),
         }
     }
 
@@ -274,12 +284,13 @@ impl Host {
     ///
     /// # Errors
     /// The answer, where no body is to run.
+    #[expect(clippy::result_large_err, reason = "an answer, as the scripts give it")]
     pub fn begin(&mut self, ask: &StepAsk<'_>) -> Result<(), StepReply> {
         if self.locked {
             return Err(StepReply::Busy);
         }
         let Some(mut claim) = self.claim.clone() else {
-            return Err(StepReply::Lost(None));
+            return Err(StepReply::Lost(self.gone()));
         };
         if claim.fence != ask.id.fence {
             return Err(StepReply::Lost(Some(self.holder(&claim, false))));
@@ -361,7 +372,7 @@ impl Host {
         let untouched = claim.seq == 0 && attempt(&claim.fence) == Some(1);
         if claim.fence != what.expected
             || (!what.force && self.left(&claim) > 0)
-            || (claim.run != id.run && !untouched)
+            || (claim.run != id.run && !untouched && !what.displace)
         {
             return TakeReply::Held(self.holder(&claim, true));
         }
@@ -374,6 +385,8 @@ impl Host {
         }
         self.taken_from
             .insert(id.fence.clone(), (claim.seq, claim.phase));
+        self.manifests
+            .extend(what.manifest.as_ref().map(|_| id.run.clone()));
         self.lease(&id.fence, u64::from(id.ttl_secs));
         self.claim = Some(Self::fresh(id));
         TakeReply::Taken {
@@ -403,10 +416,8 @@ impl Host {
             return ReleaseReply::Busy;
         }
         let Some(claim) = self.claim.clone() else {
-            return ReleaseReply::Released {
-                again: true,
-                told: true,
-            };
+            let (again, told) = (true, true);
+            return ReleaseReply::Released { again, told };
         };
         if claim.fence != *fence {
             return ReleaseReply::Lost(Some(self.holder(&claim, false)));
@@ -425,10 +436,8 @@ impl Host {
         self.running.remove(&claim.run);
         self.leases.clear();
         self.last = self.claim.take();
-        ReleaseReply::Released {
-            again: false,
-            told: true,
-        }
+        let (again, told) = (false, true);
+        ReleaseReply::Released { again, told }
     }
 
     /// `unclaim`.
@@ -464,9 +473,8 @@ impl Host {
     /// `hold`.
     pub fn hold(&mut self, hold: Hold) -> HoldReply {
         self.made = true;
-        let wall = self.wall;
         let held = self.holds.get(hold.level.word());
-        match held.filter(|h| h.until.is_none_or(|until| until > wall)) {
+        match held.filter(|h| h.until.is_none_or(|until| until > self.wall)) {
             Some(held) => HoldReply::Held(held.clone()),
             None => {
                 self.holds.insert(hold.level.word(), hold);

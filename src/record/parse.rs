@@ -196,6 +196,8 @@ impl Holder {
             seq: reply.word("seq")?.parse().ok()?,
             phase: reply.word("phase")?.parse().ok()?,
             left: reply.word("left").and_then(|l| l.parse().ok()),
+            at: reply.word("at").and_then(|a| a.parse().ok()),
+            past: reply.end.iter().any(|w| w == "past"),
         })
     }
 }

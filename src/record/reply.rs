@@ -156,6 +156,10 @@ pub struct Holder {
     pub phase: Phase,
     /// Seconds until its lease ends, where that was asked; 0 = over.
     pub left: Option<u64>,
+    /// When it took the host, where the answer says: seconds since the epoch by the host's clock.
+    pub at: Option<i64>,
+    /// It has given the host back since.
+    pub past: bool,
 }
 
 /// Answer to `claim`.
@@ -262,6 +266,7 @@ pub enum ReleaseReply {
 
 /// Answer to `peek`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one answer at a time")]
 pub enum PeekReply {
     /// Nobody holds the host.
     Free,

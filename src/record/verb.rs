@@ -253,6 +253,7 @@ pub fn step(scope: &Scope, id: &ClaimId, seq: u64, body: &Body) -> Script {
         .args(body.args.clone());
     script.data.clone_from(&body.data);
     script.tied = body.tied;
+    script.quiet = body.quiet;
     script.root |= body.root;
     script.limit = body.limit + AROUND_STEP;
     script
@@ -267,13 +268,19 @@ pub struct Take {
     pub force: bool,
     /// End the step that still runs, whatever it is. A pull is ended in any case.
     pub kill: bool,
+    /// Take it from another run though that has begun something (`--take-over` of a switch or a
+    /// rollback).
+    pub displace: bool,
+    /// What the run that takes it wants, where the host does not have that yet.
+    pub manifest: Option<Manifest>,
 }
 
 /// Takes over a claim that somebody left, with a new fence. Another run than the one that holds it
-/// gets it only where nothing was begun.
+/// gets it only where nothing was begun, or where it displaces it.
 #[must_use]
 pub fn take(scope: &Scope, id: &ClaimId, what: &Take) -> Script {
-    scope.script("take", &[LIB, TAKE]).args([
+    let manifest = what.manifest.as_ref().map(Manifest::to_bytes);
+    let mut script = scope.script("take", &[LIB, TAKE]).args([
         what.expected.as_str(),
         id.run.as_str(),
         id.fence.as_str(),
@@ -281,7 +288,11 @@ pub fn take(scope: &Scope, id: &ClaimId, what: &Take) -> Script {
         id.who.as_str(),
         yes(!what.force),
         yes(what.kill),
-    ])
+        yes(what.displace),
+        &manifest.as_ref().map_or(0, Vec::len).to_string(),
+    ]);
+    script.data = manifest.unwrap_or_default();
+    script
 }
 
 /// Gives the host back: how the run ended, its line of history, then the claim goes.

@@ -53,7 +53,7 @@ impl Paint {
             | OutcomeKind::Cancelled
             | OutcomeKind::RolledBack
             | OutcomeKind::Aborted => Self::Warn,
-            OutcomeKind::Failed | OutcomeKind::Mixed => Self::Bad,
+            OutcomeKind::Failed | OutcomeKind::Mixed | OutcomeKind::Unfinished => Self::Bad,
         }
     }
 }

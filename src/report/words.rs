@@ -173,6 +173,9 @@ pub fn person(who: &Actor) -> &str {
     who.as_str().split(':').next().unwrap_or_default()
 }
 
+/// What the log says when the terminal goes away.
+pub const HUNG_UP: &str = "the terminal is gone: the run goes on to its end";
+
 /// What the screen says when a signal arrives: first, second, third time.
 #[must_use]
 pub fn interrupted(times: usize) -> &'static str {
@@ -182,8 +185,8 @@ pub fn interrupted(times: usize) -> &'static str {
              press again to stop without putting back"
         }
         2 => {
-            "stopping without putting back: hosts stay as they are, and their record says where \
-             the run stopped; press again to leave at once"
+            "stopping without putting back: hosts stay as they are, and `deploy resume` finishes \
+             it or takes it back; press again to leave at once"
         }
         _ => "leaving at once: what runs on the hosts goes on to its end",
     }

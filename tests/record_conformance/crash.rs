@@ -55,6 +55,8 @@ fn take(from: &ClaimId) -> Verb {
         expected: from.fence.clone(),
         force: true,
         kill: false,
+        displace: false,
+        manifest: None,
     };
     Verb::Take {
         id: id("r-1", "2-b"),

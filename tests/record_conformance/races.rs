@@ -21,6 +21,8 @@ pub fn take(bench: &Bench, id: &ClaimId, expected: &ClaimId, kill: bool) -> Take
         expected: expected.fence.clone(),
         force: true,
         kill,
+        displace: false,
+        manifest: None,
     };
     parse::take(&bench.ask(verb::take(&bench.scope, id, &what))).unwrap()
 }
@@ -228,6 +230,8 @@ fn a_take_over_ends_a_pull_waits_for_other_steps_and_kills_when_asked() {
                 expected: run.fence.clone(),
                 force: true,
                 kill,
+                displace: false,
+                manifest: None,
             };
             let reply = bench.send(verb::take(&bench.scope, &next, &what)).await;
             let reply = parse::take(&reply.unwrap()).unwrap();

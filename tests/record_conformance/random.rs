@@ -4,7 +4,7 @@ use deploy::name::OutcomeKind;
 use deploy::record::{ClaimId, HoldLevel, Take};
 
 use super::bench::{Bench, Disk, Shell, long};
-use super::verbs::{Verb, id, model};
+use super::verbs::{Verb, id, model, upload};
 
 /// A small generator of numbers; the seed says all.
 pub struct Dice(u64);
@@ -70,6 +70,8 @@ fn verb(dice: &mut Dice, now: &mut ClaimId, seq: &mut u64) -> Verb {
                 expected: who.fence,
                 force: dice.one_in(2),
                 kill: false,
+                displace: dice.one_in(3),
+                manifest: dice.one_in(2).then(|| upload(&other).manifest).flatten(),
             };
             *now = other.clone();
             Verb::Take { id: other, what }

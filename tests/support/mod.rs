@@ -4,6 +4,7 @@
 //! asserts on `Summary`. To add a fault: `script/fleet` first, then `Fleet::fault` carries it.
 
 pub mod blocks;
+pub mod journal;
 pub mod load;
 pub mod project;
 pub mod shop;

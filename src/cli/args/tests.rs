@@ -90,6 +90,9 @@ fn every_command_has_its_form() {
         "logs staging --tail all",
         "restart staging app",
         "lock staging -m year-end",
+        "rollback staging app --take-over -m night",
+        "switch staging app --to blue --take-over -m night",
+        "resume staging app --host ops@web1:2222 --exclude web2 --exclude web3",
         "lock staging app -m year-end --until 18:00",
         "unlock staging app",
         "unlock staging",
@@ -191,9 +194,9 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       3    there is something to change, where it was asked to tell (plan --exit-code)
       4    refused: another run, a hold, a load balancer that was broken before
       5    traffic was moved and moved back
-      6    mixed: hosts differ and a person is needed
+      6    mixed: hosts differ and a person is needed; unfinished: `deploy resume` is needed
       7    could not tell: a host, load balancer or registry did not answer
-      130  stopped by Ctrl-C, all put back (143: by SIGTERM or a closed terminal)
+      130  stopped by Ctrl-C, all put back (143: by SIGTERM)
       Where several apply: 6, then 7, 5, 1, 3.
 
     Hosts are reached as by `ssh`: your configuration, agent and known_hosts.
@@ -220,6 +223,8 @@ fn each_command_has_its_own_help() {
           --to <SLOT>          Switch to this slot, whichever it is
           --force              Even where the slot is not fit: that is named, then it is done; needs
                                --to and -m
+          --take-over          Even where another run holds the hosts: it ends by it, and is named;
+                               needs -m
       -h, --help               Print help
 
     Options of every command:

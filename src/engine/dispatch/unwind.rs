@@ -45,6 +45,7 @@ impl Dispatcher {
             .filter(|(_, p)| **p != Progress::Waiting)
             .map(|(id, _)| *id)
             .collect();
+        self.halves();
         let kept = self.kept(&begun);
         let mut lines = BTreeMap::new();
         for step in self.plan.steps.iter().filter(|s| begun.contains(&s.id)) {
@@ -54,6 +55,11 @@ impl Dispatcher {
                     actions.clone()
                 }
                 _ => Vec::new(),
+            };
+            let left = if self.log.mixed.is_empty() {
+                left
+            } else {
+                Vec::new()
             };
             lines.insert(
                 step.id,
@@ -70,6 +76,20 @@ impl Dispatcher {
                 hint: String::new(),
             }));
         }
+    }
+
+    /// A switch that failed half-way and has no way back leaves load balancers that differ: nothing
+    /// more is touched.
+    fn halves(&mut self) {
+        let shifts = self.plan.steps.iter().filter_map(|s| match &s.action {
+            Action::Shift { moves } if s.undo == Undo::NeverBack => Some((s.id, moves)),
+            _ => None,
+        });
+        let failed = shifts.filter(|(id, _)| self.steps.get(id) == Some(&Progress::Failed));
+        let hosts: Vec<HostName> = failed
+            .flat_map(|(_, moves)| moves.iter().map(|m| m.host.clone()))
+            .collect();
+        self.log.mixed.extend(hosts);
     }
 
     /// Steps that a begun step which is never taken back was built on: they stay done as well.

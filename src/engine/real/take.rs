@@ -1,40 +1,45 @@
-//! Taking over what another attempt holds.
+//! Taking over what another attempt, or another run, holds.
 
-use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{Real, refused, run};
 use crate::engine::remote::{ClaimEnd, Trouble};
 use crate::engine::site::Machine;
-use crate::name::{Fence, HostName};
-use crate::record::{self, Take, TakeReply, verb};
+use crate::name::Fence;
+use crate::record::{self, Phase, Take, TakeReply, verb};
 
-/// Seconds that a step which still runs on a host is waited for.
-const STILL_RUNNING: u32 = 120;
+/// Seconds that a step which still runs on a host is waited for where its own limit is shorter.
+const STILL_RUNNING: i64 = 120;
+/// Seconds that it may take to end beyond its limit: from TERM to KILL, and a slow host.
+const BEYOND: i64 = 20;
 
 impl Real {
-    /// Takes a claim over and looks again; `None` where nobody holds the host any more. A step that
-    /// still runs there is waited for: it ends by itself, and what it did is seen afterwards.
+    /// Takes a claim over; a holder where it cannot be had. A step that still runs there is waited
+    /// for: it ends by itself or by its limit, and what it did is seen afterwards.
     pub(super) async fn take(
         &self,
         machine: &Machine,
-        host: &HostName,
         expected: &Fence,
         force: bool,
     ) -> Result<Option<ClaimEnd>, Trouble> {
+        let displace = !self.over.displaced.is_empty();
         let what = Take {
             expected: expected.clone(),
             force,
             kill: false,
+            displace,
+            manifest: displace.then(|| self.manifest.clone()),
         };
-        for _ in 0..STILL_RUNNING {
+        let mut waited = 0;
+        loop {
             let reply = run(machine, verb::take(&machine.scope, &self.id, &what)).await?;
             match record::parse::take(&reply).map_err(refused)? {
-                TakeReply::Taken { .. } => {
-                    let seen = machine.look().await.map_err(Trouble::Silent)?;
-                    let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen.into_fleet(host, &mut fresh);
-                    return Ok(Some(ClaimEnd::Taken));
+                TakeReply::Taken { phase, .. } => {
+                    if phase == Phase::Begun {
+                        self.open.store(true, Ordering::Relaxed);
+                    }
+                    return Ok(None);
                 }
                 TakeReply::Held(h) => {
                     return Ok(Some(ClaimEnd::Held {
@@ -45,11 +50,17 @@ impl Real {
                     }));
                 }
                 TakeReply::Free => return Ok(None),
-                TakeReply::Busy { .. } => tokio::time::sleep(Duration::from_secs(1)).await,
+                TakeReply::Busy { step, ends, .. } => {
+                    self.open.store(true, Ordering::Relaxed);
+                    if waited >= STILL_RUNNING && ends < -BEYOND {
+                        return Err(Trouble::Refused(format!(
+                            "step {step} of the run still runs there, beyond its limit"
+                        )));
+                    }
+                    waited += 1;
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
             }
         }
-        Err(Trouble::Refused(
-            "a step of the run still runs there".to_owned(),
-        ))
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
         ManifestHost {
             name: name.clone(),
             address: m.address.clone(),
+            reach: serde_json::to_value(&m.reach).unwrap_or_default(),
             machine: machine.flatten(),
             role: match (m.app, m.balancer.is_some()) {
                 (true, true) => Role::Both,
@@ -75,6 +76,11 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
             });
         entry.hosts.push(lb.host.clone());
     }
+    let targets: BTreeMap<_, _> = site
+        .machines
+        .iter()
+        .filter_map(|(name, m)| Some((name, &m.balancer.as_ref()?.1)))
+        .collect();
     let value = |t: &Option<crate::fleet::Traffic>| serde_json::to_value(t).unwrap_or_default();
     let by_balancer = |t: &Option<crate::fleet::Traffic>| {
         balancers
@@ -112,7 +118,12 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
         jobs: Vec::new(),
         bake_secs: setup.bake.as_secs(),
         stop_secs: 0,
-        more: serde_json::json!({ "setup": setup, "plan": plan.to_string() }),
+        more: serde_json::json!({
+            "setup": setup,
+            "plan": plan.to_string(),
+            "targets": targets,
+            "displaced": meta.over.displaced,
+        }),
     }
 }
 
@@ -172,6 +183,10 @@ pub(super) fn entry(
                 ms: millis(time),
             })
             .collect(),
-        more: serde_json::Value::Null,
+        more: if meta.overridden.is_empty() {
+            serde_json::Value::Null
+        } else {
+            serde_json::json!({ "overridden": meta.overridden })
+        },
     }
 }

@@ -111,6 +111,11 @@ pub enum Blow {
     Hiccup(HostName),
     /// The watcher on the host says nothing more.
     Mute(HostName),
+    /// The client dies. What it sent goes on; whether the last words were sent, `sent` says.
+    Killed {
+        /// They were.
+        sent: bool,
+    },
 }
 
 impl Blow {
@@ -124,6 +129,8 @@ impl Blow {
             Self::Unwell(_) => "unwell",
             Self::Hiccup(_) => "hiccup",
             Self::Mute(_) => "mute",
+            Self::Killed { sent: true } => "killed after",
+            Self::Killed { sent: false } => "killed before",
         }
     }
 }

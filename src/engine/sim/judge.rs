@@ -10,7 +10,7 @@ use crate::engine::dispatch::Log;
 use crate::engine::remote::Work;
 use crate::fleet::Traffic;
 use crate::name::{HostName, Outcome, OutcomeKind, SlotName};
-use crate::plan::{Action, Undo};
+use crate::plan::{Action, PlanKind, Undo};
 
 const FRESH: Duration = Duration::from_secs(2);
 
@@ -108,7 +108,10 @@ pub fn on_effect(play: &Play<'_>, act: &Act) -> Result<(), String> {
 /// I3: the slot that the switch leaves is not changed as long as the run runs.
 fn untouchable(play: &Play<'_>, slot: &SlotName) -> Result<(), String> {
     let plan = &play.stage.plan;
-    let leaves = plan.commit.is_some() && plan.old.as_ref() == Some(slot) && plan.target != *slot;
+    // Whoever leads an unfinished run back leaves the slot that it wanted.
+    let led_back = plan.kind == PlanKind::Resume;
+    let old = plan.old.as_ref() == Some(slot) && plan.target != *slot;
+    let leaves = plan.commit.is_some() && old && !led_back;
     if leaves {
         return Err(format!("the old slot {slot} is changed"));
     }
@@ -216,7 +219,9 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
     let kind = outcome.kind;
     let result = match kind {
         OutcomeKind::Superseded if play.lost => return Ok(()),
-        OutcomeKind::Cancelled if log.unfinished => return Ok(()),
+        OutcomeKind::Unfinished if log.unfinished || play.dead => return Ok(()),
+        // What a resumed run comes to is judged by what the first one wanted: see `after`.
+        _ if play.stage.plan.kind == PlanKind::Resume && !play.lost => return Ok(()),
         _ if play.lost => Err("the claim was lost and the run says something else".to_owned()),
         OutcomeKind::Succeeded | OutcomeKind::Staged => {
             good(play).and_then(|()| debts::at_success(play, log))

@@ -1,5 +1,7 @@
 //! One run: events in, work out, the model changed, the invariants asked after each event.
 
+mod blows;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -54,6 +56,10 @@ pub struct Ended {
     /// Work in the order in which it was asked for.
     pub work: Vec<(&'static str, HostName, u32, Work)>,
     pub took: Duration,
+    /// What is there then.
+    pub model: Model,
+    /// Work that was under way when the client died.
+    pub open: Vec<&'static str>,
 }
 
 pub struct Play<'a> {
@@ -71,6 +77,9 @@ pub struct Play<'a> {
     /// Load balancers that were asked to take their traffic back and have not said yes.
     pub unrestored: BTreeSet<HostName>,
     pub lost: bool,
+    /// The client died.
+    pub dead: bool,
+    open: Vec<&'static str>,
     dispatcher: Dispatcher,
     queue: BTreeMap<(Duration, u64), Event>,
     number: u64,
@@ -106,6 +115,8 @@ pub fn play(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Res
         faulty: BTreeSet::new(),
         unrestored: BTreeSet::new(),
         lost: false,
+        dead: false,
+        open: Vec::new(),
         dispatcher: Dispatcher::new(stage.plan.clone(), stage.book()),
         queue: BTreeMap::new(),
         number: 0,
@@ -144,7 +155,7 @@ impl Play<'_> {
         let outcome = self.ended.clone().ok_or("no end")?;
         judge::at_end(&self, &outcome, self.dispatcher.log())?;
         // Nothing is asked for after the end, whatever still arrives.
-        let late: Vec<u64> = self.acts.keys().copied().collect();
+        let late: Vec<u64> = self.acts.keys().copied().filter(|_| !self.dead).collect();
         for token in late {
             let end = Ok(Answer::Done(String::new()));
             if !self
@@ -160,6 +171,8 @@ impl Play<'_> {
             hit: self.hit,
             work: self.work,
             took: self.now,
+            model: self.model,
+            open: self.open,
         })
     }
 
@@ -450,42 +463,6 @@ impl Play<'_> {
         }
         let asker = asker.clone();
         self.tell(In::Seen { asker, seen })
-    }
-
-    fn blow(&mut self, blow: Blow) -> Result<(), String> {
-        let target = self.stage.plan.target.clone();
-        let hit = |play: &mut Self, host: &HostName, change: fn(&mut Slot)| {
-            change(play.model.slot(host, &target));
-            play.hurt.insert(host.clone(), play.now);
-        };
-        match &blow {
-            Blow::Signal => {
-                self.signals += 1;
-                return self.tell(In::Signal(self.signals));
-            }
-            Blow::Doubt => return self.tell(In::LeaseDoubtful),
-            Blow::Taken(host) => {
-                self.lost = true;
-                let by = "run r-2".to_owned();
-                return self.tell(In::Lost {
-                    host: host.clone(),
-                    by,
-                });
-            }
-            Blow::Ends(host) => hit(self, host, |s| {
-                (s.up, s.well) = (false, false);
-                s.restarts += 1;
-            }),
-            Blow::Restarts(host) => hit(self, host, |s| s.restarts += 1),
-            Blow::Unwell(host) => hit(self, host, |s| s.well = false),
-            Blow::Hiccup(host) => {
-                self.hiccup.insert(host.clone());
-            }
-            Blow::Mute(host) => {
-                self.mute.insert(host.clone());
-            }
-        }
-        Ok(())
     }
 
     /// Whether a member was hurt so lately that nobody can know yet.

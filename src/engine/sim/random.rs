@@ -8,8 +8,27 @@ use super::play::{Ended, play};
 use super::stage::{self, Stage};
 use super::tests::{Broken, blows, one, singles};
 
-/// How many random schedules a test run plays.
+/// How many random schedules a test run plays, and a long one.
 const SCHEDULES: u64 = 12_000;
+const LONG: u64 = 1_000_000;
+
+/// Whether this is a long test run.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how much is tested is told from outside"
+)]
+pub fn long() -> bool {
+    std::env::var("DEPLOY_LONG").is_ok_and(|v| v == "1")
+}
+
+/// The one schedule that is wanted again.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which one is tested is told from outside"
+)]
+pub fn seed() -> Option<u64> {
+    std::env::var("DEPLOY_SEED").ok()?.parse().ok()
+}
 
 /// Plays one random schedule; the seed says everything.
 fn random(stages: &[Stage], seed: u64) -> Result<Ended, String> {
@@ -26,10 +45,10 @@ fn random(stages: &[Stage], seed: u64) -> Result<Ended, String> {
         .map_err(|why| format!("seed {seed}: {}: {why} {:?}", stage.name, faults.blows))
 }
 
-/// To play one schedule again, put its seed here.
+/// To play one schedule again: `DEPLOY_SEED=N`.
 #[test]
 fn one_seed_again() {
-    let ended = random(&stage::all(), 1);
+    let ended = random(&stage::all(), seed().unwrap_or(1));
     assert!(ended.is_ok(), "{}", ended.unwrap_err());
 }
 
@@ -57,7 +76,8 @@ fn schedules(
 
 #[test]
 fn random_schedules_keep_every_invariant() {
-    let halves = [(0, SCHEDULES / 2), (SCHEDULES / 2, SCHEDULES)];
+    let all = if long() { LONG } else { SCHEDULES };
+    let halves = [(0, all / 2), (all / 2, all)];
     let threads = halves.map(|(from, to)| std::thread::spawn(move || schedules(from, to)));
     let mut seen: BTreeMap<_, BTreeMap<&'static str, u32>> = BTreeMap::new();
     for thread in threads {

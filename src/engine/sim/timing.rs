@@ -3,8 +3,12 @@
 use std::time::Duration;
 
 use super::fault::{Blow, Fault, Faults};
+use super::model::Model;
 use super::play::{Ended, play};
 use super::stage::{self, Stage};
+use crate::balancer::Verdict;
+use crate::engine::dispatch::{Dispatcher, In, Out};
+use crate::engine::remote::{Answer, Seen, Work};
 use crate::name::{HostName, OutcomeKind};
 
 fn of(name: &str) -> Stage {
@@ -81,4 +85,100 @@ fn traffic_goes_back_at_once_though_drains_take_long() {
         "{:?}",
         ended.took
     );
+}
+
+/// A dispatcher that is told of a fleet in which all goes well, by hand.
+struct Hand {
+    stage: Stage,
+    model: Model,
+    dispatcher: Dispatcher,
+    /// Work that waits for its answer.
+    open: Vec<(u64, HostName, Work)>,
+    shifts: usize,
+}
+
+impl Hand {
+    fn tell(&mut self, input: In, now: Duration) {
+        for out in self.dispatcher.handle(input, now) {
+            if let Out::Act { token, host, work } = out {
+                self.shifts += usize::from(matches!(work, Work::Shift(_)));
+                self.model.apply(&host, &work, true);
+                self.open.push((token, host, work));
+            }
+        }
+    }
+
+    /// Every watcher says that all is well.
+    fn well(&mut self, now: Duration) {
+        let slot = self.stage.plan.target.clone();
+        let members: Vec<HostName> = self.stage.world.setup.hosts(&slot).cloned().collect();
+        for member in &members {
+            let list = self.model.containers(member, &slot);
+            self.seen(member, Seen::Containers(list), now);
+            for asker in [member, &h("lb1"), &h("lb2")] {
+                let word = Seen::Gate {
+                    member: (asker != member).then(|| member.clone()),
+                    gate: 0,
+                    ok: true,
+                    detail: "HTTP 200".into(),
+                };
+                self.seen(asker, word, now);
+            }
+        }
+    }
+
+    fn seen(&mut self, asker: &HostName, seen: Seen, now: Duration) {
+        let asker = asker.clone();
+        self.tell(In::Seen { asker, seen }, now);
+    }
+
+    /// Answers the open work that `which` chooses.
+    fn answer(&mut self, which: impl Fn(&HostName, &Work) -> bool, now: Duration) {
+        while let Some(i) = self.open.iter().position(|(_, h, w)| which(h, w)) {
+            let (token, _, work) = self.open.remove(i);
+            let end = Ok(match work {
+                Work::Prepare(_) | Work::Shift(_) => {
+                    Answer::Balancer(Verdict::Converged { at: 0.0 })
+                }
+                _ => Answer::Done(String::new()),
+            });
+            self.tell(In::Answer { token, end }, now);
+        }
+    }
+}
+
+/// The client stands still for three seconds; what its watchers said before waits for it, and says
+/// nothing about now.
+#[test]
+fn a_client_that_was_frozen_does_not_believe_the_words_that_waited_for_it() {
+    let stage = of("deploy");
+    let mut hand = Hand {
+        model: Model::of(&stage.world),
+        dispatcher: Dispatcher::new(stage.plan.clone(), stage.book()),
+        stage,
+        open: Vec::new(),
+        shifts: 0,
+    };
+    let held = |host: &HostName, work: &Work| *host == h("lb1") && matches!(work, Work::Prepare(_));
+    hand.tell(In::Begin, Duration::ZERO);
+    let mut now = Duration::ZERO;
+    for _ in 0..40 {
+        now += Duration::from_millis(200);
+        hand.answer(|host, work| !held(host, work), now);
+        hand.well(now);
+    }
+    assert_eq!(
+        (hand.shifts, hand.open.len()),
+        (0, 1),
+        "only one check is open"
+    );
+    now += Duration::from_secs(3);
+    hand.well(now);
+    hand.answer(held, now);
+    assert_eq!(hand.shifts, 0, "it switched on old words");
+    for _ in 0..6 {
+        now += Duration::from_millis(200);
+        hand.well(now);
+    }
+    assert_eq!(hand.shifts, 2, "fresh words are believed again");
 }

@@ -18,6 +18,8 @@ pub fn pull(images: &[String]) -> Body {
         [image.clone(), tag]
     }));
     body.limit = Duration::from_secs(1800);
+    // Docker says a word at each layer; a registry that is cut off makes it silent for longer.
+    body.quiet = Some(Duration::from_secs(600));
     body.follow = true;
     body.tied = true;
     body

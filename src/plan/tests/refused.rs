@@ -208,7 +208,7 @@ fn an_app_behind_no_load_balancer() {
 }
 
 fn begin(w: &World, kind: PlanKind) -> String {
-    match may_begin(&w.setup, &w.fleet, kind) {
+    match may_begin(&w.setup, &w.fleet, kind, &[]) {
         Ok(notes) => format!("may begin: {}", notes.join("; ")),
         Err(refusal) => refusal.text(),
     }
@@ -223,7 +223,7 @@ fn another_run_is_named_with_its_person_and_lease() {
     w.lb("lb1").record.claim = Some(claim(0, 12));
     insta::assert_snapshot!(begin(&w, PlanKind::Deploy), @"
     run r-7f3a of ann@bastion1 holds web1 web2 lb1; its lease ends in 41 s unless it is renewed
-      hint: wait for its end: `deploy status staging`
+      hint: wait for its end: `deploy status staging`; if its client is dead: `deploy resume staging app`
     ");
     // A plan can be made all the same: the look stays honest, and under its own claim a run plans again.
     assert!(

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::{Known, Traffic};
 use crate::name::OutcomeKind;
@@ -21,6 +21,9 @@ fn deploy(w: &World) -> Unfinished {
         after: Some(w.setup.all_to(&target, "g1")),
         target,
         again: None,
+        ended: None,
+        excluded: BTreeSet::new(),
+        failed: false,
     }
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::fleet::MemberState;
 use crate::plan::fixture::{World, host, id, slot, text};
 use crate::plan::resume::{Unfinished, resume};
@@ -12,6 +14,9 @@ fn restart(w: &World) -> Unfinished {
         before: Some(w.setup.all_to(&slot("blue"), "g0")),
         after: Some(w.setup.all_to(&slot("blue"), "g1.4")),
         again: None,
+        ended: None,
+        excluded: BTreeSet::new(),
+        failed: false,
     }
 }
 

@@ -74,6 +74,26 @@ holder() {
   holder="run=$c_run fence=$c_fence who=$c_who seq=$c_seq phase=$c_phase"
 }
 
+# taken_at: when that claim was taken, by this host's clock, as one more word of the holder.
+taken_at() {
+  at=
+  read -r at _ <<WORDS
+$(stat -c %Y "runs/$c_run/was.$c_fence" 2>/dev/null || stat -c %Y "runs/$c_run/manifest" 2>/dev/null)
+WORDS
+  holder="$holder${at:+ at=$at}"
+}
+# gone: nobody holds the host; who did last, into holder.
+gone() {
+  holder=
+  first last || return 0
+  read -r _ c_run c_fence _ c_seq c_phase c_who _ <<LINE
+$line
+LINE
+  holder
+  taken_at
+  holder="$holder past"
+}
+
 # lease_left: seconds until it is polite to take over, into left. A lease of another boot,
 # or an unreadable one, ends ttl seconds after this boot.
 lease_left() {

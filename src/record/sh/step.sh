@@ -17,8 +17,9 @@ if [ "$size" -gt 0 ]; then
 fi
 
 lock 2 || refuse busy
-load || refuse lost
+load || { gone; refuse lost $holder; }
 holder
+[ "$c_fence" = "$fence" ] || taken_at
 [ "$c_fence" = "$fence" ] || refuse lost $holder
 if [ "$seq" = "$c_seq" ]; then
   exec 9>&-

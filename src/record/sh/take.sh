@@ -1,19 +1,32 @@
-# take EXPECTED RUN FENCE TTL WHO POLITE KILL: another fence on a claim that somebody left.
-# POLITE: yes = only when the lease is over. KILL: yes = end a step that still runs, whatever it is.
-expected=$1 run=$2 fence=$3 ttl=$4 who=$5 polite=$6 kill=$7
+# take EXPECTED RUN FENCE TTL WHO POLITE KILL DISPLACE SIZE: another fence on a claim that somebody
+# left. POLITE: yes = only when the lease is over. KILL: yes = end a step that still runs, whatever it
+# is. DISPLACE: yes = also from another run that has begun something. Data: the manifest of RUN, where
+# it is not there yet; it is there before the claim is.
+expected=$1 run=$2 fence=$3 ttl=$4 who=$5 polite=$6 kill=$7 displace=$8 size=$9
 { cd "$dir"; } 2>/dev/null || end free
+stage=
+if [ "$size" -gt 0 ]; then
+  stage=in.$fence.$$
+  { mkdir "$stage" && take_data "$size" >"$stage/manifest" && data_ok "$stage/manifest"; } 2>/dev/null ||
+    { rm -rf "$stage"; end error upload; }
+fi
+no() {
+  [ -z "$stage" ] || rm -rf "$stage"
+  end "$@"
+}
 may_take() {
-  load || end free
+  load || no free
   if [ "$c_fence" = "$fence" ]; then
     first "runs/$run/was.$fence" || line=claimed@0
-    end ok was=$line again
+    no ok was=$line again
   fi
   lease_left
   holder
-  [ "$c_fence" = "$expected" ] || end held $holder left=$left
-  [ "$polite" = no ] || [ "$left" -le 0 ] || end held $holder left=$left
-  # Another run may only replace one that has not begun anything.
-  [ "$run" = "$c_run" ] || case $c_seq.$c_fence in 0.1-*) ;; *) end held $holder left=$left ;; esac
+  [ "$c_fence" = "$expected" ] || no held $holder left=$left
+  [ "$polite" = no ] || [ "$left" -le 0 ] || no held $holder left=$left
+  # Another run may only replace one that has not begun anything, unless a person says so.
+  [ "$run" = "$c_run" ] || [ "$displace" = yes ] ||
+    case $c_seq.$c_fence in 0.1-*) ;; *) no held $holder left=$left ;; esac
 }
 # Those that hold the lock on descriptor 9; one that waits for it shows no `lock:` line.
 lock_holders() {
@@ -30,7 +43,7 @@ lock_holders() {
 # What runs: the step's name and how long it may still take.
 busy() {
   for p in $(lock_holders); do printf 'pid %s\n' "$p"; done
-  end busy step=$n_name ends=$n_left
+  no busy step=$n_name ends=$n_left
 }
 running_step() {
   n_seq= n_name=- n_tied=no n_limit=0 n_up=0 n_dot=
@@ -56,10 +69,14 @@ if ! lock 0; then
 fi
 may_take
 was=$c_phase@$c_seq
-[ -d "runs/$run" ] || mkdir -p "runs/$run" 2>/dev/null || end error write
+[ -d "runs/$run" ] || mkdir -p "runs/$run" 2>/dev/null || no error write
+if [ -n "$stage" ]; then
+  sync "$stage/manifest" && mv -f "$stage/manifest" "runs/$run/manifest" &&
+    sync runs "runs/$run" || no error write
+fi
 c_run=$run c_fence=$fence c_ttl=$ttl c_who=$who
 { printf '%s\n' "$was" >"runs/$run/was.$fence"; } 2>/dev/null
 lease_set "$fence" "$ttl" && note "take $expected $fence $run $who was=$was up=$up" &&
   stage_claim 0 claimed && sync claim.new journal && mv -f claim.new claim && sync . ||
-  end error write
-end ok was=$was
+  no error write
+no ok was=$was

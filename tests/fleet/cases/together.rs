@@ -1,5 +1,7 @@
-//! Two apps behind the same load balancers, on the same hosts, deployed in the same second.
+//! Storms: two apps behind the same load balancers deployed in the same second, twenty times; a client that dies at
+//! every line of the journal.
 
+use crate::claims::{die_and_resume, quick, race};
 use crate::support::load::Load;
 use crate::support::shop::{FIRST, LBS, SECOND, Shop};
 use crate::support::tool::Answer;
@@ -76,4 +78,22 @@ fn two_apps_in_the_same_second_do_not_disturb_each_other() {
     for load in loads {
         load.stop().assert_good();
     }
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn a_client_that_dies_at_every_line_of_the_journal_leaves_a_run_that_can_be_finished() {
+    let shop = quick(Shop::serving(FIRST));
+    die_and_resume(&shop, 1..200);
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn of_two_clients_at_the_same_moment_one_runs_a_hundred_times() {
+    let shop = quick(Shop::serving(FIRST));
+    let load = shop.load(&["--floor", "1000"]);
+    for round in 0..100 {
+        race(&shop, [SECOND, FIRST][round % 2]);
+    }
+    load.stop().assert_good();
 }

@@ -1,0 +1,401 @@
+//! A client that dies at any moment, and whoever resumes its run: also they may die, and the next
+//! one goes on. In the end all load balancers send to one slot that serves, and nobody was cut off.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::fault::{Blow, Dice, Faults};
+use super::model::{Model, reached};
+use super::play::{Ended, play};
+use super::stage::{self, Stage};
+use crate::fleet::{Health, Traffic};
+use crate::name::{OutcomeKind, ReleaseId};
+use crate::plan::fixture::{World, id};
+use crate::plan::judge;
+use crate::plan::resume::{Unfinished, resume};
+
+/// Whoever comes after so many meets no fault: then it must end.
+const UNLUCKY: u32 = 3;
+/// Nobody comes more often than that.
+const COMES: u32 = 8;
+
+/// The plans whose runs are left.
+fn stages() -> Vec<Stage> {
+    // A catch-up that was left is done again, not finished: there is nothing to be led to an end.
+    let others = ["stage", "catch up", "caught up"];
+    let all = stage::all().into_iter();
+    all.filter(|s| !others.contains(&s.name)).collect()
+}
+
+/// What the run wanted, as its manifest says.
+fn wanted(stage: &Stage) -> Unfinished {
+    let (plan, world) = (&stage.plan, &stage.world);
+    let was = world.setup.hosts(&plan.target).filter_map(|h| {
+        let slot = world.fleet.hosts[h].record.slots.get(&plan.target)?;
+        Some((h.clone(), slot.release.clone()))
+    });
+    Unfinished {
+        target: plan.target.clone(),
+        was: was.collect(),
+        wanted: plan.to.as_ref().map(|r| r.id.clone()),
+        before: plan.before.clone(),
+        after: plan.after.clone(),
+        ended: None,
+        again: None,
+        excluded: BTreeSet::new(),
+        failed: false,
+    }
+}
+
+fn number(release: &ReleaseId) -> u64 {
+    (40..50)
+        .find(|n| id(*n) == *release)
+        .expect("a release of the fixture")
+}
+
+/// The fleet as a look finds it.
+fn seen(world: &World, model: &Model) -> World {
+    let mut now = world.clone();
+    let setup = now.setup.clone();
+    for ((host, slot), found) in &model.slots {
+        let kept = now.host(host.as_str()).record.kept.clone();
+        let project = crate::fleet::view::project(&setup.env, &setup.app, slot);
+        match &found.release {
+            Some(release) => now.put(host, slot, number(release)),
+            None => now
+                .host(host.as_str())
+                .containers
+                .retain(|c| c.project() != Some(project.as_str())),
+        }
+        let view = now.host(host.as_str());
+        for k in kept {
+            if !view.record.kept.contains(&k) {
+                view.record.kept.push(k);
+            }
+        }
+        let own = view.containers.iter_mut();
+        for c in own.filter(|c| c.project() == Some(project.as_str())) {
+            if !found.up {
+                "exited".clone_into(&mut c.state);
+            }
+            // Docker knows of some that are not well, of others it does not.
+            c.health = Health::None;
+            c.restarts = found.restarts;
+        }
+    }
+    for (lb, traffic) in &model.balancers {
+        now.says(lb.as_str(), traffic.clone());
+    }
+    now
+}
+
+/// One who comes and resumes: how that ended, and what is there then.
+enum Came {
+    /// It is over.
+    Over(OutcomeKind, Model),
+    /// It is as unfinished as before; whether the new slot was found unfit.
+    Left(Model, bool),
+    /// Nothing was touched, and a person is needed.
+    Refused,
+}
+
+fn come(
+    stage: &Stage,
+    model: &Model,
+    run: &Unfinished,
+    faults: Faults,
+    dice: Option<Dice>,
+    odds: u64,
+) -> Result<Came, String> {
+    let world = seen(&stage.world, model);
+    let plan = match resume(&world.setup, &world.fleet, run) {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            let slots = [Some(&run.target), world.setup.other(&run.target)];
+            let fit =
+                |s: &&crate::name::SlotName| judge::unfit(&world.setup, &world.fleet, s).is_empty();
+            let target = run.failed.then_some(&run.target);
+            let some = slots
+                .into_iter()
+                .flatten()
+                .filter(|s| Some(*s) != target)
+                .any(|s| fit(&s));
+            // What a person wrote there names no members.
+            let hand = |t: &&Traffic| t.groups.is_empty();
+            let foreign = model.balancers.values().flatten().any(|t| hand(&t));
+            if some && !foreign {
+                return Err(format!("refused though a slot is fit: {}", refusal.text()));
+            }
+            return Ok(Came::Refused);
+        }
+    };
+    let forward = plan.end == OutcomeKind::Succeeded;
+    if plan.is_empty() {
+        return Ok(Came::Over(plan.end, model.clone()));
+    }
+    let stage = Stage {
+        name: "resume",
+        world,
+        plan,
+    };
+    let ended = play(&stage, faults, dice, odds)?;
+    Ok(match ended.outcome.kind {
+        OutcomeKind::Unfinished | OutcomeKind::Mixed | OutcomeKind::Superseded => {
+            Came::Left(ended.model, false)
+        }
+        OutcomeKind::Failed => Came::Left(ended.model, forward),
+        kind => Came::Over(kind, ended.model),
+    })
+}
+
+/// All load balancers send to the same members, which are those of one end.
+fn whole(run: &Unfinished, kind: OutcomeKind, model: &Model) -> Result<(), String> {
+    let mut all = model.balancers.values();
+    let first = all.next().cloned().flatten();
+    if all.any(|t| reached(t.as_ref()) != reached(first.as_ref())) {
+        return Err(format!("{kind}: the load balancers do not agree"));
+    }
+    let slots =
+        |t: Option<&Traffic>| -> BTreeSet<_> { reached(t).into_iter().map(|(s, _)| s).collect() };
+    let now = slots(first.as_ref());
+    if now != slots(run.before.as_ref()) && now != slots(run.after.as_ref()) {
+        return Err(format!("{kind}: traffic is at neither end"));
+    }
+    let moved = now == slots(run.after.as_ref()) && now != slots(run.before.as_ref());
+    match kind {
+        OutcomeKind::Cancelled | OutcomeKind::RolledBack if moved => {
+            Err(format!("{kind}, and traffic is at the new slot"))
+        }
+        OutcomeKind::Succeeded if now != slots(run.after.as_ref()) => {
+            Err("succeeded, and traffic is not at the new slot".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// From a dead client to the end of its run. `faults` are of those who come first.
+fn led(
+    stage: &Stage,
+    left: Ended,
+    mut faults: impl FnMut(u32) -> (Faults, Option<Dice>, u64),
+) -> Result<&'static str, String> {
+    let mut run = wanted(stage);
+    let mut model = left.model;
+    for nth in 0..COMES {
+        let (faults, dice, odds) = faults(nth);
+        match come(stage, &model, &run, faults, dice, odds)
+            .map_err(|why| format!("who came as {nth}: {why}"))?
+        {
+            Came::Over(kind, end) => {
+                whole(&run, kind, &end).map_err(|why| format!("who came as {nth}: {why}"))?;
+                return Ok(kind.word());
+            }
+            Came::Left(end, unfit) => {
+                run.failed |= unfit;
+                model = end;
+            }
+            Came::Refused => return Ok("refused"),
+        }
+    }
+    Err(format!("it never ends: {:?}", model.balancers))
+}
+
+fn calm(_: u32) -> (Faults, Option<Dice>, u64) {
+    (Faults::default(), None, 1)
+}
+
+fn killed(at: Duration, sent: bool) -> Faults {
+    Faults {
+        work: Vec::new(),
+        blows: vec![(at, Blow::Killed { sent })],
+    }
+}
+
+/// Every run is left at every moment, the last words sent and not sent.
+#[test]
+fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
+    let mut table: BTreeMap<(&str, &str, bool), BTreeMap<&str, u32>> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for stage in stages() {
+        let took = play(&stage, Faults::default(), None, 1)
+            .expect("no fault")
+            .took;
+        let long = u64::try_from(took.as_millis()).expect("short");
+        for (at, sent) in (0..long)
+            .step_by(50)
+            .flat_map(|at| [(at, true), (at, false)])
+        {
+            let left = play(&stage, killed(Duration::from_millis(at), sent), None, 1);
+            let left = left.unwrap_or_else(|why| panic!("{} {at}: {why}", stage.name));
+            let open = left.open.first().copied().unwrap_or("-");
+            match led(&stage, left, calm) {
+                Ok(end) => {
+                    *table
+                        .entry((stage.name, open, sent))
+                        .or_default()
+                        .entry(end)
+                        .or_default() += 1
+                }
+                Err(why) => broken.push(format!("{} at {at} ms, sent {sent}: {why}", stage.name)),
+            }
+        }
+    }
+    assert!(
+        broken.is_empty(),
+        "{} broken, e.g.\n{}",
+        broken.len(),
+        broken[..broken.len().min(10)].join("\n")
+    );
+    let mut text = String::new();
+    for ((stage, open, sent), ends) in &table {
+        let ends: Vec<&str> = ends.keys().copied().collect();
+        let how = if *sent { "done" } else { "not done" };
+        let _ = writeln!(text, "{stage:<9}{open:<8} {how:<9}{}", ends.join(", "));
+    }
+    insta::assert_snapshot!(text, @"
+    deploy   -        not done cancelled, succeeded
+    deploy   -        done     cancelled, succeeded
+    deploy   drain    not done succeeded
+    deploy   drain    done     succeeded
+    deploy   pull     not done cancelled
+    deploy   pull     done     cancelled
+    deploy   replace  not done cancelled
+    deploy   replace  done     cancelled
+    deploy   shift    not done cancelled, succeeded
+    deploy   shift    done     succeeded
+    first    -        not done cancelled, succeeded
+    first    -        done     cancelled, succeeded
+    first    pull     not done cancelled
+    first    pull     done     cancelled
+    first    replace  not done cancelled
+    first    replace  done     cancelled
+    first    shift    not done cancelled, succeeded
+    first    shift    done     succeeded
+    put back -        not done cancelled
+    put back -        done     cancelled
+    put back drain    not done cancelled
+    put back drain    done     cancelled
+    put back replace  not done cancelled
+    put back replace  done     cancelled
+    put back shift    not done cancelled
+    put back shift    done     cancelled
+    ready    -        not done cancelled, succeeded
+    ready    -        done     cancelled, succeeded
+    ready    drain    not done succeeded
+    ready    drain    done     succeeded
+    ready    prepare  not done cancelled
+    ready    prepare  done     cancelled
+    ready    shift    not done cancelled, succeeded
+    ready    shift    done     succeeded
+    repair   -        not done cancelled
+    repair   -        done     cancelled
+    repair   drain    not done cancelled
+    repair   drain    done     cancelled
+    repair   replace  not done cancelled
+    repair   replace  done     cancelled
+    repair   shift    not done cancelled
+    repair   shift    done     cancelled
+    restart  -        not done cancelled
+    restart  -        done     cancelled
+    restart  drain    not done cancelled
+    restart  drain    done     cancelled
+    restart  replace  not done cancelled
+    restart  replace  done     cancelled
+    restart  shift    not done cancelled
+    restart  shift    done     cancelled
+    rollback -        not done cancelled
+    rollback -        done     cancelled
+    rollback drain    not done succeeded
+    rollback drain    done     succeeded
+    rollback prepare  not done cancelled
+    rollback prepare  done     cancelled
+    rollback shift    not done cancelled, succeeded
+    rollback shift    done     succeeded
+    shared   -        not done cancelled, succeeded
+    shared   -        done     cancelled, succeeded
+    shared   drain    not done succeeded
+    shared   drain    done     succeeded
+    shared   prepare  not done cancelled
+    shared   prepare  done     cancelled
+    shared   pull     not done cancelled
+    shared   pull     done     cancelled
+    shared   replace  not done cancelled
+    shared   replace  done     cancelled
+    shared   shift    not done cancelled, succeeded
+    shared   shift    done     succeeded
+    switch   -        not done cancelled
+    switch   -        done     cancelled
+    switch   drain    not done succeeded
+    switch   drain    done     succeeded
+    switch   prepare  not done cancelled
+    switch   prepare  done     cancelled
+    switch   shift    not done cancelled, succeeded
+    switch   shift    done     succeeded
+    ");
+}
+
+/// How many runs are left at random in a test run, and in a long one.
+const SCHEDULES: u64 = 3_000;
+const LONG: u64 = 250_000;
+
+fn random(stages: &[Stage], seed: u64) -> Result<&'static str, String> {
+    let mut dice = Dice(seed);
+    let stage = &stages[usize::try_from(dice.below(stages.len() as u64)).expect("few")];
+    let mut faults = killed(dice.millis(0, 15_000), dice.one_in(2));
+    faults.work.clear();
+    let odds = [10, 40, 1_000][usize::try_from(dice.below(3)).expect("few")];
+    let said = |why| format!("seed {seed}: {}: {why}", stage.name);
+    let left = play(stage, faults, Some(Dice(dice.roll())), odds).map_err(said)?;
+    // It came to its end before, or a person has touched a load balancer.
+    if left.outcome.kind != OutcomeKind::Unfinished {
+        return Ok(left.outcome.kind.word());
+    }
+    led(stage, left, |nth| {
+        if nth >= UNLUCKY {
+            return calm(nth);
+        }
+        let at = dice.millis(0, 15_000);
+        let faults = if dice.one_in(2) {
+            killed(at, dice.one_in(2))
+        } else {
+            Faults::default()
+        };
+        (faults, Some(Dice(dice.roll())), odds)
+    })
+    .map_err(said)
+}
+
+/// `DEPLOY_SEED` plays one of them again.
+#[test]
+fn runs_that_are_left_at_random_again_and_again_end_whole() {
+    let stages = stages();
+    if let Some(seed) = super::random::seed() {
+        let ended = random(&stages, seed);
+        assert!(ended.is_ok(), "{}", ended.unwrap_err());
+        return;
+    }
+    let all = if super::random::long() {
+        LONG
+    } else {
+        SCHEDULES
+    };
+    let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut broken = Vec::new();
+    for seed in 0..all {
+        match random(&stages, seed) {
+            Ok(end) => *ends.entry(end).or_default() += 1,
+            Err(why) => broken.push(why),
+        }
+    }
+    println!("{ends:?}");
+    assert!(
+        broken.is_empty(),
+        "{} broken, e.g.\n{}",
+        broken.len(),
+        broken[..broken.len().min(10)].join("\n")
+    );
+    for end in ["cancelled", "succeeded", "rolled_back"] {
+        assert!(ends.contains_key(end), "no run ended {end}: {ends:?}");
+    }
+}

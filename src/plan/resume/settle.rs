@@ -1,0 +1,123 @@
+//! What a restart or a repair left: the members of the slot that serves, each well and in traffic, or
+//! brought up again first.
+
+use std::collections::BTreeMap;
+
+use super::super::rolling::{self, Rolling};
+use super::super::{Action, Move, Plan, Refusal, Setup, Undo, judge};
+use super::{Unfinished, neither};
+use crate::fleet::{Fleet, MemberState, Traffic};
+use crate::name::{HostName, OutcomeKind, SlotName};
+
+/// A run that went through the members of the active slot: whoever answers gets traffic, whoever
+/// does not is brought up again out of traffic and gated. No slot is left, none is taken back.
+pub(super) fn settle(
+    plan: &mut Plan,
+    setup: &Setup,
+    fleet: &Fleet,
+    run: &Unfinished,
+    before: &Traffic,
+) -> Result<(), Refusal> {
+    let slot = &run.target;
+    plan.old = Some(slot.clone());
+    plan.to.clone_from(&plan.from);
+    plan.end = OutcomeKind::Cancelled;
+    let found = sends_to(setup, fleet, slot)?;
+    let all = setup.hosts(slot).cloned();
+    let (well, sick): (Vec<HostName>, Vec<HostName>) =
+        all.partition(|h| rolling::answers(setup, fleet, slot, h));
+    if well.is_empty() {
+        let why = judge::unfit(setup, fleet, slot);
+        return Err(neither(setup, why.into_iter()));
+    }
+    let mut kept = BTreeMap::new();
+    for host in &sick {
+        let view = fleet.hosts.get(host);
+        match view.and_then(|v| judge::recorded(v, slot)) {
+            Some(release) => kept.insert(host.clone(), release.label.id.clone()),
+            None => return Err(neither(setup, judge::unfit(setup, fleet, slot).into_iter())),
+        };
+    }
+    let generation = format!("{}.resume", before.generation);
+    let mut to = setup.all_to(slot, &generation);
+    for host in &sick {
+        to = Setup::with_member(&to, slot, host, MemberState::Drain, &generation);
+    }
+    let members = |t: &Traffic| t.groups.get(slot).cloned();
+    let settled = found.values().all(|t| members(t) == members(&to));
+    plan.after = Some(to.clone());
+    let mut rolling = Rolling::new(plan, setup, slot, to.clone(), &generation);
+    if !settled || !sick.is_empty() {
+        rolling.gate(well, None, true, "whoever answers gets the traffic");
+    }
+    if !settled {
+        let moves = found.into_iter().map(|(host, now)| Move {
+            host,
+            before: Some(now),
+            after: Some(to.clone()),
+        });
+        let shift = Action::Shift {
+            moves: moves.collect(),
+        };
+        let needs = std::mem::take(&mut rolling.last);
+        // Half done it is as good as what was found; the next resume goes on from there.
+        let why = "whoever does not answer gets none";
+        let shifted = rolling.plan.push(shift, Undo::Nothing, &needs, why);
+        rolling.last = vec![shifted];
+        if !sick.is_empty() {
+            rolling.drain(shifted);
+        }
+    }
+    for host in &sick {
+        rolling.member(host, &kept[host], "the run left it like this");
+    }
+    if plan.is_empty() {
+        let note = format!("{slot} serves on every member: nothing is left to do");
+        plan.notes.push(note);
+    }
+    Ok(())
+}
+
+/// What each load balancer does, where all send to this slot alone.
+fn sends_to(
+    setup: &Setup,
+    fleet: &Fleet,
+    slot: &SlotName,
+) -> Result<BTreeMap<HostName, Traffic>, Refusal> {
+    let mut out = BTreeMap::new();
+    let mut refusal = Refusal {
+        reasons: Vec::new(),
+        unknown: false,
+    };
+    for lb in &setup.balancers {
+        let running = fleet.balancers.get(&lb.host).and_then(|v| v.running.get());
+        match running {
+            Some(Some(t)) if t.sole() == Some(slot) => {
+                out.insert(lb.host.clone(), t.clone());
+            }
+            Some(other) => refusal.reasons.push((
+                format!(
+                    "load balancer {} was changed by somebody else since: it sends to {}",
+                    lb.host,
+                    judge::says(other.as_ref())
+                ),
+                format!(
+                    "nothing is touched; `deploy switch {} {} --to SLOT` sets all of them",
+                    setup.env, setup.app
+                ),
+            )),
+            None => {
+                refusal.unknown = true;
+                refusal.reasons.push((
+                    format!("load balancer {} does not say what it does", lb.host),
+                    "make it answer, then resume again".to_owned(),
+                ));
+            }
+        }
+    }
+    if refusal.reasons.is_empty() {
+        Ok(out)
+    } else {
+        Err(refusal)
+    }
+}

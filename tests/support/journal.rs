@@ -1,0 +1,47 @@
+//! The journals of all hosts, read from this machine without a process: so a test can act at an exact line.
+
+use super::Fleet;
+use super::shop::{LBS, Shop, WEBS};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The journals of `staging app`.
+pub struct Journals {
+    files: Vec<PathBuf>,
+}
+
+impl Journals {
+    /// Where they are: the file systems of the hosts, as their first processes see them.
+    pub fn of(shop: &Shop) -> Self {
+        let all = WEBS.into_iter().chain(LBS);
+        let file = |host| root_of(&shop.fleet, host).join("var/lib/deploy/staging/app/journal");
+        Self {
+            files: all.map(file).collect(),
+        }
+    }
+
+    /// Lines in all of them.
+    pub fn lines(&self) -> usize {
+        let of = |path: &PathBuf| std::fs::read(path).unwrap_or_default();
+        let lines = |text: Vec<u8>| text.iter().filter(|b| **b == b'\n').count();
+        self.files.iter().map(of).map(lines).sum()
+    }
+
+    /// Waits until there are so many.
+    ///
+    /// # Panics
+    /// Where that takes longer than a minute.
+    pub fn wait_for(&self, lines: usize) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while self.lines() < lines {
+            assert!(Instant::now() < end, "{} lines, not {lines}", self.lines());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// The file system of a host of the fleet.
+fn root_of(fleet: &Fleet, host: &str) -> PathBuf {
+    let pid = fleet.script(&["pid", host]);
+    PathBuf::from(format!("/proc/{}/root", pid.trim()))
+}
