@@ -251,87 +251,107 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
     for ((stage, open, sent), ends) in &table {
         let ends: Vec<&str> = ends.keys().copied().collect();
         let how = if *sent { "done" } else { "not done" };
-        let _ = writeln!(text, "{stage:<9}{open:<8} {how:<9}{}", ends.join(", "));
+        let _ = writeln!(text, "{stage:<13}{open:<8} {how:<9}{}", ends.join(", "));
     }
     insta::assert_snapshot!(text, @"
-    deploy   -        not done cancelled, succeeded
-    deploy   -        done     cancelled, succeeded
-    deploy   drain    not done succeeded
-    deploy   drain    done     succeeded
-    deploy   pull     not done cancelled
-    deploy   pull     done     cancelled
-    deploy   replace  not done cancelled
-    deploy   replace  done     cancelled
-    deploy   shift    not done cancelled, succeeded
-    deploy   shift    done     succeeded
-    first    -        not done cancelled, succeeded
-    first    -        done     cancelled, succeeded
-    first    pull     not done cancelled
-    first    pull     done     cancelled
-    first    replace  not done cancelled
-    first    replace  done     cancelled
-    first    shift    not done cancelled, succeeded
-    first    shift    done     succeeded
-    put back -        not done cancelled
-    put back -        done     cancelled
-    put back drain    not done cancelled
-    put back drain    done     cancelled
-    put back replace  not done cancelled
-    put back replace  done     cancelled
-    put back shift    not done cancelled
-    put back shift    done     cancelled
-    ready    -        not done cancelled, succeeded
-    ready    -        done     cancelled, succeeded
-    ready    drain    not done succeeded
-    ready    drain    done     succeeded
-    ready    prepare  not done cancelled
-    ready    prepare  done     cancelled
-    ready    shift    not done cancelled, succeeded
-    ready    shift    done     succeeded
-    repair   -        not done cancelled
-    repair   -        done     cancelled
-    repair   drain    not done cancelled
-    repair   drain    done     cancelled
-    repair   replace  not done cancelled
-    repair   replace  done     cancelled
-    repair   shift    not done cancelled
-    repair   shift    done     cancelled
-    restart  -        not done cancelled
-    restart  -        done     cancelled
-    restart  drain    not done cancelled
-    restart  drain    done     cancelled
-    restart  replace  not done cancelled
-    restart  replace  done     cancelled
-    restart  shift    not done cancelled
-    restart  shift    done     cancelled
-    rollback -        not done cancelled
-    rollback -        done     cancelled
-    rollback drain    not done succeeded
-    rollback drain    done     succeeded
-    rollback prepare  not done cancelled
-    rollback prepare  done     cancelled
-    rollback shift    not done cancelled, succeeded
-    rollback shift    done     succeeded
-    shared   -        not done cancelled, succeeded
-    shared   -        done     cancelled, succeeded
-    shared   drain    not done succeeded
-    shared   drain    done     succeeded
-    shared   prepare  not done cancelled
-    shared   prepare  done     cancelled
-    shared   pull     not done cancelled
-    shared   pull     done     cancelled
-    shared   replace  not done cancelled
-    shared   replace  done     cancelled
-    shared   shift    not done cancelled, succeeded
-    shared   shift    done     succeeded
-    switch   -        not done cancelled
-    switch   -        done     cancelled
-    switch   drain    not done succeeded
-    switch   drain    done     succeeded
-    switch   prepare  not done cancelled
-    switch   prepare  done     cancelled
-    switch   shift    not done cancelled, succeeded
-    switch   shift    done     succeeded
+    deploy       -        not done cancelled, succeeded
+    deploy       -        done     cancelled, succeeded
+    deploy       drain    not done succeeded
+    deploy       drain    done     succeeded
+    deploy       pull     not done cancelled
+    deploy       pull     done     cancelled
+    deploy       replace  not done cancelled
+    deploy       replace  done     cancelled
+    deploy       shift    not done cancelled, succeeded
+    deploy       shift    done     succeeded
+    exclude      -        not done cancelled, succeeded
+    exclude      -        done     cancelled, succeeded
+    exclude      drain    not done succeeded
+    exclude      drain    done     succeeded
+    exclude      owe      not done cancelled
+    exclude      owe      done     cancelled
+    exclude      pull     not done cancelled
+    exclude      pull     done     cancelled
+    exclude      replace  not done cancelled
+    exclude      replace  done     cancelled
+    exclude      shift    not done cancelled, succeeded
+    exclude      shift    done     succeeded
+    exclude back -        not done cancelled
+    exclude back -        done     cancelled
+    exclude back drain    not done succeeded
+    exclude back drain    done     succeeded
+    exclude back prepare  not done cancelled
+    exclude back prepare  done     cancelled
+    exclude back shift    not done cancelled, succeeded
+    exclude back shift    done     succeeded
+    first        -        not done cancelled, succeeded
+    first        -        done     cancelled, succeeded
+    first        pull     not done cancelled
+    first        pull     done     cancelled
+    first        replace  not done cancelled
+    first        replace  done     cancelled
+    first        shift    not done cancelled, succeeded
+    first        shift    done     succeeded
+    put back     -        not done cancelled
+    put back     -        done     cancelled
+    put back     drain    not done cancelled
+    put back     drain    done     cancelled
+    put back     replace  not done cancelled
+    put back     replace  done     cancelled
+    put back     shift    not done cancelled
+    put back     shift    done     cancelled
+    ready        -        not done cancelled, succeeded
+    ready        -        done     cancelled, succeeded
+    ready        drain    not done succeeded
+    ready        drain    done     succeeded
+    ready        prepare  not done cancelled
+    ready        prepare  done     cancelled
+    ready        shift    not done cancelled, succeeded
+    ready        shift    done     succeeded
+    repair       -        not done cancelled
+    repair       -        done     cancelled
+    repair       drain    not done cancelled
+    repair       drain    done     cancelled
+    repair       replace  not done cancelled
+    repair       replace  done     cancelled
+    repair       shift    not done cancelled
+    repair       shift    done     cancelled
+    restart      -        not done cancelled
+    restart      -        done     cancelled
+    restart      drain    not done cancelled
+    restart      drain    done     cancelled
+    restart      replace  not done cancelled
+    restart      replace  done     cancelled
+    restart      shift    not done cancelled
+    restart      shift    done     cancelled
+    rollback     -        not done cancelled
+    rollback     -        done     cancelled
+    rollback     drain    not done succeeded
+    rollback     drain    done     succeeded
+    rollback     prepare  not done cancelled
+    rollback     prepare  done     cancelled
+    rollback     shift    not done cancelled, succeeded
+    rollback     shift    done     succeeded
+    shared       -        not done cancelled, succeeded
+    shared       -        done     cancelled, succeeded
+    shared       drain    not done succeeded
+    shared       drain    done     succeeded
+    shared       prepare  not done cancelled
+    shared       prepare  done     cancelled
+    shared       pull     not done cancelled
+    shared       pull     done     cancelled
+    shared       replace  not done cancelled
+    shared       replace  done     cancelled
+    shared       shift    not done cancelled, succeeded
+    shared       shift    done     succeeded
+    switch       -        not done cancelled
+    switch       -        done     cancelled
+    switch       drain    not done succeeded
+    switch       drain    done     succeeded
+    switch       prepare  not done cancelled
+    switch       prepare  done     cancelled
+    switch       shift    not done cancelled, succeeded
+    switch       shift    done     succeeded
     ");
 }
 
@@ -369,7 +389,9 @@ fn random(stages: &[Stage], seed: u64) -> Result<&'static str, String> {
 /// `DEPLOY_SEED` plays one of them again.
 #[test]
 fn runs_that_are_left_at_random_again_and_again_end_whole() {
-    let stages = stages();
+    let mut stages = stages();
+    // Who owes what after somebody else has resumed is judged where debts are.
+    stages.retain(|s| !s.name.starts_with("exclude"));
     if let Some(seed) = super::random::seed() {
         let ended = random(&stages, seed);
         assert!(ended.is_ok(), "{}", ended.unwrap_err());
