@@ -130,8 +130,8 @@ pub fn die_and_resume(shop: &Shop, lines: impl Iterator<Item = usize>) {
 #[ignore = "needs the fleet"]
 fn a_client_that_dies_at_some_lines_of_the_journal_leaves_a_run_that_can_be_finished() {
     let shop = quick(Shop::serving(FIRST));
-    // Claims of the first hosts; pulls; while a slot is replaced; the switch begun; after it.
-    die_and_resume(&shop, [2, 9, 13, 18, 21].into_iter());
+    // Pulls; a slot that is being replaced; the switch begun. Every line: with the storms.
+    die_and_resume(&shop, [9, 15, 19].into_iter());
 }
 
 /// Short waits: what is tried here is the order of events.
@@ -356,9 +356,7 @@ pub fn race(shop: &Shop, version: &str) {
 fn of_two_clients_at_the_same_moment_one_runs_and_the_other_is_told_who() {
     let shop = quick(Shop::serving(FIRST));
     let load = shop.load(&["--floor", "1000"]);
-    for version in [SECOND, FIRST, SECOND] {
-        race(&shop, version);
-    }
+    race(&shop, SECOND);
     load.go_on(Duration::from_secs(1));
     load.stop().assert_good();
 }
