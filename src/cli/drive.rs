@@ -24,6 +24,7 @@ use crate::plan::entry::may_begin;
 use crate::plan::{Action, Move, Plan, PlanKind, Refusal, judge};
 use crate::record::verb;
 use crate::release::{Made, Release, ReleaseLabel};
+use crate::report::terminal::PLAN_LINES;
 use crate::report::words;
 
 /// A random number of 64 bits from the operating system.
@@ -210,6 +211,7 @@ impl Drive<'_> {
                 untold: Vec::new(),
                 after: None,
                 plan: None,
+                silent: false,
             };
             self.tell(plan.kind, plan.to.as_ref(), &ended.outcome).await;
             return Ok(self
@@ -272,6 +274,11 @@ impl Drive<'_> {
         }
         if inventory.protection.confirm {
             session.feed.pause().await;
+            // Nobody says yes to what was not shown whole.
+            let text = plan.to_string();
+            if text.lines().count() > PLAN_LINES && !self.ctx.options.json {
+                self.ctx.out.say(text.trim_end());
+            }
             let what = format!("{} of {} in {}", plan.kind.word(), plan.app, plan.env);
             confirm::confirm(self.ctx, &plan.env, &what).await?;
         }
@@ -430,6 +437,9 @@ impl Drive<'_> {
             .voice
             .of_run(&self.meta.run)
             .say(summary.finished(&self.ctx.zone));
+        if ended.silent {
+            return ExitCode::Unknown;
+        }
         match (ended.outcome.kind, stop) {
             (OutcomeKind::Cancelled, Some(stop)) => stop.exit_code(),
             // Taking back what another client began is an end before traffic moved.
@@ -472,6 +482,10 @@ pub fn revision(fleet: &Fleet, id: &crate::name::ReleaseId) -> u64 {
         .next()
     {
         return n;
+    }
+    // A release that no slot holds any more, e.g. after attempts that were taken back, keeps its number.
+    if let Some(n) = views().filter_map(|v| v.record.numbers.get(id)).max() {
+        return *n;
     }
     let recorded = views().map(|v| v.record.revision);
     let releases = views().flat_map(|v| v.record.kept.iter().map(|r| r.label.revision));

@@ -8,7 +8,7 @@ use crate::engine::run::Ended;
 use crate::engine::site::Site;
 use crate::event::Stage;
 use crate::event::jiff_text::Stamp;
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Health};
 use crate::name::{HostName, OutcomeKind, SlotName};
 use crate::plan::{Plan, PlanKind, judge};
 use crate::report::closing::{
@@ -56,6 +56,11 @@ pub fn of(
     });
     s.stages = stages(ended);
     troubles(&mut s, ended);
+    if ended.silent {
+        let hint =
+            "nothing was changed; make it answer, then try again (`deploy check` asks every host)";
+        s.hints.push(hint.to_owned());
+    }
     if ended.outcome.kind == OutcomeKind::Mixed {
         ends(&mut s, drive.site, fleet);
     }
@@ -102,8 +107,15 @@ fn sides(s: &mut Summary, site: &Site, fleet: &Fleet) {
                     .is_none()
             })
         });
+        let mut containers = setup
+            .hosts(slot)
+            .filter_map(|h| fleet.hosts.get(h))
+            .flat_map(|v| judge::containers(v, &setup.env, &setup.app, slot));
         let state = if empty {
             "empty"
+        } else if containers.any(|c| c.state == "running" && c.health == Health::Starting) {
+            // E.g. what was just brought up again by an unwinding.
+            "starting"
         } else if judge::unfit(setup, fleet, slot).is_empty() {
             "hot"
         } else {

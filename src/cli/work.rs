@@ -179,6 +179,16 @@ pub async fn switch(ctx: &Context, place: Place, to: SwitchTo) -> Result<ExitCod
         kind: PlanKind::Switch,
         take_over: to.take_over,
     };
+    if let Some(slot) = &to.slot {
+        let inventory = session::inventory(ctx, &place.env)?;
+        let app = session::app(&inventory, &place.app)?;
+        let known: Vec<&str> = app.slots.iter().map(|s| s.name.as_str()).collect();
+        if !known.contains(&slot.as_str()) {
+            return Err(Failure::usage(format!("{} has no slot {slot}", app.name))
+                .did_you_mean(slot.as_str(), known.iter().copied())
+                .hint(format!("its slots are {}", known.join(" "))));
+        }
+    }
     let wish = turn::Wish {
         to: to.slot,
         force: to.force,

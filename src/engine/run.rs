@@ -27,6 +27,7 @@ use super::dispatch::{Dispatcher, Log};
 use super::gates::GateBook;
 use super::perform::{TTL, perform};
 use super::real::Real;
+use super::remote::Trouble;
 use super::site::Site;
 use super::voice::Voice;
 use crate::event::Kind;
@@ -99,6 +100,8 @@ pub struct Ended {
     pub after: Option<Fleet>,
     /// The plan that was performed, where the one that was shown was made again.
     pub plan: Option<Plan>,
+    /// Nothing was begun, since a host that had answered does not answer any more.
+    pub silent: bool,
 }
 
 /// Makes the plan from what is seen: once before the question, once more under the claim.
@@ -123,7 +126,17 @@ pub async fn run(
     let order = order(site, seen);
     let mut real = Arc::new(make(site, plan, release, seen, meta, redactor.clone()));
     if let Err(denied) = claim::all(&real, &order, voice, pauses(meta)).await {
-        return refused(denied_why(&denied), seen);
+        let silent = matches!(
+            &denied,
+            Denied::Trouble {
+                trouble: Trouble::Silent(_),
+                ..
+            }
+        );
+        return Ended {
+            silent,
+            ..refused(denied_why(&denied), seen)
+        };
     }
     let mut fresh = real.fresh();
     let mut again = None;
@@ -192,6 +205,7 @@ pub async fn run(
         untold: back.untold,
         after: back.after,
         plan: again,
+        silent: false,
     }
 }
 
@@ -383,6 +397,10 @@ fn denied_why(denied: &Denied) -> Outcome {
             format!("{host} is held by run {run} of {who}; {lease}")
         }
         Denied::Hold { host, text } => format!("{host} is locked {text}"),
+        Denied::Trouble {
+            host,
+            trouble: Trouble::Silent(why),
+        } => format!("{host} does not answer any more: {why}"),
         Denied::Trouble { host, trouble } => format!("{host} could not be claimed: {trouble}"),
     };
     Outcome {
@@ -400,5 +418,6 @@ fn refused(outcome: Outcome, fleet: &Fleet) -> Ended {
         untold: Vec::new(),
         after: None,
         plan: None,
+        silent: false,
     }
 }

@@ -106,6 +106,9 @@ pub struct RecordView {
     pub kept: Vec<HostRelease>,
     /// Releases that served and passed their bake, oldest first: where a rollback may go to.
     pub promoted: Vec<ReleaseId>,
+    /// The number of each release that its last finished runs were about.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub numbers: BTreeMap<ReleaseId, u64>,
     /// Highest revision number seen in releases and history.
     pub revision: u64,
     /// Hosts that missed a change, and what is written about each.

@@ -244,7 +244,7 @@ impl Target {
             };
             let why = "one fresh probe of every member from every view";
             needs.push(plan.push(gate, Undo::Nothing, &[], why));
-        } else if self.force {
+        } else if self.force && !self.empty(setup, fleet) {
             let forced = |u: String| format!("forced although {} is not fit: {u}", self.slot);
             plan.notes.extend(unfit.into_iter().map(forced));
         } else {
@@ -255,6 +255,17 @@ impl Target {
         Ok(plan)
     }
 
+    /// Every host of the slot has answered, and none has a container: nobody could answer a request.
+    fn empty(&self, setup: &Setup, fleet: &Fleet) -> bool {
+        setup.hosts(&self.slot).all(|h| {
+            fleet.hosts.get(h).is_some_and(|v| {
+                judge::containers(v, &setup.env, &setup.app, &self.slot)
+                    .next()
+                    .is_none()
+            })
+        })
+    }
+
     fn refuse_unfit(&self, setup: &Setup, fleet: &Fleet, unfit: Vec<String>) -> Refusal {
         let silent = setup
             .hosts(&self.slot)
@@ -263,17 +274,23 @@ impl Target {
             .into_iter()
             .map(|u| (format!("{} is not fit: {u}", self.slot), String::new()));
         let mut reasons: Vec<(String, String)> = reasons.collect();
-        let force = format!(
-            "`deploy switch {} {} --to {} --force -m REASON` switches all the same",
-            setup.env, setup.app, self.slot
-        );
+        let (env, app, slot) = (&setup.env, &setup.app, &self.slot);
+        // To where nothing runs nobody is led, not even by force.
+        let force = (!self.empty(setup, fleet)).then(|| {
+            format!(
+                "`deploy switch {env} {app} --to {slot} --force -m REASON` switches all the same"
+            )
+        });
+        let other = match (&self.kind, &self.active) {
+            (PlanKind::Rollback, Some(active)) => Some(redeploy(setup, fleet, active)),
+            _ if force.is_none() => Some(format!(
+                "`deploy stage {env} {app}@VERSION` brings a release up there"
+            )),
+            _ => None,
+        };
         if let Some(last) = reasons.last_mut() {
-            last.1 = match (&self.kind, &self.active) {
-                (PlanKind::Rollback, Some(active)) => {
-                    format!("{}; {force}", redeploy(setup, fleet, active))
-                }
-                _ => force,
-            };
+            let hints: Vec<String> = other.into_iter().chain(force).collect();
+            last.1 = hints.join("; ");
         }
         Refusal {
             reasons,

@@ -357,6 +357,12 @@ impl Look {
             releases: self.releases.clone(),
             kept: self.kept.clone(),
             promoted: self.promoted.clone(),
+            numbers: self
+                .history
+                .iter()
+                .filter(|e| e.revision > 0)
+                .filter_map(|e| Some((e.release.clone()?, e.revision)))
+                .collect(),
             revision: self
                 .history
                 .iter()

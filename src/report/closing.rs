@@ -144,7 +144,8 @@ pub struct Switched {
 pub struct Drained {
     /// From the switch to the last open request.
     pub took: Duration,
-    /// Requests that were cut at the deadline; none where that could not be counted.
+    /// Requests that were still open at the deadline; none where that could not be counted. They go
+    /// on where the old slot stays up, and are cut where its containers are stopped.
     pub cut: Option<u64>,
 }
 
@@ -380,11 +381,12 @@ fn switched(s: &Summary, zone: &TimeZone) -> Vec<String> {
 }
 
 fn drained_text(drained: &Drained) -> String {
-    let cut = match drained.cut {
-        Some(n) => format!("{n} cut"),
-        None => "cuts not known".to_owned(),
-    };
-    format!("old idle after {}, {cut}", text::duration(drained.took))
+    let took = text::duration(drained.took);
+    match drained.cut {
+        Some(0) => format!("old idle after {took}, 0 cut"),
+        Some(n) => format!("{n} still open on old after {took}"),
+        None => format!("old left after {took}, what was open is not known"),
+    }
 }
 
 /// `times pull 31.2 s (web4), up 2.1 s, …`

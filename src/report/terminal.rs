@@ -15,8 +15,8 @@ use super::words;
 use crate::event::{Event, Kind};
 use crate::time::Clock;
 
-/// Most lines of a plan that are shown before the run; `deploy plan` shows all.
-const PLAN_LINES: usize = 40;
+/// Most lines of a plan that are shown before a run that nobody is asked about; `deploy plan` shows all.
+pub const PLAN_LINES: usize = 40;
 
 /// Colours on the two ends.
 #[derive(Debug, Clone, Copy, Default)]

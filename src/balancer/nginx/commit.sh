@@ -69,6 +69,12 @@ put_back() {
 if command -v switch_set >/dev/null 2>&1; then
   switch_set "$generation" $sums commit || stop differs 'nothing was done: the record of the switch cannot be written'
 fi
+# A way back where the change itself did not take: the flags were never touched, and what nginx has
+# loaded goes with them. To load the newer configuration now would fail as it did before.
+if [ "$before" != - ] && [ "$key" = "$after" ] && [ -n "$loaded" ] && [ "$loaded" != "$hash" ] &&
+  [ "$here/live" -ef "$here/conf.$loaded" ] && read_back "$loaded" "$slot" "$out"; then
+  stop converged "$(date +%s.%N)"
+fi
 if ! [ "$here/live" -ef "$here/conf.$hash" ] || [ "$loaded" != "$hash" ]; then
   put_conf
 fi

@@ -130,7 +130,7 @@ fn a_rollback_to_an_unfit_standby_says_why_and_what_else_there_is() {
     insta::assert_snapshot!(back(&w), @"
     green is not fit: web3 has no release of app in green
     green is not fit: web4 has no release of app in green
-      hint: deploy a version that is known to be good: `deploy staging app@VERSION`; `deploy switch staging app --to green --force -m REASON` switches all the same
+      hint: deploy a version that is known to be good: `deploy staging app@VERSION`
     ");
 }
 
@@ -168,6 +168,23 @@ fn by_force_to_an_unfit_slot_names_what_is_unfit() {
       note: forced although green is not fit: web4 does not answer: no route to host
       ends succeeded
     ");
+}
+
+#[test]
+fn by_force_to_a_slot_without_a_container_is_refused() {
+    let mut w = World::serving();
+    for host in ["web3", "web4"] {
+        w.host(host).containers.clear();
+    }
+    for force in [false, true] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(switched(&w, &to("green", force)), @"
+            green is not fit: web3: no container of web
+            green is not fit: web4: no container of web
+              hint: `deploy stage staging app@VERSION` brings a release up there
+            ");
+        }
+    }
 }
 
 #[test]

@@ -201,3 +201,78 @@ fn without_any_flag_nobody_is_guessed() {
     };
     assert_eq!(running.sole(), None);
 }
+
+#[test]
+fn a_way_back_from_settings_that_did_not_take_asks_for_no_reload() {
+    if !available("nginx") {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("");
+    let blue = traffic("blue", &[&b], &[&g], "g-1");
+    let green = traffic("green", &[&b], &[&g], "g-2");
+    rig.switch(&rig.target("app", HOST), None, &blue);
+    // The same app with other settings, on a port that somebody else holds.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let listen =
+        json!({ "listen": [format!("127.0.0.1:{}", rig.port), format!("127.0.0.1:{port}")] });
+    let target = rig.target_with("app", HOST, listen);
+    rig.prepare(&target, Some(&blue), &green);
+    let verdict = rig.commit(&target, Some(&blue), &green);
+    let Verdict::Differs { seen } = verdict else {
+        panic!("{verdict:?}")
+    };
+    assert!(
+        seen.contains(&format!("bind() to 127.0.0.1:{port}")),
+        "{seen}"
+    );
+    // What the engine does then on every load balancer: nothing is to be loaded for it.
+    let back = rig.commit(&target, Some(&green), &blue);
+    assert!(
+        matches!(back, Verdict::Converged { at } if at > 0.0),
+        "{back:?}"
+    );
+    assert_eq!(ask(rig.port, HOST).unwrap(), "b1");
+    // With the port free the new settings are taken by the next change.
+    drop(taken);
+    rig.switch(&target, Some(&blue), &green);
+    assert_eq!(ask(port, HOST).unwrap(), "g1");
+}
+
+#[test]
+fn whoever_goes_back_by_hand_finds_the_last_state_of_the_other_slot() {
+    if !available("nginx") {
+        return;
+    }
+    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
+    let rig = Rig::start("");
+    let target = rig.target("app", HOST);
+    let states = [
+        traffic("blue", &[&b], &[&g], "g-1"),
+        traffic("green", &[&b], &[&g], "g-2"),
+        traffic("blue", &[&b], &[&g], "g-3"),
+        traffic("green", &[&b], &[&g], "g-4"),
+    ];
+    rig.switch(&target, None, &states[0]);
+    for pair in states.windows(2) {
+        rig.switch(&target, Some(&pair[0]), &pair[1]);
+    }
+    // A deploy that gets no further than its prepare.
+    let next = traffic("blue", &[&b], &[&g], "g-5");
+    rig.prepare(&target, Some(&states[3]), &next);
+    let mut kept: Vec<_> = fs::read_dir(rig.entry("app"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .filter(|n| n.starts_with("state."))
+        .map(|n| {
+            n.trim_start_matches("state.")
+                .split('.')
+                .next()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    kept.sort();
+    assert_eq!(kept, ["g-3", "g-4"]);
+}

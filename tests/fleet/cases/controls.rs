@@ -76,6 +76,8 @@ fn perform(shop: &Shop, generation: &str, edit: Edit) -> OutcomeKind {
             tool: "test".to_owned(),
             config: String::new(),
             resumed: None,
+            over: Default::default(),
+            overridden: Default::default(),
         };
         let signals = mpsc::unbounded_channel().1;
         let run = run::run(
