@@ -69,6 +69,9 @@ fn section(page: &mut String, title: &str, lines: &[String]) {
     let _ = writeln!(page, "<h2>{}</h2>\n<pre>{text}</pre>", escape(title));
 }
 
+/// A host, or the run itself, with its spans; true where a span is on the slowest path.
+type Row<'a> = (Option<&'a HostName>, Vec<(&'a Span, bool)>);
+
 /// A row for each host, in the order of its first span; a bar for each span.
 fn timeline(page: &mut String, report: &RunReport) {
     let whole = report
@@ -79,7 +82,7 @@ fn timeline(page: &mut String, report: &RunReport) {
         .max();
     let whole = whole.unwrap_or(1).max(1);
     let slowest = path::slowest(&report.spans);
-    let mut rows: Vec<(Option<&HostName>, Vec<(&Span, bool)>)> = Vec::new();
+    let mut rows: Vec<Row<'_>> = Vec::new();
     for (span, slow) in report.spans.iter().zip(slowest) {
         match rows
             .iter_mut()

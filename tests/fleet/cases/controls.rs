@@ -46,14 +46,18 @@ fn under_load(generation: &str, edit: Edit) -> Summary {
 fn perform(shop: &Shop, generation: &str, edit: Edit) -> OutcomeKind {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let env = EnvName::new("staging").unwrap();
+        let env = EnvName::new("staging").expect("a test of its own words");
         let config = Config::new(shop.project.folder(), []);
         let sets = ["apps.app.bake=0s".to_owned()];
-        let inventory = config.load(&env, &sets).unwrap();
+        let inventory = config.load(&env, &sets).expect("a test of its own words");
         let app = inventory
-            .app(AppName::new("app").unwrap().as_str())
-            .unwrap();
-        let base = tempfile::tempdir().unwrap();
+            .app(
+                AppName::new("app")
+                    .expect("a test of its own words")
+                    .as_str(),
+            )
+            .expect("a test of its own words");
+        let base = tempfile::tempdir().expect("a test of its own words");
         let mut settings = Settings::new(base.path().join("c"));
         settings.ssh_config = Some(shop.fleet.ssh_config());
         let connector = Arc::new(Connector::new(settings));
@@ -67,9 +71,9 @@ fn perform(shop: &Shop, generation: &str, edit: Edit) -> OutcomeKind {
         };
         let plan = planner(&seen).expect("a way back");
         let meta = Meta {
-            run: RunId::new(generation).unwrap(),
+            run: RunId::new(generation).expect("a test of its own words"),
             fence: verb::fence(1, 11),
-            who: Actor::new("control@here:1:1").unwrap(),
+            who: Actor::new("control@here:1:1").expect("a test of its own words"),
             why: "negative control".to_owned(),
             ticket: String::new(),
             started: 0,
@@ -129,8 +133,8 @@ fn stop_old(plan: &mut Plan, needs: &[StepId]) {
         plan.steps.push(Step {
             id: StepId(last + n),
             action: Action::Revert {
-                host: HostName::new(host).unwrap(),
-                slot: SlotName::new("green").unwrap(),
+                host: HostName::new(host).expect("a test of its own words"),
+                slot: SlotName::new("green").expect("a test of its own words"),
                 to: None,
             },
             undo: Undo::Nothing,
@@ -193,7 +197,7 @@ fn an_old_slot_that_is_ended_before_the_switch_fails_requests() {
 #[ignore = "needs the fleet"]
 fn a_switch_that_does_not_take_and_is_not_read_back_fails_requests() {
     let bad = under_load("r-c0000004", |plan| {
-        let lb2 = HostName::new("lb2").unwrap();
+        let lb2 = HostName::new("lb2").expect("a test of its own words");
         without(
             plan,
             |s| matches!(&s.action, Action::Drain { host, .. } if *host == lb2),
