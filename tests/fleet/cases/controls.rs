@@ -97,7 +97,7 @@ fn perform(shop: &Shop, generation: &str, edit: Edit) -> OutcomeKind {
         );
         let ended = tokio::time::timeout(Duration::from_secs(120), run).await;
         let ended = ended.expect("the run ends");
-        println!("{plan}{:?}", ended.outcome);
+        eprintln!("{plan}{:?}", ended.outcome);
         ended.outcome.kind
     })
 }
