@@ -35,6 +35,8 @@ pub enum Check {
     Machine,
     /// Versions that differ between hosts.
     Versions,
+    /// The sum of limits against the memory of a host.
+    Memory,
     /// Clocks.
     Clock,
     /// Commands that steps need.
@@ -59,6 +61,7 @@ impl Check {
             Self::LoadBalancer => "load_balancer",
             Self::Machine => "machine",
             Self::Versions => "versions",
+            Self::Memory => "memory",
             Self::Clock => "clock",
             Self::Tools => "tools",
             Self::Compose => "compose",

@@ -28,6 +28,7 @@ pub mod drive;
 pub mod exclude;
 pub mod failure;
 pub mod history;
+pub mod init;
 pub mod inventory;
 pub mod lock;
 pub mod logs;
@@ -159,6 +160,7 @@ impl Command {
             Self::Status(args) => args.run(ctx).await,
             Self::Plan(args) => args.run(ctx).await,
             Self::Render(args) => args.run(ctx).await,
+            Self::Init(args) => args.run(ctx).await,
             Self::Check(args) => args.run(ctx).await,
             Self::Inventory(args) => args.run(ctx).await,
             Self::Schema(args) => args.run(ctx).await,

@@ -28,6 +28,7 @@ mod images;
 mod layer;
 mod model;
 mod pattern;
+mod policy;
 pub mod schema;
 mod sections;
 mod select;
@@ -42,6 +43,7 @@ pub use model::{
     InventoryNames, Limits, Located, Protection, Registry, RestartPolicy, SecretSource,
     ServiceSettings, Slot, Strategy, TicketRule, Vars,
 };
+pub use policy::{Denial, Policy, Requirement, Rule};
 pub use select::{HostSelector, Names, SelectorError};
 pub use source::Config;
 

@@ -247,3 +247,76 @@ fn inventory_names_places_that_hold_the_value() {
     }
     assert!(seen > 100, "{seen}");
 }
+
+#[test]
+fn init_writes_what_checks_and_renders_and_never_overwrites() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, stdout, _) = deploy(dir.path(), "init");
+    assert_eq!(code, 0);
+    assert_eq!(
+        stdout,
+        "inventories/defaults.yml\ninventories/staging.yml\ntemplates/app/docker-compose.yml.j2\n"
+    );
+    let (code, stdout, stderr) = deploy(dir.path(), "check --offline");
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+    assert!(stdout.ends_with("nothing found\n"), "{stdout}");
+    let (code, stdout, stderr) = deploy(dir.path(), "render staging @1.0.1 --host web1");
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(
+        stdout.contains("image: \"registry.example.com/acme/app:1.0.1\""),
+        "{stdout}"
+    );
+    assert!(stdout.contains("LOG_LEVEL: \"debug\""), "{stdout}");
+
+    let staging = dir.path().join("inventories/staging.yml");
+    std::fs::write(&staging, "mine").unwrap();
+    std::fs::remove_file(dir.path().join("inventories/defaults.yml")).unwrap();
+    let (code, stdout, stderr) = deploy(dir.path(), "init");
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(
+        stderr.contains("nothing was written: inventories/staging.yml, templates/"),
+        "{stderr}"
+    );
+    assert_eq!(std::fs::read_to_string(&staging).unwrap(), "mine");
+    assert!(!dir.path().join("inventories/defaults.yml").exists());
+}
+
+#[test]
+fn hosts_are_named_by_globs_ranges_groups_and_not() {
+    let rendered = |hosts: &str| {
+        let (code, stdout, stderr) = deploy(tour(), &format!("render staging @1.0.1 {hosts}"));
+        let heads = stdout.lines().filter_map(|l| l.strip_prefix("# web"));
+        let hosts: Vec<&str> = heads.filter_map(|l| l.split(' ').next()).collect();
+        (code, hosts.join(" "), stderr)
+    };
+    for (words, hosts) in [
+        ("", "1 2 3 4"),
+        ("--host web*,!web[2:3]", "1 4"),
+        ("--host green", "3 4"),
+        ("--host web1 --host web4", "1 4"),
+        ("--host all,!blue", "3 4"),
+    ] {
+        assert_eq!(
+            rendered(words),
+            (0, hosts.to_owned(), String::new()),
+            "{words}"
+        );
+    }
+    for (words, said) in [
+        (
+            "--host wep1",
+            "error: `wep1` is neither a host nor a group\nhint: did you mean `web1`?\n",
+        ),
+        ("--host lb1", "error: app does not run on lb1\n"),
+        (
+            "--host web1,!web1",
+            "error: no host is left of `web1,!web1`\n",
+        ),
+    ] {
+        assert_eq!(
+            rendered(words),
+            (2, String::new(), said.to_owned()),
+            "{words}"
+        );
+    }
+}

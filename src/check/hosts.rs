@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Check, Finding};
 use crate::fleet::{Fleet, Known, Problem, Severity};
-use crate::name::HostName;
+use crate::name::{HostName, SlotName};
 use crate::plan::{PlanKind, Refusal, Setup, entry};
+use crate::text;
 
 /// Everything in the fleet that is not as it should be.
 #[must_use]
@@ -92,6 +93,33 @@ fn twice(fleet: &Fleet) -> Vec<Finding> {
             unknown: false,
         })
         .collect()
+}
+
+/// Limits of all slots of all apps on a host that are more than its memory. Both slots count: a hot
+/// standby runs beside what serves.
+#[must_use]
+pub fn memory<'a>(
+    hosts: &BTreeMap<HostName, u64>,
+    slots: impl Iterator<Item = (&'a SlotName, &'a HostName, u64, bool)>,
+) -> Vec<Finding> {
+    let mut sums: BTreeMap<&HostName, u64> = BTreeMap::new();
+    for (_, host, sum, _) in slots {
+        let entry = sums.entry(host).or_default();
+        *entry = entry.saturating_add(sum);
+    }
+    let above = |(host, sum): (&HostName, u64)| {
+        let memory = *hosts.get(host)?;
+        (sum > memory).then(|| {
+            let (sum, memory) = (text::bytes(sum), text::bytes(memory));
+            let what = format!(
+                "the memory limits of what may run there are {sum} together, and it has {memory}"
+            );
+            let hint =
+                "both slots count, the standby stays up; lower `limits.memory`, or use other hosts";
+            Finding::of(Check::Memory, Severity::Warning, host, what, hint)
+        })
+    };
+    sums.into_iter().filter_map(above).collect()
 }
 
 /// Hosts with different compose: the oldest decides what a compose file may use.

@@ -51,3 +51,26 @@ fn two_pairs_of_names_for_machines_stay_two_findings() {
     };
     assert_eq!(folded(vec![pair("a", "b"), pair("c", "d")]).len(), 2);
 }
+
+#[test]
+fn limits_of_both_slots_are_held_against_the_memory_of_their_host() {
+    use crate::name::SlotName;
+    let (blue, green) = (
+        SlotName::new("blue").unwrap(),
+        SlotName::new("green").unwrap(),
+    );
+    let (web1, web2) = (host("web1"), host("web2"));
+    let memory = [(web1.clone(), 1 << 30), (web2.clone(), 1 << 30)].into();
+    let slots = [
+        (&blue, &web1, 600 << 20, false),
+        (&green, &web1, 600 << 20, false),
+        (&green, &web2, 1 << 30, false),
+    ];
+    let found = hosts::memory(&memory, slots.into_iter());
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].whom, [web1]);
+    assert_eq!(
+        found[0].what,
+        "the memory limits of what may run there are 1.2 GiB together, and it has 1.0 GiB"
+    );
+}

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    catch_up, check, deploy, inventory, lock, logs, plan, render, restart, resume, rollback,
+    catch_up, check, deploy, init, inventory, lock, logs, plan, render, restart, resume, rollback,
     schema, stage, status, switch, unlock,
 };
 
@@ -117,6 +117,7 @@ pub enum Command {
     Status(status::Args),
     Plan(plan::Args),
     Render(render::Args),
+    Init(init::Args),
     Check(check::Args),
     Inventory(inventory::Args),
     Schema(schema::Args),
@@ -142,7 +143,6 @@ const LATER: &[&str] = &[
     "freeze",
     "help",
     "hold",
-    "init",
     "job",
     "pause",
     "promote",

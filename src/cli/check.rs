@@ -106,6 +106,8 @@ impl Args {
             };
             about.outside(&apps, &drafts, &mut view).await?;
         }
+        let all = drafts.values().flat_map(|draft| draft.memory());
+        view.findings.extend(hosts::memory(&view.memory(), all));
         view.findings = check::folded(std::mem::take(&mut view.findings));
         Ok(view)
     }

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::session;
 use super::target::{self, App};
 use super::work::{self, LogsOf, Place};
 use crate::name::{EnvName, ExitCode};
@@ -19,6 +20,9 @@ pub struct Args {
     /// Go on until Ctrl-C
     #[arg(short, long)]
     follow: bool,
+    /// Only of these hosts: names, web*, web[1:4], groups, !not
+    #[arg(long = "host", value_name = "HOSTS")]
+    hosts: Vec<String>,
 }
 
 impl Args {
@@ -27,11 +31,12 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        ctx.environment(&self.env, false)?;
         let of = LogsOf {
             tail: self.tail.0,
             follow: self.follow,
+            hosts: session::hosts(&session::read(ctx, &self.env)?, &self.hosts)?,
         };
-        ctx.environment(&self.env, false)?;
         let apps = work::apps(ctx, &self.env).await?;
         let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
         let env = self.env;

@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::session;
 use super::target::Wanted;
 use super::work::{self, Wish};
-use crate::name::{EnvName, ExitCode, HostName};
+use crate::name::{EnvName, ExitCode};
 
 /// Show the files that hosts would get; change nothing
 #[derive(Debug, clap::Args)]
@@ -14,9 +15,9 @@ pub struct Args {
     /// Release; APP may be left out where there is one
     #[arg(value_name = "[APP]@VERSION")]
     wanted: Wanted,
-    /// Only the files of this host; may be given more than once
-    #[arg(long = "host", value_name = "HOST")]
-    hosts: Vec<HostName>,
+    /// Only the files of these hosts: names, web*, web[1:4], groups, !not
+    #[arg(long = "host", value_name = "HOSTS")]
+    hosts: Vec<String>,
 }
 
 impl Args {
@@ -29,6 +30,7 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let (app, version) = self.wanted.resolve(&self.env, &apps)?;
         let env = self.env;
+        let hosts = session::hosts(&session::read(ctx, &env)?, &self.hosts)?;
         work::render(
             ctx,
             Wish {
@@ -37,7 +39,7 @@ impl Args {
                 version,
                 without: Vec::new(),
             },
-            self.hosts,
+            hosts,
         )
         .await
     }

@@ -18,7 +18,7 @@ use crate::compose::ImageRef;
 use crate::engine::site::Site;
 use crate::engine::voice::Voice;
 use crate::host::{Address, Connector, Settings, Target, control_base};
-use crate::inventory::{App, Config, GateKind, Inventory, Strategy};
+use crate::inventory::{App, Config, GateKind, HostSelector, Inventory, Strategy};
 use crate::name::{AppName, Digest, EnvName, HostName, ImageName, Version};
 use crate::plan::Setup;
 use crate::record::Manifest;
@@ -150,6 +150,27 @@ fn drivers(inventory: &Inventory) -> Result<(), Findings> {
     } else {
         Ok(())
     }
+}
+
+/// The hosts that words of the command line name (names, globs, ranges, groups, `!not`); none where
+/// there are no words, which means all.
+///
+/// # Errors
+/// A usage failure where a word names nothing, or nothing is left.
+pub fn hosts(inventory: &Inventory, words: &[String]) -> Result<Vec<HostName>, Failure> {
+    let selector = HostSelector::new(words.iter().map(String::as_str));
+    let hosts = selector.resolve(&inventory.names()).map_err(|error| {
+        let failure = Failure::usage(error.to_string());
+        match error.near {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure,
+        }
+    })?;
+    if hosts.is_empty() && !words.is_empty() {
+        let words = words.join(",");
+        return Err(Failure::usage(format!("no host is left of `{words}`")));
+    }
+    Ok(hosts)
 }
 
 /// The app of that name; the name was checked against the inventory before.

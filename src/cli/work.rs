@@ -66,6 +66,8 @@ pub struct LogsOf {
     pub tail: Option<u64>,
     /// Go on until stopped.
     pub follow: bool,
+    /// Of these hosts; of all where none is named.
+    pub hosts: Vec<HostName>,
 }
 
 /// The apps of an environment, from its inventory.
@@ -374,15 +376,12 @@ pub async fn render(ctx: &Context, wish: Wish, hosts: Vec<HostName>) -> Result<E
     let app = session::app(&inventory, &app)?;
     let draft = session::draft(ctx, &inventory, app, &version)?;
     let all: Vec<_> = draft.files().collect();
-    if let Some(unknown) = hosts
-        .iter()
-        .find(|h| !all.iter().any(|(_, host, _)| host == h))
-    {
-        let known = all.iter().map(|(_, host, _)| host.as_str());
-        return Err(
-            Failure::usage(format!("{} has no host {unknown}", app.name))
-                .did_you_mean(unknown.as_str(), known),
-        );
+    if !hosts.is_empty() && !all.iter().any(|(_, host, _)| hosts.contains(host)) {
+        let named = crate::report::words::names(&hosts, 12);
+        return Err(Failure::usage(format!(
+            "{} does not run on {named}",
+            app.name
+        )));
     }
     for (slot, host, rendered) in all {
         if !hosts.is_empty() && !hosts.contains(host) {
@@ -416,7 +415,10 @@ pub async fn logs(ctx: &Context, place: Place, of: LogsOf) -> Result<ExitCode, F
     let session = Session::start(ctx)?;
     with(session, async |session: &mut Session| {
         let open = async |s: &Session| s.open(&inventory, app).await;
-        let site = session.unless_stopped(open).await?;
+        let mut site = session.unless_stopped(open).await?;
+        let wanted = |host: &HostName| of.hosts.is_empty() || of.hosts.contains(host);
+        site.machines.retain(|host, _| wanted(host));
+        site.silent.retain(|host, _| wanted(host));
         session.feed.pause().await;
         Ok(streams::show_all(ctx, &site, &of, &mut session.stops).await)
     })

@@ -14,12 +14,13 @@ use crate::text::yaml::{self, Entry, Key, Node, Value};
 use crate::text::{Diagnostic, Findings, SourceFile, Span};
 
 /// Sections that may stand at the top of a file, besides settings.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "connect",
     "hosts",
     "groups",
     "load_balancers",
     "apps",
+    "policy",
     "protection",
     "registries",
     "secrets",

@@ -226,12 +226,11 @@ fn sections(origins: &Origins) -> Vec<Explained> {
     let mut out: Vec<Explained> = Vec::new();
     for (path, provenance) in origins.iter() {
         // Names of registries hold dots; keys of entries do not.
-        let (subject, key) = match path.rsplit_once('.') {
-            Some((before, key)) if before.contains('.') => (before, key),
-            _ => match path.starts_with("protection.") {
-                true => ("protection", path.trim_start_matches("protection.")),
-                false => (path, "hosts"),
-            },
+        let (subject, key) = match (path.split_once('.'), path.rsplit_once('.')) {
+            // Sections without names in them.
+            (Some((section @ ("protection" | "policy"), key)), _) => (section, key),
+            (_, Some((before, key))) if before.contains('.') => (before, key),
+            _ => (path, "hosts"),
         };
         let row = Row {
             key: key.to_owned(),

@@ -97,6 +97,7 @@ fn belongs(key: &str) -> Option<&'static str> {
         "memory" | "cpus" | "pids" => "limits",
         "confirm" | "ticket" => "protection",
         "insecure" => "registries.<registry>",
+        "require" | "deny" | "ceilings" => "policy",
         _ => return None,
     })
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::layer::Origins;
+use super::policy::Policy;
 use super::select::Names;
 use super::units::{Bytes, Cpus};
 use crate::name::{AppName, BalancerName, EnvName, GroupName, HostName, ServiceName, SlotName};
@@ -43,6 +44,8 @@ pub struct Inventory {
     pub apps: BTreeMap<AppName, App>,
     /// What is asked of a person before something changes.
     pub protection: Protection,
+    /// What is asked of every service.
+    pub policy: Policy,
     /// Registries with settings of their own, by the name that stands in images.
     pub registries: BTreeMap<String, Registry>,
     /// Where secrets come from, by name. Fetching them is not done here.

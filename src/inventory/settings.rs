@@ -79,7 +79,7 @@ impl<'n, A: Fn(&str) -> Option<(&'n Node, String)>> Reading<'_, A> {
     }
 }
 
-fn limits(node: &Node, path: &str, findings: &mut Findings) -> Option<Limits> {
+pub(super) fn limits(node: &Node, path: &str, findings: &mut Findings) -> Option<Limits> {
     let f = Fields::of(node, path, &["memory", "cpus", "pids"], findings)?;
     let there = |key| f.get(key).filter(|n| !n.is_null());
     let mut out = Limits::default();

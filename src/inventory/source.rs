@@ -9,7 +9,7 @@ use super::document::{Document, read_set};
 use super::hosts::World;
 use super::layer::Level;
 use super::model::Inventory;
-use super::{apps, check, sections};
+use super::{apps, check, policy, sections};
 use crate::name::EnvName;
 use crate::text::{Diagnostic, Findings, SourceFile, nearest};
 
@@ -174,6 +174,7 @@ pub(super) fn build(
             .collect(),
         balancers: sections::balancers(&docs, &world, &mut origins, &mut findings),
         apps: apps::read(&docs, &values, &world, &mut findings),
+        policy: policy::read(&docs, &mut origins, &mut findings),
         protection: sections::protection(&docs, &mut origins, &mut findings),
         registries: sections::registries(&docs, &mut origins, &mut findings),
         secrets: sections::secrets(&docs, &mut origins, &mut findings),

@@ -94,6 +94,24 @@ impl Draft {
             .collect()
     }
 
+    /// The most memory that all services of a slot on a host may take together, and whether one of
+    /// them has no limit.
+    pub fn memory(&self) -> impl Iterator<Item = (&SlotName, &HostName, u64, bool)> {
+        self.parts.iter().map(|part| {
+            let (mut sum, mut open) = (0u64, false);
+            let started = part.document.services();
+            for service in started.filter(|s| s.profiles().is_empty()) {
+                let wanted = part.policy.of(service.name()).limits.memory.as_ref();
+                let said = service.memory().and_then(|s| s.value);
+                let one = wanted.map(|w| w.value).or(said);
+                let all = one.map(|m| m.saturating_mul(service.replicas().unwrap_or(1)));
+                sum = sum.saturating_add(all.unwrap_or(0));
+                open |= one.is_none_or(|m| m == 0);
+            }
+            (&part.slot, &part.host, sum, open)
+        })
+    }
+
     /// The rendered files of every slot and host, as they will be shipped, without the overriding
     /// file.
     pub fn files(&self) -> impl Iterator<Item = (&SlotName, &HostName, &Rendered)> {
@@ -285,10 +303,14 @@ fn render_part(
     let unused = document.runs(&own).moved(|at| rendered.origin(at));
     let ((), more) = unused.or(())?;
     warnings.extend(more);
+    let wanted = policy(inventory, app, version, member, &document);
+    let broken = super::policy::check(&inventory.policy, &document, &wanted, member);
+    let ((), more) = broken.moved(|at| rendered.origin(at)).or(())?;
+    warnings.extend(more);
     let part = DraftPart {
         host: member.host.clone(),
         slot: member.slot.clone(),
-        policy: policy(inventory, app, version, member, &document),
+        policy: wanted,
         rendered,
         document,
     };

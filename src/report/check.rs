@@ -69,6 +69,15 @@ impl CheckView {
         }
     }
 
+    /// Memory of the hosts that answered, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> BTreeMap<HostName, u64> {
+        let known = self.seen.iter().filter(|(_, seen)| seen.memory > 0);
+        known
+            .map(|(host, seen)| (host.clone(), seen.memory))
+            .collect()
+    }
+
     /// 0 without errors (warnings forbid nothing); 2 for what was written, 7 where it could not be
     /// told, 4 where a run would be refused.
     #[must_use]

@@ -160,6 +160,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       status     Show what runs where, what each load balancer says, and whether the way back is ready
       plan       Show what a deploy would do; change nothing
       render     Show the files that hosts would get; change nothing
+      init       Write a small working configuration to begin with: an inventory and a template
       check      Check all that can be checked without changing anything, and show all findings at once
       inventory  Show every effective value of an environment, where it stands, and what it overrode
       schema     Print the JSON Schema of inventories, for editors

@@ -56,6 +56,10 @@ apps:
     image: registry.example.com/acme/worker
     strategy: rolling
     hosts: "web*"
+policy:
+  require: { limits.memory: error, healthcheck: warning }
+  deny: { privileged: error }
+  ceilings: { memory: 4g }
 protection: { confirm: true, ticket: '^CHG' }
 registries: { "registry:5000": { insecure: true, address: "10.0.0.1:5000", ca: ca.pem } }
 secrets: { db: { env: DB }, key: { file: key.txt }, line: { file: a.env, key: A }, token: { command: [op, read, x] } }
@@ -319,7 +323,9 @@ fn files_that_load_are_valid() {
         #[expect(clippy::disallowed_methods, reason = "the tour's files")]
         texts.push(std::fs::read_to_string(file.unwrap().path()).unwrap());
     }
-    assert!(texts.len() >= 4);
+    texts.push(include_str!("../../cli/init/defaults.yml").to_owned());
+    texts.push(include_str!("../../cli/init/staging.yml").to_owned());
+    assert!(texts.len() >= 6);
     for text in texts {
         if let Err(why) = refuse(&root, &root, &parse(&text), "") {
             panic!("{why}");
@@ -339,6 +345,8 @@ fn what_the_code_refuses_is_not_valid() {
         ("restart: on-failure:3", "restart: allways"),
         ("every: 500ms", "evry: 500ms"),
         ("keepalive: 8", "keepalife: 8"),
+        ("privileged: error", "privileged: eror"),
+        ("healthcheck: warning", "healthchek: warning"),
         ("insecure: true", "insecure: 1"),
         ("{ tcp: true }", "{ tpc: true }"),
     ] {
