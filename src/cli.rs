@@ -24,6 +24,7 @@ pub mod confirm;
 pub mod context;
 pub mod deploy;
 pub mod diff;
+pub mod drift;
 pub mod drive;
 pub mod exclude;
 pub mod failure;
@@ -53,6 +54,7 @@ pub mod switch;
 pub mod target;
 pub mod unfinished;
 pub mod unlock;
+pub mod where_is;
 pub mod work;
 
 pub use context::Context;
@@ -168,6 +170,8 @@ impl Command {
             Self::History(args) => args.run(ctx).await,
             Self::Show(args) => args.run(ctx).await,
             Self::Diff(args) => args.run(ctx).await,
+            Self::Drift(args) => args.run(ctx).await,
+            Self::Where(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
             Self::Lock(args) => args.run(ctx).await,
             Self::Unlock(args) => args.run(ctx).await,

@@ -11,6 +11,7 @@
 //! - `status`    what runs where: view, text, JSON
 //! - `inventory` every value of an environment with its place
 //! - `diff`      what is different between two releases
+//! - `drift`     what is not as it was deployed
 //! - `history`   finished runs and attempts, newest first
 //! - `logs`      many containers as one stream
 //! - `run`       one run: times of each step and host, evidence; the same as an HTML page
@@ -25,6 +26,7 @@ pub mod board;
 pub mod check;
 pub mod closing;
 pub mod diff;
+pub mod drift;
 pub mod face;
 pub mod history;
 pub mod inventory;

@@ -125,6 +125,8 @@ pub enum Command {
     History(super::history::Args),
     Show(super::show::Args),
     Diff(super::diff::Args),
+    Drift(super::drift::Args),
+    Where(super::where_is::Args),
     Restart(restart::Args),
     Lock(lock::Args),
     Unlock(unlock::Args),
@@ -138,7 +140,6 @@ const LATER: &[&str] = &[
     "abort",
     "cancel",
     "checklist",
-    "drift",
     "exec",
     "freeze",
     "help",
@@ -155,7 +156,6 @@ const LATER: &[&str] = &[
     "thaw",
     "unhold",
     "versions",
-    "where",
 ];
 
 /// What the arguments are.

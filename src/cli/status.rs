@@ -1,22 +1,47 @@
 //! `deploy status [ENV [APP]]`: what runs where, and whether the way back is ready.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::context::Context;
 use super::failure::Failure;
-use super::target::{self, App};
-use super::work;
-use crate::name::{EnvName, ExitCode};
+use super::seeing::{self, Seeing};
+use super::session::{self, Boxed, Session};
+use super::target::App;
+use crate::engine::site::Site;
+use crate::engine::voice::Voice;
+use crate::inventory::{Inventory, units};
+use crate::name::{AppName, EnvName, ExitCode};
+use crate::report::paint;
+use crate::report::status::{self as report, AppStatus, StatusView};
 
 /// Show what runs where, what each load balancer says, and whether the way back is ready
 ///
-/// Asks the hosts and load balancers themselves; nothing is remembered. Ends with 7 where one of
-/// them did not answer.
+/// Asks the hosts and load balancers themselves, all at once; nothing is remembered. Hosts that do
+/// not answer in time are named, and it ends with 7.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Environment; all where none is named
     env: Option<EnvName>,
     /// App; all where none is named
     app: Option<App>,
+    /// End with exit code 3 where something is not as it was deployed, or no way back is ready
+    #[arg(long)]
+    exit_code: bool,
+    /// Look again and again until Ctrl-C, this long after the last look
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "2s",
+          require_equals = true, value_parser = every)]
+    watch: Option<Duration>,
+    #[command(flatten)]
+    seeing: Seeing,
 }
+
+fn every(text: &str) -> Result<Duration, String> {
+    units::duration(text).map_err(str::to_owned)
+}
+
+/// One environment and the apps that are looked at.
+type Place = (EnvName, Arc<Inventory>, Vec<AppName>);
 
 impl Args {
     /// Understands the words, then looks.
@@ -24,17 +49,110 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept the look from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let Some(env) = self.env else {
-            return work::status(ctx, ctx.environments()?, None).await;
-        };
-        ctx.environment(&env, false)?;
-        let app = match &self.app {
-            None => None,
-            Some(app) => {
-                let apps = work::apps(ctx, &env).await?;
-                Some(target::choose_app(&env, &apps, Some(&app.0))?)
+        let places = self.places(ctx)?;
+        let mut session = self.seeing.session(ctx)?;
+        let mut last = String::new();
+        let ended = loop {
+            let looked =
+                session.unless_stopped(async |s: &Session| self.look(ctx, s, &places).await);
+            let views = match looked.await {
+                Ok(views) => views,
+                Err(failure) => break Err(failure),
+            };
+            if let Err(failure) = self.show(ctx, &views, &mut last) {
+                break Err(failure);
+            }
+            let Some(every) = self.watch else {
+                break Ok(self.code(&views));
+            };
+            let pause = async |_: &Session| tokio::time::sleep(every).await;
+            if session.unless_stopped(pause).await.is_err() || ctx.out.lost().is_some() {
+                // Whoever watches stops by Ctrl-C: that is no failure.
+                break Ok(self.code(&views));
             }
         };
-        work::status(ctx, vec![env], app).await
+        session.close().await;
+        ended
+    }
+
+    fn places(&self, ctx: &Context) -> Result<Vec<Place>, Failure> {
+        if let Some(env) = &self.env {
+            let app = self.app.as_ref().map(|a| &a.0);
+            let (inventory, apps) = seeing::apps(ctx, env, app)?;
+            return Ok(vec![(env.clone(), Arc::new(inventory), apps)]);
+        }
+        let mut places = Vec::new();
+        for env in ctx.environments()? {
+            let inventory = session::inventory(ctx, &env)?;
+            let apps = inventory.apps.keys().cloned().collect();
+            places.push((env, Arc::new(inventory), apps));
+        }
+        Ok(places)
+    }
+
+    /// Looks at all apps of all environments at once.
+    async fn look(&self, ctx: &Context, session: &Session, places: &[Place]) -> Vec<StatusView> {
+        let deadline = self.seeing.begin(ctx);
+        let mut set = tokio::task::JoinSet::new();
+        for (n, (env, inventory, apps)) in places.iter().enumerate() {
+            let clock = ctx.clock.clone();
+            let work = move |site: Site| -> Boxed<AppStatus> {
+                let clock = clock.clone();
+                Box::pin(async move {
+                    let voice = Voice::mute(clock.clone());
+                    let fleet = site.look_within(&voice, deadline.left(&clock)).await;
+                    report::look::app(&site.setup, &fleet)
+                })
+            };
+            let (env, looking) = (env.clone(), session.each(inventory, apps, work));
+            set.spawn(async move { (n, env, looking.await) });
+        }
+        let mut all = Vec::new();
+        while let Some(joined) = set.join_next().await {
+            all.extend(joined.ok());
+        }
+        all.sort_by_key(|(n, ..)| *n);
+        let at = seeing::now(ctx);
+        let view = |(_, env, apps): (usize, EnvName, Vec<(AppName, AppStatus)>)| StatusView {
+            at,
+            env,
+            apps: apps.into_iter().map(|(_, app)| app).collect(),
+        };
+        all.into_iter().map(view).collect()
+    }
+
+    fn show(&self, ctx: &Context, views: &[StatusView], last: &mut String) -> Result<(), Failure> {
+        if ctx.options.json {
+            for view in views {
+                let line = report::json(view);
+                let line =
+                    line.map_err(|e| Failure::failed("status has no JSON form").because(e))?;
+                ctx.out.result(&line);
+            }
+            return Ok(());
+        }
+        let texts: Vec<String> = views.iter().map(|v| report::text(v, &ctx.zone)).collect();
+        let text = texts.join("\n\n");
+        // To a file or a pipe only what is new: the time of the look alone is not.
+        let bare = report::without_time(&text);
+        if self.watch.is_some() && ctx.outside.stdout_terminal && !ctx.outside.dumb() {
+            let screen = paint::lines(&text, ctx.stdout_colour());
+            ctx.out.result(&format!("\x1b[H\x1b[2J{screen}"));
+        } else if bare != *last {
+            ctx.out.result(&paint::lines(&text, ctx.stdout_colour()));
+        }
+        *last = bare;
+        Ok(())
+    }
+
+    fn code(&self, views: &[StatusView]) -> ExitCode {
+        let mut code = ExitCode::Success;
+        for view in views {
+            code = code.worse(view.exit_code());
+            if self.exit_code && view.differs() {
+                code = code.worse(ExitCode::Differs);
+            }
+        }
+        code
     }
 }

@@ -21,8 +21,6 @@ use crate::inventory::{App, Inventory};
 use crate::name::{AppName, EnvName, ExitCode, HostName, SlotName, Version};
 use crate::plan::{Plan, PlanKind, Refusal, blue_green, restart as again, switch as turn};
 use crate::release::Given;
-use crate::report::paint;
-use crate::report::status::{self as report, StatusView};
 
 /// A release of an app in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -317,51 +315,6 @@ pub(super) async fn with(
     let ended = run(&mut session).await;
     session.close().await;
     ended
-}
-
-/// `deploy status [ENV [APP]]`: every environment and app that is not narrowed down.
-///
-/// # Errors
-/// What kept the look from beginning; hosts that do not answer are part of the result.
-pub async fn status(
-    ctx: &Context,
-    envs: Vec<EnvName>,
-    only: Option<AppName>,
-) -> Result<ExitCode, Failure> {
-    let mut code = ExitCode::Success;
-    for env in envs {
-        let inventory = session::inventory(ctx, &env)?;
-        let session = Session::start(ctx)?;
-        let ended = with(session, async |session: &mut Session| {
-            let mut apps = Vec::new();
-            for app in inventory
-                .apps
-                .values()
-                .filter(|a| only.as_ref().is_none_or(|o| a.name == *o))
-            {
-                let look = async |s: &Session| look(s, &inventory, app).await;
-                let (site, fleet) = session.unless_stopped(look).await?;
-                apps.push(report::look::app(&site.setup, &fleet));
-            }
-            let at = crate::event::jiff_text::Stamp(ctx.clock.wall());
-            let view = StatusView {
-                at,
-                env: env.clone(),
-                apps,
-            };
-            let text = if ctx.options.json {
-                report::json(&view)
-                    .map_err(|e| Failure::failed("status has no JSON form").because(e))?
-            } else {
-                paint::lines(&report::text(&view, &ctx.zone), ctx.stdout_colour())
-            };
-            session.feed.pause().await;
-            ctx.out.result(&text);
-            Ok(view.exit_code())
-        });
-        code = code.worse(ended.await?);
-    }
-    Ok(code)
 }
 
 /// `deploy render ENV APP@VERSION`: the files of these hosts, of all where none is named.

@@ -134,12 +134,23 @@ impl Site {
 
     /// Looks at every machine at once.
     pub async fn look(&self, voice: &Voice) -> Fleet {
+        self.look_within(voice, LOOK * 2).await
+    }
+
+    /// The same; a machine that has not answered in this time is silent.
+    pub async fn look_within(&self, voice: &Voice, within: Duration) -> Fleet {
         let mut set = JoinSet::new();
         for (name, machine) in &self.machines {
             let (name, machine, voice) = (name.clone(), machine.clone(), voice.clone());
             set.spawn(async move {
                 let since = begin(&voice, &name, Stage::Look);
-                let seen = machine.look().await;
+                let seen = match tokio::time::timeout(within, machine.look()).await {
+                    Ok(seen) => seen,
+                    Err(_) => Err(format!(
+                        "it did not answer a look within {}",
+                        crate::text::duration(within)
+                    )),
+                };
                 match &seen {
                     Ok(_) => done(&voice, &name, Stage::Look, since),
                     Err(why) => failed(&voice, &name, Stage::Look, why),

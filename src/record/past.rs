@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::host::script::{Reply, Script};
 use crate::name::{HostName, ReleaseId, RunId, SlotName};
-use crate::release::HostRelease;
+use crate::release::{HostRelease, ReleaseFile};
 
 use super::history::HistoryEntry;
 use super::look::{Claim, Running};
@@ -21,6 +23,7 @@ const ATTEMPT: &str = include_str!("sh/attempt.sh");
 const RUNS: &str = include_str!("sh/runs.sh");
 const RUN: &str = include_str!("sh/run.sh");
 const RELEASES: &str = include_str!("sh/releases.sh");
+const SUMS: &str = include_str!("sh/sums.sh");
 /// Longest reason that an attempt keeps, in characters.
 const REASON: usize = 1000;
 
@@ -53,6 +56,71 @@ pub fn run(scope: &Scope, run: &RunId) -> Script {
 pub fn releases(scope: &Scope, ids: &[ReleaseId]) -> Script {
     let script = scope.script("releases", &[LIB, RELEASES]);
     script.args(ids.iter().map(ReleaseId::to_string))
+}
+
+/// `release.json`: what a release wants of a host, and the SHA-256 of each of its files.
+///
+/// # Panics
+/// Never: names, numbers and text have a JSON form.
+#[must_use]
+pub fn label(release: &HostRelease, files: &[ReleaseFile]) -> Vec<u8> {
+    let sum = |file: &ReleaseFile| -> String {
+        let sum = Sha256::digest(&file.bytes);
+        sum.iter().map(|b| format!("{b:02x}")).collect()
+    };
+    let sums: BTreeMap<&str, String> = files.iter().map(|f| (f.path.as_str(), sum(f))).collect();
+    let mut label = serde_json::to_value(release).expect("plain data has a JSON form");
+    label["sums"] = serde_json::json!(sums);
+    label.to_string().into_bytes()
+}
+
+/// Asks whether the files of the releases that slots hold are as they were uploaded.
+#[must_use]
+pub fn sums(scope: &Scope) -> Script {
+    scope.script("sums", &[LIB, SUMS])
+}
+
+/// How the files of a slot's release differ from what was uploaded: `FILE was changed`, `FILE is
+/// missing`, `FILE was added`. Releases of an older version, which kept no sums, are not judged.
+///
+/// # Errors
+/// A [`RecordError`] where there is no answer.
+pub fn read_sums(reply: &Reply) -> Result<BTreeMap<SlotName, Vec<String>>, RecordError> {
+    let mut slots: BTreeMap<SlotName, [BTreeMap<&str, &str>; 2]> = BTreeMap::new();
+    let mut out: BTreeMap<SlotName, Vec<String>> = BTreeMap::new();
+    for line in lines(reply)? {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        let slot = words.get(1).and_then(|s| SlotName::new(*s).ok());
+        match (words.as_slice(), slot) {
+            (["w", _, sum, path], Some(slot)) => {
+                slots.entry(slot).or_default()[0].insert(path, sum);
+            }
+            (["s", _, sum, path], Some(slot)) => {
+                slots.entry(slot).or_default()[1].insert(path, sum);
+            }
+            (["p", _, id], Some(slot)) => {
+                let what = format!("the files of release {id} are gone");
+                out.entry(slot).or_default().push(what);
+            }
+            _ => {}
+        }
+    }
+    for (slot, [wanted, found]) in slots
+        .into_iter()
+        .filter(|(_, [wanted, _])| !wanted.is_empty())
+    {
+        let differs = out.entry(slot).or_default();
+        for (path, sum) in &wanted {
+            match found.get(path) {
+                None => differs.push(format!("{path} is missing")),
+                Some(now) if now != sum => differs.push(format!("{path} was changed")),
+                Some(_) => {}
+            }
+        }
+        let added = found.keys().filter(|path| !wanted.contains_key(*path));
+        differs.extend(added.map(|path| format!("{path} was added")));
+    }
+    Ok(out)
 }
 
 /// Releases as one host keeps them.

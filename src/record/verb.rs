@@ -11,6 +11,7 @@ use crate::release::{HostRelease, ReleaseFile, SecretFile};
 
 use super::history::HistoryEntry;
 use super::manifest::Manifest;
+use super::past;
 use super::run_report::RunReport;
 
 pub(super) const LIB: &str = include_str!("sh/lib.sh");
@@ -180,11 +181,10 @@ fn release_files(upload: &Upload) -> Result<(&str, &str, Vec<ReleaseFile>), Name
     let Some((release, files)) = &upload.release else {
         return Ok(("-", "-", Vec::new()));
     };
-    let label = serde_json::to_vec(release).expect("plain data has a JSON form");
     let mut all = vec![ReleaseFile {
         path: "release.json".to_owned(),
         mode: 0o660,
-        bytes: label,
+        bytes: past::label(release, files),
     }];
     for file in files {
         check_path(&file.path)?;

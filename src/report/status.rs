@@ -159,6 +159,21 @@ pub struct Said {
 }
 
 impl StatusView {
+    /// Whether something is not as it was deployed, or there is no way back where there should be.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        let rows = |app: &AppStatus| {
+            let mut rows = app.slots.iter().flat_map(|s| &s.hosts);
+            rows.any(|row| !row.differs.is_empty() || (!row.good && row.health != "empty"))
+        };
+        self.apps.iter().any(|app| {
+            let back = matches!(app.way_back, WayBack::NotReady(_));
+            back || rows(app)
+                || app.balancers.iter().any(|b| !b.good)
+                || disagreement(app).is_some()
+        })
+    }
+
     /// 7 where somebody did not answer or could not be read, else 0.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
@@ -363,6 +378,16 @@ pub(crate) fn said_lines(word: &str, list: &[Said]) -> Vec<String> {
             )
         })
         .collect()
+}
+
+/// The text without the times of the looks: what two looks have in common where nothing changed.
+#[must_use]
+pub fn without_time(text: &str) -> String {
+    let head = |line: &str| match line.rsplit_once("  at ") {
+        Some((head, _)) if !line.starts_with(' ') => head.to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(head).collect::<Vec<_>>().join("\n")
 }
 
 /// The view as one JSON object on one line, told apart from events by its `event: "status"`.

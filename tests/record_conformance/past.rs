@@ -135,3 +135,51 @@ fn attempts_are_kept_beside_the_runs_and_within_bounds() {
         assert_eq!(bench.read("history"), None, "{shell:?}");
     }
 }
+
+#[test]
+fn files_of_a_slot_are_held_against_what_was_uploaded() {
+    for shell in Shell::all() {
+        let bench = Bench::new(shell, Disk::Fast);
+        let run = id("r-1", "1-a");
+        claim(&bench, &run);
+        let release = super::verbs::release(&run.run).label.id;
+        bench.ask(verb::step(
+            &bench.scope,
+            &run,
+            1,
+            &super::verbs::body(&bench, 1, 0, Some(&release)),
+        ));
+        let differs = || {
+            let found = past::read_sums(&bench.ask(past::sums(&bench.scope))).unwrap();
+            found.into_values().next().unwrap_or_default()
+        };
+        assert_eq!(differs(), Vec::<String>::new(), "{shell:?}");
+        let place = bench.state().join("releases/rel-r-1/blue");
+        std::fs::write(place.join("docker-compose.yml"), "services: {x: 1}\n").unwrap();
+        std::fs::write(place.join("conf/more"), "").unwrap();
+        std::fs::remove_file(place.join("conf/empty")).unwrap();
+        assert_eq!(
+            differs(),
+            [
+                "conf/empty is missing",
+                "docker-compose.yml was changed",
+                "conf/more was added"
+            ],
+            "{shell:?}"
+        );
+        let shelf =
+            past::read_releases(&bench.ask(past::releases(&bench.scope, &[release]))).unwrap();
+        assert_eq!(shelf.kept.len(), 1, "{shell:?}");
+        let files: Vec<_> = shelf
+            .files
+            .iter()
+            .map(|((_, _, path), lines)| (path.as_str(), lines))
+            .collect();
+        let yml = Some(vec!["services: {x: 1}".to_owned()]);
+        assert_eq!(
+            files,
+            [("conf/more", &Some(vec![])), ("docker-compose.yml", &yml)],
+            "{shell:?}"
+        );
+    }
+}

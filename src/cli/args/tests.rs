@@ -168,6 +168,8 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       history    Show what was done, by whom, why, and how it ended
       show       Show one run: its plan, what each host did and when, what failed and what is left of it
       diff       Show what is different between two releases: images, rendered files
+      drift      Show what is not as it was deployed: containers, images, limits, files, load balancers
+      where      Show which hosts carry an image or a container
       restart    Restart the release that serves, host by host
       lock       Refuse runs until the lock is lifted; rollback goes ahead all the same
       unlock     Lift a lock that `deploy lock` set, whoever set it

@@ -115,3 +115,32 @@ fn what_a_container_printed_is_never_taken_for_the_record() {
     assert_eq!(memory.evidence, ["l 0 h {}", "c [\"x\"]"]);
     assert!(!memory.known());
 }
+
+#[test]
+fn a_file_that_was_touched_on_the_host_is_named() {
+    let lines = [
+        "w blue aa docker-compose.yml",
+        "w blue bb deploy.yml",
+        "w blue cc conf/a b.txt",
+        "s blue aa docker-compose.yml",
+        "s blue b0 deploy.yml",
+        "s blue dd left.over",
+        "s green ee docker-compose.yml",
+        "p red 0123456789abcdef",
+    ];
+    let found = read_sums(&reply("ok", &lines)).unwrap();
+    let of = |slot: &str| found.get(&SlotName::new(slot).unwrap()).cloned();
+    assert_eq!(
+        of("blue").unwrap(),
+        [
+            "conf/a b.txt is missing",
+            "deploy.yml was changed",
+            "left.over was added"
+        ]
+    );
+    assert_eq!(of("green"), None, "no sums were kept");
+    assert_eq!(
+        of("red").unwrap(),
+        ["the files of release 0123456789abcdef are gone"]
+    );
+}
