@@ -12,8 +12,8 @@ for f in slots/*; do
     printf 'p %s %s\n' "$slot" "$id"
     continue
   fi
-  # One line of JSON: the list is the last thing in it.
-  sed -n 's/.*"sums":{\([^}]*\)}.*/\1/p' release.json | tr ',' '\n' |
+  # One line of JSON, without a line end; the list is the last thing in it.
+  { sed -n 's/.*"sums":{\([^}]*\)}.*/\1/p' release.json && echo; } | tr ',' '\n' |
     sed -n "s/^\"\([A-Za-z0-9._/-]*\)\":\"\([0-9a-f]*\)\"\$/w $slot \2 \1/p"
   find . -type f ! -path './secrets/*' ! -name release.json ! -name '*~' -exec sha256sum {} + |
     sed "s/^\([0-9a-f]*\)  \.\//s $slot \1 /"
