@@ -36,6 +36,7 @@ pub mod logs;
 pub mod output;
 pub mod outside;
 pub mod plan;
+pub mod redeploy;
 pub mod render;
 pub mod restart;
 pub mod resume;
@@ -90,7 +91,13 @@ pub fn main(outside: Outside, clock: Clock, out: &Out) -> ExitCode {
             return ExitCode::Usage;
         }
     };
-    let Cli { options, command } = cli;
+    let Cli {
+        mut options,
+        command,
+    } = cli;
+    // Made for crontabs: who wants to watch says so.
+    let cron = matches!(command, Some(Command::Redeploy(_)));
+    options.quiet |= cron && !options.json && options.verbose == 0;
     let ctx = Context {
         options,
         outside,
@@ -172,6 +179,7 @@ impl Command {
             Self::Diff(args) => args.run(ctx).await,
             Self::Drift(args) => args.run(ctx).await,
             Self::Where(args) => args.run(ctx).await,
+            Self::Redeploy(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
             Self::Lock(args) => args.run(ctx).await,
             Self::Unlock(args) => args.run(ctx).await,

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::drive::{self, Drive};
 use super::exclude;
 use super::failure::Failure;
+use super::redeploy::Again;
 use super::secrets;
 use super::session::{self, Session};
 use super::streams;
@@ -100,10 +101,20 @@ pub async fn plan(ctx: &Context, wish: Wish, tell: bool) -> Result<ExitCode, Fai
     bring(ctx, wish, PlanKind::Deploy, Then::Show { tell }).await
 }
 
+/// `deploy redeploy`: the recorded version again; says why, where it acts.
+///
+/// # Errors
+/// What kept the run from beginning.
+pub async fn redeploy(ctx: &Context, wish: Wish, again: &Again) -> Result<ExitCode, Failure> {
+    bring(ctx, wish, PlanKind::Deploy, Then::Again(again)).await
+}
+
 /// What is done with the plan of a release.
-enum Then {
+enum Then<'a> {
     /// Perform it.
     Run,
+    /// Perform it where it changes something, and say why.
+    Again(&'a Again),
     /// Print it.
     Show {
         /// End with 3 where it changes something.
@@ -119,6 +130,13 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
         version,
         without,
     } = wish;
+async fn bring(
+    ctx: &Context,
+    wish: Wish,
+    kind: PlanKind,
+    then: Then<'_>,
+) -> Result<ExitCode, Failure> {
+    let Wish { env, app, version } = wish;
     let inventory = session::inventory(ctx, &env)?;
     let app = session::app(&inventory, &app)?;
     let draft = session::draft(ctx, &inventory, app, &version)?;
@@ -133,6 +151,8 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
         exclude::leave_out(&mut site, &mut fleet, &without)?;
         let site = Arc::new(site);
         let meta = drive::meta(ctx);
+        let (digests, secrets, (site, fleet)) = asked.await?;
+        let mut meta = drive::meta(ctx);
         let given = Given {
             secrets: &secrets?,
             salt: &secrets::salt(&fleet, drive::random),
@@ -142,7 +162,26 @@ async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<
         let generation = meta.run.to_string();
         let planner =
             |fleet: &Fleet| blue_green::deploy(&site.setup, &release, fleet, kind, &generation);
-        let plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r));
+        let mut plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r));
+        if let (Then::Again(again), Ok(wanted)) = (&then, &plan)
+            && !wanted.is_empty()
+        {
+            match again.why(wanted) {
+                Ok(why) => {
+                    if !ctx.options.json {
+                        let (env, app) = (&wanted.env, &wanted.app);
+                        ctx.out.result(&format!(
+                            "{env} {app}: redeploying {}: {why}",
+                            release.label
+                        ));
+                    }
+                    if meta.why.is_empty() {
+                        meta.why = Again::message(&why);
+                    }
+                }
+                Err(failure) => plan = Err(failure),
+            }
+        }
         if let Then::Show { tell } = then {
             let plan = plan?;
             show_plan(ctx, session, &plan).await;

@@ -170,6 +170,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       diff       Show what is different between two releases: images, rendered files
       drift      Show what is not as it was deployed: containers, images, limits, files, load balancers
       where      Show which hosts carry an image or a container
+      redeploy   Deploy the release that serves again, where image, configuration or hosts changed
       restart    Restart the release that serves, host by host
       lock       Refuse runs until the lock is lifted; rollback goes ahead all the same
       unlock     Lift a lock that `deploy lock` set, whoever set it

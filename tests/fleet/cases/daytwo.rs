@@ -206,3 +206,95 @@ fn what_runs_where_is_told_in_time_and_drift_is_named() {
     }
     shop.fleet.fault("unpause", &["web4"]);
 }
+
+/// `deploy ARGS…` as cron runs it: a bare environment, nobody at the keyboard.
+fn cron(shop: &Shop, args: &[&str]) -> (i32, String, String) {
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_deploy"))
+        .args(args)
+        .current_dir(shop.project.folder())
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("DEPLOY_SSH_CONFIG", shop.fleet.ssh_config())
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("deploy starts");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        out.status.code().unwrap_or(-1),
+        text(&out.stdout),
+        text(&out.stderr),
+    )
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn a_crontab_line_acts_where_something_changed_and_is_silent_else() {
+    let shop = Shop::empty();
+    let (code, out, err) = cron(&shop, &["redeploy", "staging", "app"]);
+    assert_eq!(
+        (code, out.as_str(), err.lines().count()),
+        (4, "", 1),
+        "{err}"
+    );
+    shop.deploy(FIRST).assert_code(0);
+    let before = shop.state();
+    let quiet = || {
+        assert_eq!(
+            cron(&shop, &["redeploy", "staging"]),
+            (0, String::new(), String::new())
+        )
+    };
+    quiet();
+    assert_eq!(shop.state(), before);
+
+    // Drift: repaired, and it says why. Two at once: one acts, the other finds nothing to do.
+    shop.sh("web1", "docker rm -f $(docker ps -q)");
+    let both: Vec<_> = std::thread::scope(|scope| {
+        let runs = [0, 1].map(|_| scope.spawn(|| cron(&shop, &["redeploy", "staging", "app"])));
+        runs.into_iter()
+            .map(|run| run.join().expect("an answer"))
+            .collect()
+    });
+    assert!(both.iter().all(|(code, ..)| *code == 0), "{both:?}");
+    let said: String = both
+        .iter()
+        .map(|(_, out, err)| format!("{out}{err}"))
+        .collect();
+    assert!(said.contains("web1: no container of app"), "{said}");
+    assert_eq!(shop.ids("web1").len(), 1);
+    let (_, all) = runs(&shop, &["--runs-only"]);
+    assert_eq!(all.len(), 2, "one deploy, one redeploy: {all:?}");
+    assert!(
+        all[0]["why"]
+            .as_str()
+            .is_some_and(|why| why.starts_with("redeploy: web1"))
+    );
+    quiet();
+
+    // Configuration: the other slot, once.
+    shop.project.edit(
+        "inventories/staging.yml",
+        "log_level: debug",
+        "log_level: warn",
+    );
+    let (code, out, err) = cron(&shop, &["redeploy", "staging"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("its configuration changed"), "{out}");
+    quiet();
+
+    // The registry does not answer: one line, nothing changed.
+    let defaults = std::fs::read_to_string(shop.project.folder().join("inventories/defaults.yml"))
+        .expect("a file");
+    let registry = format!("{}:5000", shop.fleet.address("registry"));
+    shop.project.write(
+        "inventories/defaults.yml",
+        &defaults.replace(&registry, "127.0.0.1:9"),
+    );
+    let (code, out, err) = cron(&shop, &["redeploy", "staging"]);
+    assert_eq!(
+        (code, out.as_str(), err.lines().count()),
+        (7, "", 1),
+        "{err}"
+    );
+    shop.assert_serving(FIRST);
+}

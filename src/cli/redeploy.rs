@@ -1,0 +1,293 @@
+//! `deploy redeploy ENV [APP…]`: the release that serves, again, where something changed.
+//!
+//! For crontabs: silent where nothing happens, one line where it cannot go on, never a question.
+//! It goes on as a deploy of the recorded version; what is decided here is when, and whether.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use super::drive;
+use super::failure::Failure;
+use super::seeing;
+use super::session::{Boxed, Session};
+use super::target::App;
+use super::work::{self, Wish};
+use crate::engine::ask::Answers;
+use crate::engine::site::{Machine, Site};
+use crate::engine::voice::Voice;
+use crate::fleet::Fleet;
+use crate::inventory::{Inventory, units};
+use crate::name::{AppName, EnvName, ExitCode, RunId};
+use crate::plan::{Action, Plan, Setup, judge};
+use crate::record::past::{self, Remembered};
+use crate::release::ReleaseLabel;
+use crate::report::words;
+
+/// Longest look before it is decided.
+const LOOK: Duration = Duration::from_secs(20);
+/// Runs that are looked at by the loop breaker.
+const RUNS: usize = 50;
+/// The loop breaker forgets what is older than this many seconds.
+const DAY: i64 = 24 * 3600;
+/// What the message of such a run begins with.
+const MARK: &str = "redeploy: ";
+
+/// Deploy the release that serves again, where image, configuration or hosts changed
+///
+/// For crontabs and timers: the version that serves now is deployed as `deploy ENV APP@VERSION`
+/// would. Where its tag means the same image, its files are the same and nothing on the hosts
+/// differs, nothing is done and nothing said. Else it says why it acts. It waits while another run
+/// holds the app, and it never asks. See docs/cron.md.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Environment: the name of a file in `inventories/`
+    env: EnvName,
+    /// Apps; all of the environment where none is named
+    #[arg(value_name = "APP")]
+    apps: Vec<App>,
+    /// Longest wait for another run to end
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
+    wait: Duration,
+    /// Begin after a random time of up to this
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = time)]
+    jitter: Duration,
+    /// Refuse after this many redeploys in a row for the same reason, within a day
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    units::duration(text).map_err(str::to_owned)
+}
+
+/// What a redeploy knows before it is planned.
+#[derive(Debug, Clone)]
+pub struct Again {
+    /// The release that serves.
+    pub recorded: ReleaseLabel,
+    /// Runs of the app, oldest first.
+    past: Vec<Remembered>,
+    limit: u32,
+    /// Seconds since the epoch.
+    now: i64,
+}
+
+/// What a look found.
+enum Found {
+    /// A run holds the app.
+    Held(RunId),
+    /// It can be planned.
+    Ready(Box<Again>),
+}
+
+impl Args {
+    /// Redeploys app after app; each failure is one line.
+    ///
+    /// # Errors
+    /// Words that mean nothing here, or what is wrong in the inventory.
+    pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        let (inventory, all) = seeing::apps(ctx, &self.env, None)?;
+        let mut apps = Vec::new();
+        for app in &self.apps {
+            apps.push(super::target::choose_app(&self.env, &all, Some(&app.0))?);
+        }
+        if apps.is_empty() {
+            apps = all;
+        }
+        let inventory = Arc::new(inventory);
+        tokio::time::sleep(some_of(self.jitter)).await;
+        let mut code = ExitCode::Success;
+        for app in apps {
+            let one = match Box::pin(self.one(ctx, &inventory, &app)).await {
+                Ok(one) => one,
+                Err(failure) if ctx.options.json => return Err(failure),
+                Err(failure) => {
+                    let line = failure.one_line().replace('\n', " ");
+                    ctx.out.say(&format!("error: {} {app}: {line}", self.env));
+                    failure.kind().exit_code()
+                }
+            };
+            code = code.worse(one);
+        }
+        Ok(code)
+    }
+
+    async fn one(
+        &self,
+        ctx: &Context,
+        inventory: &Arc<Inventory>,
+        app: &AppName,
+    ) -> Result<ExitCode, Failure> {
+        let end = ctx.clock.elapsed() + self.wait;
+        loop {
+            let again = match self.look(ctx, inventory, app).await? {
+                Found::Ready(again) => *again,
+                Found::Held(run) => {
+                    if ctx.clock.elapsed() >= end {
+                        let waited = crate::text::duration(self.wait);
+                        let what = format!("run {run} still holds it after {waited}");
+                        return Err(Failure::refused(what));
+                    }
+                    // Two that wait for the same run must not meet again and again.
+                    tokio::time::sleep(Duration::from_secs(1) + some_of(Duration::from_secs(3)))
+                        .await;
+                    continue;
+                }
+            };
+            let wish = Wish {
+                env: self.env.clone(),
+                app: app.clone(),
+                version: again.recorded.version.clone(),
+            };
+            let code = work::redeploy(ctx, wish, &again).await?;
+            // Another run may have begun between the look and the claim: then there is one to wait for.
+            let lost = code == ExitCode::Refused && ctx.clock.elapsed() < end;
+            if !lost || !matches!(self.look(ctx, inventory, app).await, Ok(Found::Held(_))) {
+                return Ok(code);
+            }
+        }
+    }
+
+    async fn look(
+        &self,
+        ctx: &Context,
+        inventory: &Arc<Inventory>,
+        app: &AppName,
+    ) -> Result<Found, Failure> {
+        let clock = ctx.clock.clone();
+        let work = move |site: Site| -> Boxed<(Setup, Fleet, Answers)> {
+            let clock = clock.clone();
+            Box::pin(async move {
+                let voice = Voice::mute(clock);
+                let runs = |_: &_, m: &Machine| Some(past::runs(&m.scope, RUNS));
+                let (fleet, answers) =
+                    tokio::join!(site.look_within(&voice, LOOK), site.ask(LOOK, runs));
+                (site.setup, fleet, answers)
+            })
+        };
+        let mut session = Session::within(ctx, None)?;
+        let names = [app.clone()];
+        let seen =
+            session.unless_stopped(async |s: &Session| s.each(inventory, &names, work).await);
+        let seen = seen.await;
+        session.close().await;
+        let Some((_, (setup, fleet, answers))) = seen?.into_iter().next() else {
+            return Err(Failure::failed("the app could not be looked at"));
+        };
+        let hosts = fleet.hosts.values().map(|v| &v.record);
+        let mut records = hosts.chain(fleet.balancers.values().map(|v| &v.record));
+        let claim = records.find_map(|r| r.claim.as_ref().filter(|c| c.left > 0));
+        if let Some(claim) = claim {
+            return Ok(Found::Held(claim.run.clone()));
+        }
+        let (pasts, _) = seeing::read(answers, past::read_runs);
+        Ok(Found::Ready(Box::new(Again {
+            recorded: serves(&setup, &fleet)?,
+            past: past::merge(&pasts),
+            limit: self.limit,
+            now: ctx.clock.wall().as_second(),
+        })))
+    }
+}
+
+/// A random part of a time.
+fn some_of(time: Duration) -> Duration {
+    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(drive::random() % (millis + 1))
+}
+
+/// The release that serves, as it was recorded.
+fn serves(setup: &Setup, fleet: &Fleet) -> Result<ReleaseLabel, Failure> {
+    if let Some((host, why)) = fleet.silent.iter().next() {
+        return Err(Failure::unreachable(format!(
+            "no answer from {host}: {why}"
+        )));
+    }
+    let traffic = judge::traffic_now(setup, fleet).map_err(|r| drive::refused("redeploy", r))?;
+    let active =
+        judge::active(setup, traffic.as_ref()).map_err(|r| drive::refused("redeploy", r))?;
+    let slot =
+        active.ok_or_else(|| Failure::refused("nothing serves yet: deploy a version first"))?;
+    let mut recorded = setup
+        .hosts(&slot)
+        .filter_map(|h| judge::recorded(fleet.hosts.get(h)?, &slot));
+    let one = recorded.next().map(|r| r.label.clone());
+    one.ok_or_else(|| Failure::refused(format!("what serves in {slot} was not deployed")))
+}
+
+impl Again {
+    /// Why the plan acts, in one line.
+    ///
+    /// # Errors
+    /// Refused where that many runs in a row acted for the same reason.
+    pub fn why(&self, plan: &Plan) -> Result<String, Failure> {
+        let why = reason(plan, &self.recorded);
+        let message = format!("{MARK}{why}");
+        let same = self.past.iter().rev().filter(|r| !r.attempt);
+        let same = same.take_while(|r| r.entry.why == message && self.now - r.entry.started < DAY);
+        let times = u32::try_from(same.count()).unwrap_or(u32::MAX);
+        if times < self.limit {
+            return Ok(why);
+        }
+        let (env, app) = (&plan.env, &plan.app);
+        let last = format!("the last {times} redeploys were for the same reason: {why}");
+        Err(Failure::refused(last).hint(format!(
+            "deploy history {env} {app} shows how they ended; any other run breaks the row"
+        )))
+    }
+
+    /// What is kept with the run.
+    #[must_use]
+    pub fn message(why: &str) -> String {
+        format!("{MARK}{why}")
+    }
+}
+
+fn reason(plan: &Plan, recorded: &ReleaseLabel) -> String {
+    if let Some(to) = plan.to.as_ref().filter(|to| to.id != recorded.id) {
+        return match (&recorded.digest, &to.digest) {
+            (Some(old), Some(new)) if old != new => {
+                format!(
+                    "{} means {} now, was {}",
+                    to.version,
+                    new.short(),
+                    old.short()
+                )
+            }
+            _ => "its configuration changed".to_owned(),
+        };
+    }
+    let touches = |action: &Action| {
+        matches!(
+            action,
+            Action::Replace { .. } | Action::Restart { .. } | Action::Shift { .. }
+        )
+    };
+    let mut causes: Vec<String> = Vec::new();
+    for step in plan.steps.iter().filter(|s| touches(&s.action)) {
+        let hosts: Vec<String> = step
+            .action
+            .hosts()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let cause = format!("{}: {}", words::names(&hosts, 4), step.cause);
+        if !causes.contains(&cause) {
+            causes.push(cause);
+        }
+    }
+    let more = causes.len().saturating_sub(3);
+    causes.truncate(3);
+    if more > 0 {
+        causes.push(format!("and {more} more"));
+    }
+    words::tame(&causes.join("; "))
+}
+
+#[cfg(test)]
+#[path = "redeploy/tests.rs"]
+mod tests;

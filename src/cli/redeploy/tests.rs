@@ -1,0 +1,110 @@
+use super::*;
+use crate::name::{Actor, Digest, OutcomeKind};
+use crate::plan::PlanKind;
+use crate::plan::blue_green::deploy;
+use crate::plan::fixture::{World, host, label, release};
+use crate::record::{HistoryEntry, RunKind};
+
+fn plan(w: &World, number: u64) -> Plan {
+    deploy(
+        &w.setup,
+        &release(&w.setup, number),
+        &w.fleet,
+        PlanKind::Deploy,
+        "g1",
+    )
+    .unwrap()
+}
+
+fn ran(n: i64, why: &str) -> Remembered {
+    Remembered {
+        entry: HistoryEntry {
+            run: RunId::new(format!("r-{n}")).unwrap(),
+            kind: RunKind::Deploy,
+            revision: 1,
+            highest: 1,
+            who: Actor::new("cron@m:1:2").unwrap(),
+            why: why.to_owned(),
+            ticket: String::new(),
+            release: None,
+            version: "1.0".into(),
+            digest: None,
+            config: String::new(),
+            active: None,
+            outcome: OutcomeKind::Succeeded,
+            reason: String::new(),
+            started: n,
+            ended: n + 10,
+            took: vec![],
+            more: serde_json::Value::Null,
+        },
+        hosts: vec![],
+        otherwise: vec![],
+        attempt: false,
+    }
+}
+
+fn again(past: Vec<Remembered>) -> Again {
+    Again {
+        recorded: label(42),
+        past,
+        limit: 3,
+        now: 1000,
+    }
+}
+
+#[test]
+fn it_says_why_it_acts() {
+    let mut w = World::serving();
+    assert!(plan(&w, 42).is_empty(), "what is as wanted is left alone");
+    w.host("web1").containers.clear();
+    assert_eq!(
+        again(vec![]).why(&plan(&w, 42)).unwrap(),
+        "web1: no container of web"
+    );
+    let mut other = again(vec![]);
+    other.recorded = label(41);
+    let digest = |c: &str| Digest::new(format!("sha256:{}", c.repeat(64))).ok();
+    let mut changed = plan(&w, 42);
+    let to = changed.to.as_mut().unwrap();
+    to.digest = digest("b");
+    other.recorded.digest = digest("a");
+    let why = other.why(&changed).unwrap();
+    assert!(
+        why.contains("means sha256:bbbb") && why.contains("was sha256:aaaa"),
+        "{why}"
+    );
+    other.recorded.digest = digest("b");
+    assert_eq!(other.why(&changed).unwrap(), "its configuration changed");
+    assert_eq!(host("web1").as_str(), "web1");
+}
+
+#[test]
+fn equal_redeploys_in_a_row_are_stopped() {
+    let mut w = World::serving();
+    w.host("web1").containers.clear();
+    let plan = plan(&w, 42);
+    let why = "redeploy: web1: no container of web";
+    let row = |whys: &[&str]| {
+        let past = whys.iter().zip(900..).map(|(why, n)| ran(n, why)).collect();
+        again(past).why(&plan)
+    };
+    assert!(row(&[why, why]).is_ok());
+    let stopped = row(&["by hand", why, why, why]).unwrap_err();
+    assert_eq!(stopped.kind().exit_code(), ExitCode::Refused);
+    assert!(
+        stopped.to_string().contains("the last 3 redeploys"),
+        "{stopped}"
+    );
+    // Any other run breaks the row; attempts do not, and what is long ago does not count.
+    assert!(row(&[why, why, why, "by hand"]).is_ok());
+    let mut attempts = [why, why, why].map(|w| ran(900, w)).to_vec();
+    attempts.push(ran(950, ""));
+    attempts[3].attempt = true;
+    assert!(again(attempts).why(&plan).is_err());
+    let old = Again {
+        now: 900 + DAY,
+        ..again([why, why, why].map(|w| ran(900, w)).to_vec())
+    };
+    assert!(old.why(&plan).is_ok());
+}
