@@ -142,6 +142,7 @@ impl Args {
                 env: self.env.clone(),
                 app: app.clone(),
                 version: again.recorded.version.clone(),
+                without: Vec::new(),
             };
             let code = work::redeploy(ctx, wish, &again).await?;
             // Another run may have begun between the look and the claim: then there is one to wait for.
@@ -275,7 +276,7 @@ fn reason(plan: &Plan, recorded: &ReleaseLabel) -> String {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let cause = format!("{}: {}", words::names(&hosts, 4), step.cause);
+        let cause = format!("{}: {}", words::names(&hosts, 4), step.cause.0);
         if !causes.contains(&cause) {
             causes.push(cause);
         }

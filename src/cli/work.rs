@@ -123,20 +123,18 @@ enum Then<'a> {
 }
 
 /// Renders, asks the registry and the fleet at the same time, plans, then goes on as wished.
-async fn bring(ctx: &Context, wish: Wish, kind: PlanKind, then: Then) -> Result<ExitCode, Failure> {
-    let Wish {
-        env,
-        app,
-        version,
-        without,
-    } = wish;
 async fn bring(
     ctx: &Context,
     wish: Wish,
     kind: PlanKind,
     then: Then<'_>,
 ) -> Result<ExitCode, Failure> {
-    let Wish { env, app, version } = wish;
+    let Wish {
+        env,
+        app,
+        version,
+        without,
+    } = wish;
     let inventory = session::inventory(ctx, &env)?;
     let app = session::app(&inventory, &app)?;
     let draft = session::draft(ctx, &inventory, app, &version)?;
@@ -150,8 +148,6 @@ async fn bring(
         let (digests, secrets, (mut site, mut fleet)) = asked.await?;
         exclude::leave_out(&mut site, &mut fleet, &without)?;
         let site = Arc::new(site);
-        let meta = drive::meta(ctx);
-        let (digests, secrets, (site, fleet)) = asked.await?;
         let mut meta = drive::meta(ctx);
         let given = Given {
             secrets: &secrets?,
