@@ -38,8 +38,8 @@ fn shows_the_run(shop: &Shop, failed: &Value, good: &Value) {
     ]);
     let evidence = format!("ls /var/lib/deploy/staging/app/runs/{run}/evidence");
     assert!(
-        shop.sh("web1", &evidence).contains("containers"),
-        "no evidence on web1"
+        shop.sh("web3", &evidence).contains("containers"),
+        "no evidence on web3"
     );
 
     let run = good["run"].as_str().expect("a run");
