@@ -262,14 +262,20 @@ fn reason(plan: &Plan, recorded: &ReleaseLabel) -> String {
             _ => "its configuration changed".to_owned(),
         };
     }
-    let touches = |action: &Action| {
-        matches!(
-            action,
-            Action::Replace { .. } | Action::Restart { .. } | Action::Shift { .. }
-        )
+    let brings =
+        |action: &Action| matches!(action, Action::Replace { .. } | Action::Restart { .. });
+    let turns = |action: &Action| matches!(action, Action::Shift { .. });
+    // Traffic that is moved while a host is repaired is no reason of its own.
+    let repairs = plan.steps.iter().any(|s| brings(&s.action));
+    let reasons = |action: &Action| {
+        if repairs {
+            brings(action)
+        } else {
+            turns(action)
+        }
     };
     let mut causes: Vec<String> = Vec::new();
-    for step in plan.steps.iter().filter(|s| touches(&s.action)) {
+    for step in plan.steps.iter().filter(|s| reasons(&s.action)) {
         let hosts: Vec<String> = step
             .action
             .hosts()
