@@ -70,7 +70,6 @@ fn section(page: &mut String, title: &str, lines: &[String]) {
 }
 
 /// A host, or the run itself, with its spans; true where a span is on the slowest path.
-/// A host with its spans, and whether each is on the slowest way.
 type Row<'a> = (Option<&'a HostName>, Vec<(&'a Span, bool)>);
 
 /// A row for each host, in the order of its first span; a bar for each span.

@@ -82,8 +82,6 @@ fn perform(shop: &Shop, generation: &str, edit: Edit) -> OutcomeKind {
             resumed: None,
             over: Default::default(),
             overridden: Default::default(),
-            over: run::Over::default(),
-            overridden: Vec::new(),
         };
         let signals = mpsc::unbounded_channel().1;
         let run = run::run(
