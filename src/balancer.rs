@@ -8,9 +8,11 @@
 //! (`tests/balancers`) against the real server.
 
 mod answer;
+pub mod command;
 pub mod haproxy;
 mod keys;
 pub mod nginx;
+pub mod none;
 mod words;
 
 use std::time::Duration;
@@ -217,11 +219,13 @@ pub trait Driver: Send + Sync {
 #[must_use]
 pub fn driver(name: &str) -> Option<&'static dyn Driver> {
     match name {
+        "command" => Some(&command::Command),
         "haproxy" => Some(&haproxy::Haproxy),
         "nginx" => Some(&nginx::Nginx),
+        "none" => Some(&none::Nobody),
         _ => None,
     }
 }
 
 /// Names of all drivers, for "did you mean".
-pub const NAMES: &[&str] = &["haproxy", "nginx"];
+pub const NAMES: &[&str] = &["command", "haproxy", "nginx", "none"];

@@ -11,9 +11,11 @@
     reason = "this suite starts servers and measures with the real clock, and a test that cannot go on ends"
 )]
 
+mod appliance;
 mod contract;
 mod haproxy;
 mod nginx;
+mod none;
 mod server;
 mod trouble;
 mod world;
@@ -57,5 +59,15 @@ macro_rules! contract {
     };
 }
 
+contract!(command_keeps_the_contract, crate::appliance::Rig<false>);
+// The same driver once more: what is peculiar to a registry is its program.
+contract!(registry_is_switched_by_its_example, crate::appliance::Rig<true>;
+    contract::the_first_switch_is_read_back,
+    contract::a_switch_moves_every_later_request,
+    contract::one_member_is_left_out_and_taken_back_without_a_reload,
+    contract::a_removed_entry_leaves_nothing,
+    trouble::a_switch_by_hand_is_seen_named_and_stops_a_switch,
+    trouble::a_commit_can_be_repeated_and_knows_a_stranger,
+);
 contract!(haproxy_keeps_the_contract, crate::haproxy::rig::Rig);
 contract!(nginx_keeps_the_contract, crate::nginx::rig::Rig);

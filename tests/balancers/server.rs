@@ -38,6 +38,14 @@ pub trait Server: Sized + Sync {
     /// Somebody switches the app by hand, behind the driver's back.
     fn by_hand(&self, app: &str, from: &str, to: &str);
 
+    /// Clients of the long load; fewer where the server shares its processor with its programs.
+    fn clients(&self) -> usize {
+        16
+    }
+    /// Switches of each of two apps at once: an even number, fewer where a switch takes long.
+    fn rounds(&self) -> usize {
+        10
+    }
     fn path(&self, part: &str) -> String {
         self.home().join(part).to_str().unwrap().to_owned()
     }

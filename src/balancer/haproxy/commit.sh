@@ -51,6 +51,17 @@ fi
 # The files: rules first, which hold for their generation only; then the word.
 put_files() {
   [ -e "$dir/rules.map" ] || : >"$dir/rules.map"
+  # Most apps have no rules: nothing to do then.
+  if [ -s "$made/rules" ] || grep -qF -e "$rules_mark\\n(" "$dir/rules.map"; then put_rules || return 1; fi
+  if [ "$host" != - ] && [ "$host_known" != "$entry" ]; then
+    awk -v e="$entry" '$2 == e { print $1 }' "$dir/hosts.map" 2>/dev/null | while read -r old; do
+      [ "$old" = "$host" ] || map_put "$dir/hosts.map" "$old" ''
+    done
+    map_put "$dir/hosts.map" "$host" "$entry" || return 1
+  fi
+  map_put "$dir/apps.map" "$entry" "$after"
+}
+put_rules() {
   file_key=$(map_word "$dir/apps.map" "$entry")
   file_generation=${file_key%:*}
   file_generation=$(printf '%s' "${file_generation##*:}" | sed -e 's/[-]/\\x2d/g' -e 's/[.]/\\x2e/g')
@@ -60,15 +71,9 @@ put_files() {
       (index($0, ENVIRON["MARK"]) && !index($0, ENVIRON["KEEP"])) || ($0 in new) { next }
       { print }' "$dir/rules.map"
     cat "$made/rules"
-  } | write "$dir/rules.map" || return 1
-  if [ "$host" != - ]; then
-    awk -v e="$entry" '$2 == e { print $1 }' "$dir/hosts.map" 2>/dev/null | while read -r old; do
-      [ "$old" = "$host" ] || map_put "$dir/hosts.map" "$old" ''
-    done
-    [ "$(map_word "$dir/hosts.map" "$host")" = "$entry" ] || map_put "$dir/hosts.map" "$host" "$entry" || return 1
-  fi
-  map_put "$dir/apps.map" "$entry" "$after"
+  } | write "$dir/rules.map"
 }
+host_known=$(map_word "$dir/hosts.map" "$host")
 put_files || stop differs "the files of $dir could not be written"
 if [ -z "$worker" ] || [ "$runs" = '?' ]; then
   sync "$dir"
@@ -76,23 +81,29 @@ if [ -z "$worker" ] || [ "$runs" = '?' ]; then
 fi
 
 # Members come back before the word changes, those that go leave after it.
-wrong=$(misplaced "$ready" "$resting")
+there=$(states)
+wrong=$(printf '%s\n' "$there" | misplaced "$ready" "$resting")
 batch=
 for one in $wrong; do
   case $one in *=in) batch="${batch}set server ${one%=in} state ready;" ;; esac
 done
-[ -z "$batch" ] || ctl "$batch" >/dev/null
+if [ -n "$batch" ]; then
+  ctl "$batch" >/dev/null
+  there=$(states)
+fi
 # HAProxy's own word on the members that will get requests: one at least must be up.
 up_tries=40
 while :; do
-  up=$(states | AWAITED=" $awaited " awk 'index(ENVIRON["AWAITED"], " " $1 " ") { if ($3 == 2 || $3 == 1) up++; else down++ } END { print up + 0, down + 0 }')
+  up=$(printf '%s\n' "$there" | AWAITED=" $awaited " awk 'index(ENVIRON["AWAITED"], " " $1 " ") { if ($3 == 2 || $3 == 1) up++; else down++ } END { print up + 0, down + 0 }')
   [ "${up#* }" != 0 ] || break
   up_tries=$((up_tries - 1))
   [ "$up_tries" -gt 0 ] || break
   sleep 0.05
+  there=$(states)
 done
 if [ -n "$awaited" ] && [ "${up% *}" = 0 ]; then
-  [ "$live" = - ] || { map_put "$dir/apps.map" "$entry" "$live"; sync "$dir"; }
+  if [ "$live" = - ]; then map_put "$dir/apps.map" "$entry" ''; else map_put "$dir/apps.map" "$entry" "$live"; fi
+  sync "$dir"
   stop differs "HAProxy holds every member that would get requests for down: $awaited"
 fi
 
@@ -102,12 +113,12 @@ if [ -s "$made/rules" ]; then
   [ -z "$missing" ] || ctl "add map $dir/rules.map <<
 $missing" >/dev/null
 fi
-# A server that was just started knows the word from the file.
-ask_server
+# A server that was just loaded may know the word from the file.
+[ -z "${old_worker-}" ] || ask_server
 verb=set
 [ "$runs" != - ] || verb=add
 batch="$verb map $dir/apps.map $entry $after"
-if [ "$host" != - ]; then
+if [ "$host" != - ] && { [ "$host_known" != "$entry" ] || [ "$live" = - ]; }; then
   known=$(ctl "show map $dir/hosts.map" | ENTRY=$entry awk '$3 == ENVIRON["ENTRY"] { print $2 }')
   for old in $known; do
     [ "$old" = "$host" ] || batch="$batch;del map $dir/hosts.map $old"
@@ -131,7 +142,7 @@ unlock
 sync "$dir" 9>&- &
 back=
 if read_back "$after" || { sleep 0.1; read_back "$after"; }; then back=1; fi
-wrong=$(misplaced "$ready" "$resting")
+wrong=$(states | misplaced "$ready" "$resting")
 [ -z "$wrong" ] || { back= seen="members are not as wished: $(printf '%s' "$wrong" | tr '\n' ' ')"; }
 # Rules and values of earlier generations are nobody's any more.
 old=$(ctl "show map $dir/rules.map" | own_rules | NEW=$made/rules MAP=$dir/rules.map awk '

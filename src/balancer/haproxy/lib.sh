@@ -182,10 +182,10 @@ read_one() {
 states() {
   ctl 'show servers state' | ENTRY="${entry}_" awk 'index($2, ENVIRON["ENTRY"]) == 1 { print $2 "/" $4, $7, $6 }'
 }
-# misplaced READY RESTING: members whose state is not as listed: `BACKEND/SERVER=in` or `=drain`,
+# misplaced READY RESTING: of the states on standard input, members whose state is not as listed: `BACKEND/SERVER=in` or `=drain`,
 # `=maint`, one a line. What is forced out is forced out: drain and maint are the same here.
 misplaced() {
-  states | READY=" $1 " RESTING=" $2 " awk '{
+  READY=" $1 " RESTING=" $2 " awk '{
     out = $2 != 0
     if (index(ENVIRON["READY"], " " $1 " ")) { if (out) print $1 "=in" }
     else if (index(ENVIRON["RESTING"], " " $1 "=drain ")) { if (!out) print $1 "=drain" }

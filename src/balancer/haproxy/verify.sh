@@ -6,7 +6,7 @@ key=$(map_word "$dir/apps.map" "$entry")
 ask_server
 [ "$runs" = "$1" ] || stop differs "HAProxy says $runs"
 [ "$loaded" = "$2" ] || stop differs 'HAProxy has other members loaded than its files say'
-wrong=$(misplaced "$3" "$4")
+wrong=$(states | misplaced "$3" "$4")
 [ -z "$wrong" ] || stop differs "members are not as wished: $(printf '%s' "$wrong" | tr '\n' ' ')"
 if read_back "$1"; then
   printf 'converged %s\n' "$(date +%s.%N)"
