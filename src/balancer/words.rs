@@ -166,3 +166,18 @@ pub fn short_hash(parts: &[&str]) -> String {
     }
     hex
 }
+
+/// Text as a pattern: what is no letter or digit stands there by its number, blanks above all,
+/// which would end a pattern in a map.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, r"\x{byte:02x}");
+        }
+    }
+    out
+}

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use super::settings::{Check, Settings};
 use crate::balancer::Target;
-use crate::balancer::words::{self, address, entry, json, members, short_hash};
+use crate::balancer::words::{self, address, entry, json, literal, members, short_hash};
 use crate::fleet::{Member, MemberState, Rule, RuleKey, Traffic};
 use crate::name::SlotName;
 
@@ -240,20 +240,6 @@ fn pattern(target: &Target, traffic: &Traffic, rule: &Rule) -> String {
             format!(r"{head}cookie:\x20(?:[^\r\n]*;\x20*)?{name}={value}(?:\x20*;[^\r\n]*)?\r\n")
         }
     }
-}
-
-/// Text as a pattern: what is no letter or digit stands there by its number, blanks above all,
-/// which would end a pattern in a map.
-fn literal(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, r"\x{byte:02x}");
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use super::settings::Settings;
 use crate::balancer::Target;
-use crate::balancer::words::{self, address, entry, json, short_hash};
+use crate::balancer::words::{self, address, entry, json, literal, short_hash};
 use crate::fleet::{Member, MemberState, Rule, RuleKey, Traffic};
 use crate::name::SlotName;
 
@@ -306,19 +306,6 @@ fn upstreams(target: &Target, settings: &Settings, traffic: &Traffic) -> String 
         );
     }
     text
-}
-
-/// Text as a pattern: what is no letter or digit stands there by its number.
-fn literal(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, r"\x{byte:02x}");
-        }
-    }
-    out
 }
 
 fn upstream(
