@@ -24,6 +24,7 @@ pub mod confirm;
 pub mod context;
 pub mod deploy;
 pub mod diff;
+pub mod drain;
 pub mod drift;
 pub mod drive;
 pub mod exclude;
@@ -53,6 +54,7 @@ pub mod streams;
 pub mod summary;
 pub mod switch;
 pub mod target;
+pub mod undrain;
 pub mod unfinished;
 pub mod unlock;
 pub mod where_is;
@@ -166,6 +168,8 @@ impl Command {
             Self::Rollback(args) => args.run(ctx).await,
             Self::Resume(args) => args.run(ctx).await,
             Self::CatchUp(args) => args.run(ctx).await,
+            Self::Drain(args) => args.run(ctx).await,
+            Self::Undrain(args) => args.run(ctx).await,
             Self::Status(args) => args.run(ctx).await,
             Self::Plan(args) => args.run(ctx).await,
             Self::Render(args) => args.run(ctx).await,

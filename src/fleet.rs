@@ -8,7 +8,7 @@ pub mod debt;
 pub mod traffic;
 pub mod view;
 
-pub use debt::Debt;
+pub use debt::{DRAINED, Debt};
 pub use traffic::{Member, MemberState, Rule, RuleKey, Traffic};
 pub use view::{
     BalancerView, ClaimView, Container, Fleet, Health, HoldView, HostView, Known, Problem,

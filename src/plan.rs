@@ -11,6 +11,7 @@
 //! - `restart`     host by host within the active slot
 //! - `resume`      what a run left unfinished, to its `before` or its `after`
 //! - `debts`      hosts that miss a change, and what may not be touched because of them
+//! - `drain`      one host out of traffic until a person brings it back
 //! - `catch_up`   load balancers that missed a change are led to what the others do
 //! - `rolling`     the steps for that: out of traffic, up again, gated, back
 //! - `text`        the plan as lines: dry run, review, stale-plan guard and unit test
@@ -21,6 +22,7 @@
 pub mod blue_green;
 pub mod catch_up;
 pub mod debts;
+pub mod drain;
 pub mod entry;
 pub mod judge;
 mod keep;

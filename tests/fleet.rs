@@ -20,6 +20,8 @@ mod claims;
 mod controls;
 #[path = "fleet/cases/daytwo.rs"]
 mod daytwo;
+#[path = "fleet/cases/drained.rs"]
+mod drained;
 #[path = "fleet/cases/hostile.rs"]
 mod hostile;
 #[path = "fleet/cases/main_job.rs"]

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use super::{
-    catch_up, check, deploy, init, inventory, lock, logs, plan, render, restart, resume, rollback,
-    schema, stage, status, switch, unlock,
+    catch_up, check, deploy, drain, init, inventory, lock, logs, plan, render, restart, resume,
+    rollback, schema, stage, status, switch, undrain, unlock,
 };
 
 /// Brings an environment of plain Docker hosts to a wanted release without dropping a request
@@ -114,6 +114,8 @@ pub enum Command {
     Rollback(rollback::Args),
     Resume(resume::Args),
     CatchUp(catch_up::Args),
+    Drain(drain::Args),
+    Undrain(undrain::Args),
     Status(status::Args),
     Plan(plan::Args),
     Render(render::Args),

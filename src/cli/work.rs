@@ -20,7 +20,7 @@ use crate::event::Kind;
 use crate::fleet::Fleet;
 use crate::inventory::{App, Inventory};
 use crate::name::{AppName, EnvName, ExitCode, HostName, SlotName, Version};
-use crate::plan::{Plan, PlanKind, Refusal, blue_green, restart as again, switch as turn};
+use crate::plan::{Plan, PlanKind, Refusal, blue_green, debts, restart as again, switch as turn};
 use crate::release::Given;
 
 /// A release of an app in an environment.
@@ -146,6 +146,8 @@ async fn bring(
             tokio::join!(digests, secrets, look(session, &inventory, app))
         });
         let (digests, secrets, (mut site, mut fleet)) = asked.await?;
+        debts::rest(&mut site.setup, &fleet, None, false);
+        let drained = fleet.drained();
         exclude::leave_out(&mut site, &mut fleet, &without)?;
         let site = Arc::new(site);
         let mut meta = drive::meta(ctx);
@@ -156,8 +158,10 @@ async fn bring(
         };
         let release = draft.pin(&digests?, &given, |id| drive::revision(&fleet, id))?;
         let generation = meta.run.to_string();
-        let planner =
-            |fleet: &Fleet| blue_green::deploy(&site.setup, &release, fleet, kind, &generation);
+        let planner = |fleet: &Fleet| {
+            debts::refuse_other_drained(fleet, &drained)?;
+            blue_green::deploy(&site.setup, &release, fleet, kind, &generation)
+        };
         let mut plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r));
         if let (Then::Again(again), Ok(wanted)) = (&then, &plan)
             && !wanted.is_empty()
@@ -213,6 +217,7 @@ pub async fn switch(ctx: &Context, place: Place, to: SwitchTo) -> Result<ExitCod
     let how = How {
         kind: PlanKind::Switch,
         take_over: to.take_over,
+        except: None,
     };
     if let Some(slot) = &to.slot {
         let inventory = session::inventory(ctx, &place.env)?;
@@ -242,6 +247,7 @@ pub async fn rollback(ctx: &Context, place: Place, take_over: bool) -> Result<Ex
     let how = How {
         kind: PlanKind::Rollback,
         take_over,
+        except: None,
     };
     turn_how(ctx, place, how, &|site, fleet, generation| {
         turn::rollback(&site.setup, fleet, generation)
@@ -265,9 +271,11 @@ pub(super) type Turn<'a> = dyn Fn(&Site, &Fleet, &str) -> Result<Plan, Refusal> 
 
 /// What is done with what stands there, and whether other runs end by it.
 #[derive(Clone, Copy)]
-struct How {
+struct How<'a> {
     kind: PlanKind,
     take_over: bool,
+    /// A drained host that takes part all the same.
+    except: Option<&'a HostName>,
 }
 
 /// Looks, plans what needs no release from outside, and runs it; nobody is displaced.
@@ -277,15 +285,30 @@ pub(super) async fn turn_to(
     kind: PlanKind,
     turn: &Turn<'_>,
 ) -> Result<ExitCode, Failure> {
-    let take_over = false;
-    turn_how(ctx, place, How { kind, take_over }, turn).await
+    turn_with(ctx, place, kind, None, turn).await
+}
+
+/// The same with a drained host that takes part.
+pub(super) async fn turn_with(
+    ctx: &Context,
+    place: Place,
+    kind: PlanKind,
+    except: Option<&HostName>,
+    turn: &Turn<'_>,
+) -> Result<ExitCode, Failure> {
+    let how = How {
+        kind,
+        take_over: false,
+        except,
+    };
+    turn_how(ctx, place, how, turn).await
 }
 
 /// Looks, plans what needs no release from outside, and runs it.
 async fn turn_how(
     ctx: &Context,
     place: Place,
-    how: How,
+    how: How<'_>,
     turn: &Turn<'_>,
 ) -> Result<ExitCode, Failure> {
     let inventory = session::inventory(ctx, &place.env)?;
@@ -294,6 +317,8 @@ async fn turn_how(
     with(session, async |session: &mut Session| {
         let looked = session.unless_stopped(async |s: &Session| look(s, &inventory, app).await);
         let (mut site, mut fleet) = looked.await?;
+        debts::rest(&mut site.setup, &fleet, how.except, true);
+        let drained = fleet.drained();
         let mut without = place.without.clone();
         if how.kind == PlanKind::CatchUp {
             without.extend(exclude::silent_debtors(&site, &fleet));
@@ -305,7 +330,10 @@ async fn turn_how(
             drive::displace(&mut meta, unfinished::all_claims(&fleet));
         }
         let generation = meta.run.to_string();
-        let planner = |fleet: &Fleet| turn(&site, fleet, &generation);
+        let planner = |fleet: &Fleet| {
+            debts::refuse_other_drained(fleet, &drained)?;
+            turn(&site, fleet, &generation)
+        };
         let plan = planner(&fleet).map_err(|r| drive::refused(how.kind.word(), r));
         let drive = Drive {
             ctx,

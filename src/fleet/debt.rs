@@ -23,10 +23,22 @@ pub struct Debt {
     pub since: i64,
 }
 
+/// In place of a generation: a person took the host out of traffic.
+pub const DRAINED: &str = "drained";
+
 impl Debt {
+    /// A person took it out of traffic, for all apps, until a person brings it back.
+    #[must_use]
+    pub fn drained(&self) -> bool {
+        self.generation == DRAINED
+    }
+
     /// In a few words.
     #[must_use]
     pub fn says(&self) -> String {
+        if self.drained() {
+            return format!("was drained by run {}", self.run);
+        }
         if self.slots.is_empty() {
             return format!("missed run {}", self.run);
         }
@@ -46,13 +58,31 @@ impl Fleet {
         apps.chain(self.balancers.iter().map(|(h, v)| (h, &v.record)))
     }
 
+    fn say_drained(&self, host: &HostName) -> usize {
+        let say = self.records().filter_map(|(_, r)| r.owing.get(host));
+        say.filter(|d| d.drained()).count()
+    }
+
+    /// Hosts that a person took out of traffic.
+    #[must_use]
+    pub fn drained(&self) -> BTreeSet<HostName> {
+        let debts = self.debts().into_iter();
+        debts.filter(|(_, d)| d.drained()).map(|(h, _)| h).collect()
+    }
+
     /// Who owes what. Where hosts remember different things, all that any of them says holds: one
     /// that was not there when a debt was paid may still remember it, which costs a `catch-up`; one
     /// that forgot would cost requests.
     #[must_use]
     pub fn debts(&self) -> BTreeMap<HostName, Debt> {
         let mut all: BTreeMap<HostName, Debt> = BTreeMap::new();
+        let answered = self.records().count();
         for (host, debt) in self.records().flat_map(|(_, r)| &r.owing) {
+            // To be out of traffic is what most remember: one that was away when the host was brought
+            // back must not take it out again.
+            if debt.drained() && self.say_drained(host) * 2 <= answered {
+                continue;
+            }
             match all.get_mut(host) {
                 Some(known) => {
                     known.slots.extend(debt.slots.iter().cloned());

@@ -178,6 +178,9 @@ impl Wish<'_> {
         if let Err(touched) = debts::refuse_touched(setup, fleet, standby, before) {
             all.extend(touched.reasons);
         }
+        if let Err(few) = debts::refuse_too_few(setup, standby) {
+            all.extend(few.reasons);
+        }
         if let Some(refusal) = Refusal::of(all) {
             return Err(refusal);
         }

@@ -12,6 +12,47 @@ use crate::name::{HostName, SlotName, StepId};
 
 use super::{Action, Owes, Plan, Refusal, Setup, Step, Undo};
 
+/// Lets members rest: those that a person drained, except one that is brought back; and, where
+/// `behind`, those that owe and do not hold what the others of their slot hold. Such a one gets no
+/// traffic until a run has brought it.
+pub fn rest(setup: &mut Setup, fleet: &Fleet, except: Option<&HostName>, behind: bool) {
+    let mut resting = fleet.drained();
+    if behind {
+        let debts = fleet.debts();
+        for slot in &setup.slots {
+            let held = |h: &HostName| {
+                let record = &fleet.hosts.get(h)?.record;
+                record.slots.get(slot).map(|s| s.release.clone())
+            };
+            let (owing, well): (Vec<&HostName>, Vec<&HostName>) =
+                setup.hosts(slot).partition(|h| debts.contains_key(*h));
+            let others: BTreeSet<_> = well.into_iter().filter_map(held).collect();
+            let late = |h: &&HostName| held(h).is_none_or(|id| !others.contains(&id));
+            // Where all of them owe, nobody says what is right.
+            if !others.is_empty() {
+                resting.extend(owing.into_iter().filter(late).cloned());
+            }
+        }
+    }
+    for host in resting.iter().filter(|h| Some(*h) != except) {
+        setup.rest(host);
+    }
+}
+
+/// Refuses to go on where a host was drained or brought back since the plan was made.
+///
+/// # Errors
+/// A [`Refusal`] that says so.
+pub fn refuse_other_drained(fleet: &Fleet, then: &BTreeSet<HostName>) -> Result<(), Refusal> {
+    let now = fleet.drained();
+    let changed: Vec<&str> = now.symmetric_difference(then).map(|h| h.as_str()).collect();
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let what = format!("{}: drained or brought back meanwhile", changed.join(" "));
+    Err(Refusal::one(what, "the same command again plans anew"))
+}
+
 /// Load balancers of the app that owe a change: those that take part and those that are left out.
 #[must_use]
 pub fn owing_balancers(setup: &Setup, fleet: &Fleet) -> BTreeMap<HostName, Debt> {
@@ -133,10 +174,11 @@ pub fn all_do(setup: &Setup, fleet: &Fleet, traffic: &Traffic) -> bool {
 }
 
 /// Hosts of the app that answer: where debts are written.
-fn everyone(setup: &Setup, fleet: &Fleet) -> Vec<HostName> {
+pub(super) fn everyone(setup: &Setup, fleet: &Fleet) -> Vec<HostName> {
     let lbs = setup.balancers.iter().map(|lb| &lb.host);
     let lbs = lbs.filter(|h| fleet.balancers.contains_key(*h));
-    let apps = setup.all_hosts().filter(|h| fleet.hosts.contains_key(*h));
+    let apps = setup.groups.values().flatten().map(|m| &m.host);
+    let apps = apps.filter(|h| fleet.hosts.contains_key(*h));
     let mut out: Vec<HostName> = Vec::new();
     for host in apps.chain(lbs) {
         if !out.contains(host) {
@@ -245,20 +287,73 @@ fn last_of(plan: &Plan) -> Vec<StepId> {
     steps.iter().filter(waited).map(|s| s.id).collect()
 }
 
-/// Hosts of the other side that do not answer: a switch goes on without them, and they owe it.
-pub(super) fn silent_hosts(setup: &Setup, fleet: &Fleet) -> Vec<HostName> {
-    let silent = setup.all_hosts().filter(|h| !fleet.hosts.contains_key(*h));
-    let all: BTreeSet<&HostName> = silent.collect();
+/// Refuses to send a slot's traffic to fewer members than the environment wants.
+///
+/// # Errors
+/// A [`Refusal`] that names those that rest.
+pub(super) fn refuse_too_few(setup: &Setup, slot: &SlotName) -> Result<(), Refusal> {
+    let left = setup.hosts(slot).count();
+    if left >= setup.min_healthy {
+        return Ok(());
+    }
+    let all = setup.groups.get(slot).into_iter().flatten();
+    let rest = all.filter(|m| setup.resting.contains(&m.host));
+    let rest: Vec<&str> = rest.map(|m| m.host.as_str()).collect();
+    Err(Refusal::one(
+        format!(
+            "{slot} would have {left} of {} members that it needs: {} out of traffic",
+            setup.min_healthy,
+            rest.join(" ")
+        ),
+        "bring one back (`deploy undrain`), or make it answer",
+    ))
+}
+
+/// Hosts that a change of traffic goes on without: members that do not answer, and members of the
+/// present traffic that left the inventory, where the app may still run.
+pub(super) fn without(setup: &Setup, fleet: &Fleet, now: &[&Traffic]) -> Vec<HostName> {
+    let members = setup.groups.values().flatten().map(|m| &m.host);
+    let known: BTreeSet<&HostName> = members.collect();
+    let silent = known.iter().filter(|h| !fleet.hosts.contains_key(**h));
+    let sent = now.iter().flat_map(|t| t.groups.values().flatten());
+    let left = sent.map(|m| &m.host).filter(|h| !known.contains(h));
+    let all: BTreeSet<&HostName> = silent.copied().chain(left).collect();
     all.into_iter().cloned().collect()
+}
+
+/// Members that the load balancers know and the inventory does not: the app may still run there.
+pub(super) fn strangers(setup: &Setup, fleet: &Fleet) -> BTreeSet<HostName> {
+    let known: BTreeSet<&HostName> = setup.groups.values().flatten().map(|m| &m.host).collect();
+    let running = fleet.balancers.values().filter_map(|v| v.running.get());
+    let members = running.flatten().flat_map(|t| t.groups.values().flatten());
+    let owing = fleet.debts().into_iter();
+    let owing = owing.filter(|(_, d)| d.slots.is_empty()).map(|(h, _)| h);
+    let all = members.map(|m| m.host.clone()).chain(owing);
+    all.filter(|h| !known.contains(h)).collect()
 }
 
 /// What a person should know of hosts that owe or are left out.
 pub(super) fn notes(setup: &Setup, fleet: &Fleet) -> Vec<String> {
     let debts = fleet.debts();
+    let gone = strangers(setup, fleet);
     let mut out: Vec<String> = debts
         .iter()
-        .map(|(host, debt)| format!("{host} is owing: it {}", debt.says()))
+        .filter(|(host, _)| !gone.contains(*host))
+        .map(|(host, debt)| match debt.drained() {
+            true => format!(
+                "{host} {}: out of traffic until `deploy undrain {} {host}`",
+                debt.says(),
+                setup.env
+            ),
+            false => format!("{host} is owing: it {}", debt.says()),
+        })
         .collect();
+    for host in &gone {
+        out.push(format!(
+            "{host} is not in the inventory any more: {} may still run there",
+            setup.app
+        ));
+    }
     for lb in &setup.left_out {
         out.push(format!(
             "{} is left out: what it may still send to stays as it is until `deploy catch-up {} {}`",

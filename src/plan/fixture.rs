@@ -4,14 +4,14 @@
 //! Releases are told by their revision: [`label`] knows #42, #43 and #44 by version; any number
 //! makes a release. To add a state: a method on [`World`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{GateKind, GateSpec, GateView, LbHost, Plan, Refusal, Setup};
 use crate::fleet::view::project;
 use crate::fleet::{
-    BalancerView, ClaimView, Container, Debt, Fleet, Health, HostView, Known, Member, MemberState,
-    RecordView, SlotRecord, Traffic,
+    BalancerView, ClaimView, Container, DRAINED, Debt, Fleet, Health, HostView, Known, Member,
+    MemberState, RecordView, SlotRecord, Traffic,
 };
 use crate::name::{HostName, ReleaseId, ServiceName, SlotName, Version};
 use crate::release::{HostRelease, Part, Release, ReleaseLabel, ServiceSpec};
@@ -134,6 +134,8 @@ fn setup(slots: &[(&str, &[&str])], balancers: &[&str]) -> Setup {
             })
             .collect(),
         left_out: Vec::new(),
+        resting: BTreeSet::new(),
+        min_healthy: 1,
         gates: slots
             .iter()
             .map(|(s, names)| (slot(s), gates(names)))
@@ -279,6 +281,21 @@ impl World {
         let mut world = self.silent(name);
         world.setup.leave_out(&[host(name)]);
         world
+    }
+
+    /// A person took the host out of traffic.
+    pub fn drained(mut self, name: &str) -> Self {
+        self = self.owes(name, &[]);
+        let views = self.fleet.hosts.values_mut().map(|v| &mut v.record);
+        let lbs = self.fleet.balancers.values_mut().map(|v| &mut v.record);
+        for debt in views
+            .chain(lbs)
+            .filter_map(|r| r.owing.get_mut(&host(name)))
+        {
+            debt.generation = DRAINED.to_owned();
+        }
+        self.setup.rest(&host(name));
+        self
     }
 
     /// Every other host remembers that this one missed run r-9 and may still send to these slots.

@@ -102,12 +102,17 @@ impl<'a> Rolling<'a> {
         }
     }
 
+    /// One member: out of traffic, and its open requests end.
+    pub fn out(&mut self, host: &HostName, why: &str) {
+        let out = Setup::with_member(&self.now, self.slot, host, MemberState::Drain, "");
+        let taken = self.shift(out, Undo::Do, why);
+        self.drain(taken);
+    }
+
     /// One member: out of traffic where it gets some, up again, gated, back.
     pub fn member(&mut self, host: &HostName, release: &ReleaseId, why: &str) {
         if ready(&self.now, self.slot).any(|h| h == host) {
-            let out = Setup::with_member(&self.now, self.slot, host, MemberState::Drain, "");
-            let taken = self.shift(out, Undo::Do, why);
-            self.drain(taken);
+            self.out(host, why);
         }
         let action = Action::Restart {
             host: host.clone(),

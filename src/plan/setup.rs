@@ -1,6 +1,6 @@
 //! What planning needs to know from the configuration, for one app of one environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,12 @@ pub struct Setup {
     /// Load-balancer hosts that a person left out of this run, for they cannot be reached.
     #[serde(default)]
     pub left_out: Vec<LbHost>,
+    /// Members that take no part: they get no traffic, and nothing is done to them.
+    #[serde(default)]
+    pub resting: BTreeSet<HostName>,
+    /// Fewest members of a slot that may carry its traffic.
+    #[serde(default = "one")]
+    pub min_healthy: usize,
     /// Gates of every member, by slot and host.
     pub gates: BTreeMap<SlotName, BTreeMap<HostName, Vec<GateSpec>>>,
     /// Time after the switch with gates on.
@@ -149,6 +155,10 @@ impl GateSpec {
     }
 }
 
+fn one() -> usize {
+    1
+}
+
 impl Setup {
     /// What planning needs of an app's configuration; `drains` says whether a load balancer can take
     /// out single members.
@@ -191,15 +201,27 @@ impl Setup {
             groups,
             balancers: balancers.collect(),
             left_out: Vec::new(),
+            resting: BTreeSet::new(),
+            min_healthy: one(),
             gates,
             bake: app.bake,
             drain: app.drain,
         }
     }
 
-    /// Hosts of a slot.
+    /// Hosts of a slot that take part.
     pub fn hosts(&self, slot: &SlotName) -> impl Iterator<Item = &HostName> {
-        self.groups.get(slot).into_iter().flatten().map(|m| &m.host)
+        let all = self.groups.get(slot).into_iter().flatten();
+        all.map(|m| &m.host).filter(|h| !self.resting.contains(*h))
+    }
+
+    /// This member takes no part any more: whatever sends to its slot sends it nothing.
+    pub fn rest(&mut self, host: &HostName) {
+        let members = self.groups.values_mut().flatten();
+        for member in members.filter(|m| m.host == *host) {
+            member.state = MemberState::Drain;
+            self.resting.insert(host.clone());
+        }
     }
 
     /// All app hosts, slot by slot.

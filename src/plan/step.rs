@@ -29,6 +29,10 @@ pub enum PlanKind {
     Resume,
     /// Load balancers that missed a change are led to what the others do.
     CatchUp,
+    /// A host is taken out of traffic until a person brings it back.
+    Drain,
+    /// It is brought back.
+    Undrain,
 }
 
 impl PlanKind {
@@ -43,6 +47,8 @@ impl PlanKind {
             Self::Restart => "restart",
             Self::Resume => "resume",
             Self::CatchUp => "catch-up",
+            Self::Drain => "drain",
+            Self::Undrain => "undrain",
         }
     }
 }

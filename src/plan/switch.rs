@@ -208,6 +208,9 @@ impl Target {
         entry: Entry,
         generation: &str,
     ) -> Result<Plan, Refusal> {
+        if !self.force {
+            debts::refuse_too_few(setup, &self.slot)?;
+        }
         let unfit = judge::unfit(setup, fleet, &self.slot);
         let mut plan = Plan::new(setup, self.kind, &self.slot);
         plan.to = judge::shown_release(setup, fleet, &self.slot);
@@ -341,8 +344,8 @@ pub(super) fn shift(
         let why = "checked by the server before the switch";
         ready.push(plan.push(action, Undo::Nothing, &[], why));
     }
-    let silent = debts::silent_hosts(setup, fleet);
     let now: Vec<&Traffic> = moves.iter().filter_map(|m| m.before.as_ref()).collect();
+    let silent = debts::without(setup, fleet, &now);
     let to = after.generation.as_str();
     // While the gates are waited for: then nothing is between them and the switch.
     let gates = plan.steps.iter().filter(|s| needs.contains(&s.id));

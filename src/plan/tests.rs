@@ -1,6 +1,7 @@
 //! Plans compared as whole texts: what an operator would read, and what the engine would do.
 
 mod deploy;
+mod drain;
 mod keep;
 mod owing;
 mod properties;

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::{Action, Move, Owes, Plan, Undo, judge};
+use crate::fleet::DRAINED;
 use crate::name::HostName;
 use crate::text;
 
@@ -135,7 +136,9 @@ fn owe(
     let mut said: Vec<String> = Vec::new();
     for o in owing {
         let slots: Vec<&str> = o.slots.iter().map(|s| s.as_str()).collect();
-        said.push(if slots.is_empty() {
+        said.push(if o.missed == DRAINED {
+            format!("{} is drained", o.host)
+        } else if slots.is_empty() {
             format!("{} misses this", o.host)
         } else {
             format!(

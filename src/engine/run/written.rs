@@ -25,6 +25,7 @@ pub(in crate::engine) fn run_kind(kind: PlanKind) -> RunKind {
         PlanKind::Rollback => RunKind::Rollback,
         PlanKind::Restart => RunKind::Restart,
         PlanKind::CatchUp => RunKind::CatchUp,
+        PlanKind::Drain | PlanKind::Undrain => RunKind::Drain,
         // A resumed run keeps the kind that it had; see `entry`.
         PlanKind::Resume => RunKind::Deploy,
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::gates::GateBook;
 use crate::plan::fixture::{World, host, release, slot};
-use crate::plan::{Action, Plan, PlanKind, blue_green, catch_up, restart, switch};
+use crate::plan::{Action, Plan, PlanKind, blue_green, catch_up, drain, restart, switch};
 
 /// A fleet and a plan for it.
 pub struct Stage {
@@ -119,6 +119,24 @@ pub fn all() -> Vec<Stage> {
             world,
         });
     }
+    let mut world = quick(World::serving());
+    let plan = drain::drain(&world.setup, &world.fleet, &host("web1"), false, "g1");
+    out.push(Stage {
+        name: "drain",
+        plan: plan.expect("a plan"),
+        world: world.clone(),
+    });
+    world = world.drained("web1").out("blue", "web1");
+    world.setup.resting.clear();
+    let plan = drain::undrain(&world.setup, &world.fleet, &host("web1"), "g1");
+    out.push(Stage {
+        name: "undrain",
+        plan: plan.expect("a plan"),
+        world,
+    });
+    // A host that rests is passed by.
+    let world = World::serving().up("green", 41).drained("web3");
+    out.push(brought("rests", quick(world), 43, PlanKind::Deploy));
     // One machine is app host and load balancer: it does one thing at a time.
     let world = World::of(
         &[("blue", &["web1", "web2"]), ("green", &["web3", "one"])],

@@ -23,13 +23,20 @@ pub fn app(setup: &Setup, fleet: &Fleet) -> AppStatus {
         app: setup.app.clone(),
         slots,
         balancers: balancers(setup, fleet),
-        way_back: way_back(setup, fleet),
+        way_back: way_back(&rested(setup, fleet), fleet),
         claims: claims(fleet),
         holds: holds(fleet),
         owing: owing(setup, fleet),
         problems: problems(fleet),
         silent: silent(setup, fleet),
     }
+}
+
+/// As a rollback would plan it.
+fn rested(setup: &Setup, fleet: &Fleet) -> Setup {
+    let mut setup = setup.clone();
+    debts::rest(&mut setup, fleet, None, true);
+    setup
 }
 
 fn slot(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> SlotStatus {
@@ -257,7 +264,10 @@ fn owing(setup: &Setup, fleet: &Fleet) -> Vec<Said> {
     let debts = fleet.debts();
     let line = |(host, debt): (&HostName, &Debt)| {
         let mut what = debt.says();
-        if !debt.slots.is_empty() {
+        if debt.drained() {
+            let hint = format!(" (hint: deploy undrain {} {host})", setup.env);
+            what.push_str(&hint);
+        } else if !debt.slots.is_empty() {
             let hint = format!(" (hint: deploy catch-up {} {})", setup.env, setup.app);
             what.push_str(&hint);
         }

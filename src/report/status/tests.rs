@@ -51,6 +51,8 @@ fn setup() -> Setup {
         .into(),
         balancers: vec![lb("lb1"), lb("lb2")],
         left_out: Vec::new(),
+        resting: std::collections::BTreeSet::new(),
+        min_healthy: 1,
         gates: std::collections::BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::from_secs(10),

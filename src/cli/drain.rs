@@ -1,0 +1,81 @@
+//! `deploy drain ENV HOST` and what `deploy undrain` shares with it.
+
+use super::context::Context;
+use super::failure::Failure;
+use super::session;
+use super::work::{self, Place};
+use crate::engine::site::Site;
+use crate::fleet::Fleet;
+use crate::name::{AppName, EnvName, ExitCode, HostName};
+use crate::plan::{PlanKind, drain};
+
+/// Take a host out of the traffic of all apps, until `deploy undrain`
+///
+/// The others are probed first; open requests may end. It is written on the hosts: every later run
+/// passes the host by, and status says since when. Its containers go on.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Environment: the name of a file in `inventories/`
+    env: EnvName,
+    /// The host
+    host: HostName,
+    /// Even where fewer members are left than the environment wants
+    #[arg(long)]
+    force: bool,
+}
+
+impl Args {
+    /// Understands the words, then does it.
+    ///
+    /// # Errors
+    /// Words that mean nothing here, or what kept it from beginning.
+    pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
+        if ctx.options.message.is_none() {
+            return Err(
+                Failure::usage("drain needs a reason that is written down").hint("add -m \"why\"")
+            );
+        }
+        let (host, force) = (self.host, self.force);
+        let mut code = ExitCode::Success;
+        for app in apps(ctx, &self.env, &host)? {
+            let place = place(&self.env, app);
+            let turn = |site: &Site, fleet: &Fleet, generation: &str| {
+                drain::drain(&site.setup, fleet, &host, force, generation)
+            };
+            let ended = work::turn_to(ctx, place, PlanKind::Drain, &turn).await;
+            code = code.worse(ended?);
+        }
+        Ok(code)
+    }
+}
+
+/// The apps that run on a host.
+///
+/// # Errors
+/// All that is wrong in the inventory; a usage failure where no app runs on the host.
+pub(super) fn apps(ctx: &Context, env: &EnvName, host: &HostName) -> Result<Vec<AppName>, Failure> {
+    ctx.environment(env, false)?;
+    let inventory = session::inventory(ctx, env)?;
+    let on = |app: &&crate::inventory::App| app.members().any(|m| m.host == *host);
+    let apps: Vec<AppName> = inventory
+        .apps
+        .values()
+        .filter(on)
+        .map(|a| a.name.clone())
+        .collect();
+    if apps.is_empty() {
+        let known = inventory.hosts.keys().map(HostName::as_str);
+        let what = format!("no app of {env} runs on {host}");
+        return Err(Failure::usage(what).did_you_mean(host.as_str(), known));
+    }
+    Ok(apps)
+}
+
+/// An app, all load balancers.
+pub(super) fn place(env: &EnvName, app: AppName) -> Place {
+    Place {
+        env: env.clone(),
+        app,
+        without: Vec::new(),
+    }
+}
