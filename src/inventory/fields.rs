@@ -95,7 +95,7 @@ fn belongs(key: &str) -> Option<&'static str> {
         "driver" | "probe" => "load_balancers.<name>",
         "http" | "tcp" | "every" | "within" | "in_a_row" => "gates",
         "memory" | "cpus" | "pids" => "limits",
-        "confirm" | "ticket" => "protection",
+        "confirm" | "ticket" | "min_healthy" => "protection",
         "insecure" => "registries.<registry>",
         "require" | "deny" | "ceilings" => "policy",
         _ => return None,

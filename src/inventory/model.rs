@@ -371,6 +371,8 @@ pub struct Protection {
     pub confirm: bool,
     /// The form of a ticket that has to be given.
     pub ticket: Option<TicketRule>,
+    /// Fewest members of a slot that may carry its traffic; 1 where nothing is said.
+    pub min_healthy: Option<usize>,
 }
 
 /// The form of a ticket.

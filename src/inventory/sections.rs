@@ -279,7 +279,12 @@ pub(super) fn protection(
         return Protection::default();
     };
     for (_, node) in &nodes {
-        Fields::of(node, "protection", &["confirm", "ticket"], findings);
+        Fields::of(
+            node,
+            "protection",
+            &["confirm", "ticket", "min_healthy"],
+            findings,
+        );
     }
     let layers: Vec<Layer<'_>> = nodes
         .iter()
@@ -291,9 +296,13 @@ pub(super) fn protection(
     let confirm = node.get("confirm");
     let confirm = confirm.and_then(|n| fields::flag(n, "protection.confirm", findings));
     let ticket = located(&node, "ticket", "protection", findings);
+    let least = node.get("min_healthy");
+    let least = least
+        .and_then(|n| fields::number::<usize>(n, "protection.min_healthy", 1..=10_000, findings));
     Protection {
         confirm: confirm.unwrap_or(false),
         ticket: ticket.and_then(|t| ticket_rule(&t, findings)),
+        min_healthy: least,
     }
 }
 

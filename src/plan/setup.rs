@@ -202,7 +202,7 @@ impl Setup {
             balancers: balancers.collect(),
             left_out: Vec::new(),
             resting: BTreeSet::new(),
-            min_healthy: one(),
+            min_healthy: inventory.protection.min_healthy.unwrap_or_else(one),
             gates,
             bake: app.bake,
             drain: app.drain,

@@ -157,6 +157,8 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       rollback   Go back to the release before: one switch to the standby
       resume     Finish a run whose client is gone, or take it back
       catch-up   Lead load balancers that missed a change to what the others do
+      drain      Take a host out of the traffic of all apps, until `deploy undrain`
+      undrain    Bring a drained host back into the traffic of all apps
       status     Show what runs where, what each load balancer says, and whether the way back is ready
       plan       Show what a deploy would do; change nothing
       render     Show the files that hosts would get; change nothing

@@ -95,53 +95,53 @@ fn every_step_with_every_fault() {
         }
     }
     insta::assert_snapshot!(shown(&matrix), @"
-    drain    SilentDone    failed 8, succeeded 13
-    drain    SilentNot     failed 8, succeeded 13
-    drain    Slow          succeeded 21
-    owe      Fails         failed 5, succeeded 12
-    owe      FailsAfter    failed 5, succeeded 12
-    owe      Lost          superseded 17
-    owe      Refused       failed 5, succeeded 12
-    owe      SilentDone    failed 5, succeeded 12
-    owe      SilentNot     failed 5, succeeded 12
-    owe      Slow          succeeded 17
-    prepare  CheckRefuses  failed 15
-    prepare  Fails         failed 15
-    prepare  FailsAfter    failed 15
-    prepare  Lost          superseded 15
-    prepare  Refused       failed 15
-    prepare  SilentDone    failed 15
-    prepare  SilentNot     failed 15
-    prepare  Slow          succeeded 15
-    pull     Fails         failed 10
-    pull     FailsAfter    failed 10
-    pull     Lost          superseded 10
-    pull     Refused       failed 10
-    pull     SilentDone    failed 10
-    pull     SilentNot     failed 10
-    pull     Slow          staged 2, succeeded 8
-    replace  EndsAtOnce    failed 15
-    replace  Fails         failed 15
-    replace  FailsAfter    failed 15
-    replace  Lost          superseded 15
-    replace  NeverWell     failed 15
-    replace  Refused       failed 15
-    replace  RestartLoop   failed 15
-    replace  SilentDone    failed 15
-    replace  SilentNot     failed 15
-    replace  Slow          staged 2, succeeded 13
-    shift    CheckRefuses  failed 21, rolled_back 12
-    shift    Differs       failed 21, rolled_back 12
-    shift    DiffersDone   failed 21, rolled_back 12
-    shift    Fails         failed 21, rolled_back 12
-    shift    FailsAfter    failed 21, rolled_back 12
-    shift    Lost          superseded 33
-    shift    Moved         mixed 33
-    shift    NotReadBack   failed 21, rolled_back 12
-    shift    Refused       failed 21, rolled_back 12
-    shift    SilentDone    failed 21, rolled_back 12
-    shift    SilentNot     failed 21, rolled_back 12
-    shift    Slow          succeeded 33
+    drain    SilentDone    failed 8, succeeded 17
+    drain    SilentNot     failed 8, succeeded 17
+    drain    Slow          succeeded 25
+    owe      Fails         failed 11, succeeded 18
+    owe      FailsAfter    failed 11, succeeded 18
+    owe      Lost          superseded 29
+    owe      Refused       failed 11, succeeded 18
+    owe      SilentDone    failed 11, succeeded 18
+    owe      SilentNot     failed 11, succeeded 18
+    owe      Slow          succeeded 29
+    prepare  CheckRefuses  failed 17
+    prepare  Fails         failed 17
+    prepare  FailsAfter    failed 17
+    prepare  Lost          superseded 17
+    prepare  Refused       failed 17
+    prepare  SilentDone    failed 17
+    prepare  SilentNot     failed 17
+    prepare  Slow          succeeded 17
+    pull     Fails         failed 11
+    pull     FailsAfter    failed 11
+    pull     Lost          superseded 11
+    pull     Refused       failed 11
+    pull     SilentDone    failed 11
+    pull     SilentNot     failed 11
+    pull     Slow          staged 2, succeeded 9
+    replace  EndsAtOnce    failed 16
+    replace  Fails         failed 16
+    replace  FailsAfter    failed 16
+    replace  Lost          superseded 16
+    replace  NeverWell     failed 16
+    replace  Refused       failed 16
+    replace  RestartLoop   failed 16
+    replace  SilentDone    failed 16
+    replace  SilentNot     failed 16
+    replace  Slow          staged 2, succeeded 14
+    shift    CheckRefuses  failed 25, rolled_back 14
+    shift    Differs       failed 25, rolled_back 14
+    shift    DiffersDone   failed 25, rolled_back 14
+    shift    Fails         failed 25, rolled_back 14
+    shift    FailsAfter    failed 25, rolled_back 14
+    shift    Lost          superseded 39
+    shift    Moved         mixed 39
+    shift    NotReadBack   failed 25, rolled_back 14
+    shift    Refused       failed 25, rolled_back 14
+    shift    SilentDone    failed 25, rolled_back 14
+    shift    SilentNot     failed 25, rolled_back 14
+    shift    Slow          succeeded 39
     ");
 }
 
@@ -170,42 +170,42 @@ fn every_way_back_with_every_fault() {
         }
     }
     insta::assert_snapshot!(shown(&matrix), @"
-    drain    SilentDone    failed 18, rolled_back 180
-    drain    SilentNot     failed 18, rolled_back 180
-    drain    Slow          failed 18, rolled_back 180
-    evidence Fails         failed 264, rolled_back 108
-    evidence FailsAfter    failed 264, rolled_back 108
-    evidence Lost          superseded 372
-    evidence Refused       failed 264, rolled_back 108
-    evidence SilentDone    failed 264, rolled_back 108
-    evidence SilentNot     failed 264, rolled_back 108
-    evidence Slow          failed 264, rolled_back 108
-    owe      Fails         failed 200
-    owe      FailsAfter    failed 200
-    owe      Lost          superseded 200
-    owe      Refused       failed 200
-    owe      SilentDone    failed 200
-    owe      SilentNot     failed 200
-    owe      Slow          failed 200
-    revert   Fails         failed 264, rolled_back 108
-    revert   FailsAfter    failed 264, rolled_back 108
-    revert   Lost          superseded 372
-    revert   Refused       failed 264, rolled_back 108
-    revert   SilentDone    failed 264, rolled_back 108
-    revert   SilentNot     failed 264, rolled_back 108
-    revert   Slow          failed 264, rolled_back 108
-    shift    CheckRefuses  failed 383, mixed 63, rolled_back 216
-    shift    Differs       failed 383, mixed 63, rolled_back 216
-    shift    DiffersDone   failed 383, mixed 63, rolled_back 216
-    shift    Fails         failed 383, mixed 63, rolled_back 216
-    shift    FailsAfter    failed 383, mixed 63, rolled_back 216
-    shift    Lost          superseded 662
-    shift    Moved         mixed 662
-    shift    NotReadBack   failed 383, mixed 59, rolled_back 180
-    shift    Refused       failed 383, mixed 63, rolled_back 216
-    shift    SilentDone    failed 383, mixed 63, rolled_back 216
-    shift    SilentNot     failed 383, mixed 63, rolled_back 216
-    shift    Slow          failed 383, mixed 63, rolled_back 216
+    drain    SilentDone    failed 18, rolled_back 216
+    drain    SilentNot     failed 18, rolled_back 216
+    drain    Slow          failed 18, rolled_back 216
+    evidence Fails         failed 276, rolled_back 126
+    evidence FailsAfter    failed 276, rolled_back 126
+    evidence Lost          superseded 402
+    evidence Refused       failed 276, rolled_back 126
+    evidence SilentDone    failed 276, rolled_back 126
+    evidence SilentNot     failed 276, rolled_back 126
+    evidence Slow          failed 276, rolled_back 126
+    owe      Fails         failed 488
+    owe      FailsAfter    failed 488
+    owe      Lost          superseded 488
+    owe      Refused       failed 488
+    owe      SilentDone    failed 488
+    owe      SilentNot     failed 488
+    owe      Slow          failed 488
+    revert   Fails         failed 276, rolled_back 126
+    revert   FailsAfter    failed 276, rolled_back 126
+    revert   Lost          superseded 402
+    revert   Refused       failed 276, rolled_back 126
+    revert   SilentDone    failed 276, rolled_back 126
+    revert   SilentNot     failed 276, rolled_back 126
+    revert   Slow          failed 276, rolled_back 126
+    shift    CheckRefuses  failed 455, mixed 75, rolled_back 252
+    shift    Differs       failed 455, mixed 75, rolled_back 252
+    shift    DiffersDone   failed 455, mixed 75, rolled_back 252
+    shift    Fails         failed 455, mixed 75, rolled_back 252
+    shift    FailsAfter    failed 455, mixed 75, rolled_back 252
+    shift    Lost          superseded 782
+    shift    Moved         mixed 782
+    shift    NotReadBack   failed 455, mixed 71, rolled_back 216
+    shift    Refused       failed 455, mixed 75, rolled_back 252
+    shift    SilentDone    failed 455, mixed 75, rolled_back 252
+    shift    SilentNot     failed 455, mixed 75, rolled_back 252
+    shift    Slow          failed 455, mixed 75, rolled_back 252
     ");
 }
 
@@ -324,6 +324,14 @@ fn every_blow_at_every_time() {
     deploy       signal   cancelled
     deploy       taken    superseded
     deploy       unwell   failed, rolled_back, succeeded
+    drain        doubt    failed, succeeded
+    drain        ends     failed, succeeded
+    drain        hiccup   succeeded
+    drain        mute     failed, succeeded
+    drain        restarts failed, succeeded
+    drain        signal   cancelled
+    drain        taken    superseded
+    drain        unwell   failed, succeeded
     exclude      doubt    failed, rolled_back, succeeded
     exclude      ends     failed, rolled_back, succeeded
     exclude      hiccup   succeeded
@@ -380,6 +388,14 @@ fn every_blow_at_every_time() {
     restart      signal   cancelled, succeeded
     restart      taken    superseded
     restart      unwell   failed, succeeded
+    rests        doubt    failed, rolled_back, succeeded
+    rests        ends     failed, rolled_back, succeeded
+    rests        hiccup   succeeded
+    rests        mute     failed, rolled_back, succeeded
+    rests        restarts rolled_back, succeeded
+    rests        signal   cancelled
+    rests        taken    superseded
+    rests        unwell   failed, rolled_back, succeeded
     rollback     doubt    failed, rolled_back, succeeded
     rollback     ends     failed, rolled_back, succeeded
     rollback     hiccup   succeeded
@@ -412,5 +428,13 @@ fn every_blow_at_every_time() {
     switch       signal   cancelled
     switch       taken    superseded
     switch       unwell   failed, rolled_back, succeeded
+    undrain      doubt    failed, succeeded
+    undrain      ends     failed, succeeded
+    undrain      hiccup   succeeded
+    undrain      mute     failed, succeeded
+    undrain      restarts succeeded
+    undrain      signal   cancelled
+    undrain      taken    superseded
+    undrain      unwell   failed, succeeded
     ");
 }

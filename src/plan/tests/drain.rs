@@ -125,7 +125,7 @@ fn one_that_missed_a_release_stays_out_until_a_deploy_brings_it() {
       s1  write on web1 web2 web3 web4 lb1 lb2: web1 misses this (it does not run what serves)
           undo: write on web1 web2 web3 web4 lb1 lb2: web1 is drained
       note: web1 was drained by run r-9: out of traffic until `deploy undrain staging web1`
-      note: web1 stays out of traffic: it holds #42 1.0.1-22-7e56158; `deploy staging app@1.0.1-22-7e56158` brings it
+      note: web1 stays out of traffic: it holds #42 1.0.1-22-7e56158; `deploy staging app@1.0.2-30-abc1234` brings it
       ends succeeded
     ");
 }
