@@ -115,6 +115,8 @@ fn nothing(env: &EnvName, app: &AppName) -> Setup {
         groups: BTreeMap::new(),
         balancers: Vec::new(),
         left_out: Vec::new(),
+        resting: std::collections::BTreeSet::new(),
+        min_healthy: 1,
         gates: BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::ZERO,
