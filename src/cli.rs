@@ -17,7 +17,9 @@
 //! - `work`      what a command does once its words are understood: where engine and faces meet
 //! - one file for each command: `deploy`, `stage`, `switch`, …
 
+pub mod apply;
 pub mod args;
+pub mod bring;
 pub mod catch_up;
 pub mod check;
 pub mod confirm;
@@ -29,6 +31,7 @@ pub mod drift;
 pub mod drive;
 pub mod exclude;
 pub mod failure;
+pub mod guard;
 pub mod history;
 pub mod init;
 pub mod inventory;
@@ -37,6 +40,8 @@ pub mod logs;
 pub mod output;
 pub mod outside;
 pub mod plan;
+pub mod planned;
+pub mod promote;
 pub mod redeploy;
 pub mod render;
 pub mod restart;
@@ -57,6 +62,7 @@ pub mod target;
 pub mod undrain;
 pub mod unfinished;
 pub mod unlock;
+pub mod versions;
 pub mod where_is;
 pub mod work;
 
@@ -172,6 +178,8 @@ impl Command {
             Self::Undrain(args) => args.run(ctx).await,
             Self::Status(args) => args.run(ctx).await,
             Self::Plan(args) => args.run(ctx).await,
+            Self::Apply(args) => args.run(ctx).await,
+            Self::Versions(args) => args.run(ctx).await,
             Self::Render(args) => args.run(ctx).await,
             Self::Init(args) => args.run(ctx).await,
             Self::Check(args) => args.run(ctx).await,

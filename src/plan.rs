@@ -6,6 +6,7 @@
 //! - `traffic`     where the load balancers send to, and whether they agree
 //! - `entry`       what must hold before any plan; who may begin at all
 //! - `blue_green`  deploy and stage
+//! - `changes`     what it changes, for the person who reads it: images, files, containers, bytes
 //! - `keep`        the wanted release serves already: repair, or change nothing
 //! - `switch`      switch and rollback
 //! - `restart`     host by host within the active slot
@@ -21,6 +22,7 @@
 
 pub mod blue_green;
 pub mod catch_up;
+pub mod changes;
 pub mod debts;
 pub mod drain;
 pub mod entry;

@@ -3,6 +3,7 @@
 //! - `manifest` the few things read out of an answer.
 //! - `http` requests, authorization, time limits.
 //! - `credentials` what `docker login` left.
+//! - `size` what an image costs to fetch.
 //! - `through` the same question asked from a host, for registries that only hosts can reach.
 //!
 //! Protocol: OCI distribution specification, "Pulling manifests" and "Content discovery"; tokens
@@ -11,6 +12,7 @@
 mod credentials;
 mod http;
 mod manifest;
+mod size;
 pub mod through;
 
 use std::collections::BTreeMap;

@@ -28,6 +28,8 @@ mod hostile;
 mod main_job;
 #[path = "fleet/cases/owing.rs"]
 mod owing;
+#[path = "fleet/cases/planned.rs"]
+mod planned;
 #[path = "fleet/cases/readme.rs"]
 mod readme;
 #[path = "fleet/cases/refused.rs"]

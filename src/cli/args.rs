@@ -118,6 +118,8 @@ pub enum Command {
     Undrain(undrain::Args),
     Status(status::Args),
     Plan(plan::Args),
+    Apply(super::apply::Args),
+    Versions(super::versions::Args),
     Render(render::Args),
     Init(init::Args),
     Check(check::Args),
@@ -157,7 +159,6 @@ const LATER: &[&str] = &[
     "serve",
     "thaw",
     "unhold",
-    "versions",
 ];
 
 /// What the arguments are.

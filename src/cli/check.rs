@@ -259,7 +259,7 @@ impl About<'_> {
         let given = Given {
             secrets: &secrets,
             salt: &secrets::salt(fleet, drive::random),
-            made: &drive::made(&drive::meta(self.ctx)),
+            made: &drive::made(&drive::meta(self.ctx), false),
         };
         match draft.pin(digests, &given, |_: &ReleaseId| 0) {
             Ok(release) => Some(release),

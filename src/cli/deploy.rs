@@ -3,7 +3,9 @@
 use super::context::Context;
 use super::exclude::Without;
 use super::failure::Failure;
-use super::target::Wanted;
+use super::guard::Allow;
+use super::promote;
+use super::target::{Wanted, choose_app};
 use super::work::{self, Wish};
 use crate::name::{AppName, EnvName, ExitCode};
 
@@ -20,8 +22,13 @@ pub struct Args {
     /// Release to bring it to; APP may be left out where there is one
     #[arg(value_name = "[APP]@VERSION")]
     wanted: Option<Wanted>,
+    /// Deploy exactly what serves in this environment, by digest; APP without a version then
+    #[arg(long, value_name = "ENV")]
+    from: Option<EnvName>,
     #[command(flatten)]
     without: Without,
+    #[command(flatten)]
+    allow: Allow,
 }
 
 impl Args {
@@ -32,6 +39,9 @@ impl Args {
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
         ctx.environment(&self.env, true)?;
         let apps = work::apps(ctx, &self.env).await?;
+        if let Some(from) = &self.from {
+            return self.promote(ctx, from, &apps).await;
+        }
         let Some(wanted) = self.wanted else {
             ctx.out.say(&meanings(&self.env, &apps));
             return Ok(ExitCode::Usage);
@@ -45,9 +55,39 @@ impl Args {
                 app,
                 version,
                 without: self.without.lbs,
+                allow: self.allow,
+                digests: None,
             },
         )
         .await
+    }
+}
+
+impl Args {
+    /// What serves in another environment, here.
+    async fn promote(
+        &self,
+        ctx: &Context,
+        from: &EnvName,
+        apps: &[AppName],
+    ) -> Result<ExitCode, Failure> {
+        ctx.environment(from, false)?;
+        let named = match &self.wanted {
+            None => None,
+            Some(Wanted::Bare(word)) => Some(AppName::new(word.as_str())?),
+            Some(Wanted::Release { .. }) => {
+                return Err(Failure::usage(format!(
+                    "the version is the one that serves in {from}: none is named with --from"
+                )));
+            }
+        };
+        let app = choose_app(&self.env, apps, named.as_ref())?;
+        let serving = promote::serving(ctx, from, &app).await?;
+        let mut wish = Wish::new(self.env.clone(), app, serving.version);
+        wish.without.clone_from(&self.without.lbs);
+        wish.allow = self.allow.clone();
+        wish.digests = Some(serving.digests);
+        work::deploy(ctx, wish).await
     }
 }
 

@@ -56,13 +56,13 @@ pub fn meta(ctx: &Context) -> Meta {
 
 /// What a release of this run is made from.
 #[must_use]
-pub fn made(meta: &Meta) -> Made {
+pub fn made(meta: &Meta, dirty: bool) -> Made {
     Made {
         commit: meta.config.clone(),
+        dirty,
         tool: meta.tool.clone(),
         who: meta.who.to_string(),
         at: meta.started,
-        ..Made::default()
     }
 }
 

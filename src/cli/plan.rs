@@ -1,11 +1,16 @@
 //! `deploy plan ENV [APP]@VERSION`: what a deploy would do.
 
+use std::path::PathBuf;
+
+use super::bring::{self, Show, Then};
 use super::context::Context;
 use super::exclude::Without;
 use super::failure::Failure;
+use super::guard::Allow;
 use super::target::Wanted;
 use super::work::{self, Wish};
 use crate::name::{EnvName, ExitCode};
+use crate::plan::PlanKind;
 
 /// Show what a deploy would do; change nothing
 #[derive(Debug, clap::Args)]
@@ -17,9 +22,14 @@ pub struct Args {
     wanted: Wanted,
     #[command(flatten)]
     without: Without,
+    #[command(flatten)]
+    allow: Allow,
     /// End with exit code 3 where there is something to change
     #[arg(long)]
     exit_code: bool,
+    /// Keep the plan in a file, for `deploy apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 impl Args {
@@ -32,16 +42,18 @@ impl Args {
         let apps = work::apps(ctx, &self.env).await?;
         let (app, version) = self.wanted.resolve(&self.env, &apps)?;
         let env = self.env;
-        work::plan(
-            ctx,
-            Wish {
-                env,
-                app,
-                version,
-                without: self.without.lbs,
-            },
-            self.exit_code,
-        )
-        .await
+        let show = Show {
+            tell: self.exit_code,
+            out: self.out,
+        };
+        let wish = Wish {
+            env,
+            app,
+            version,
+            without: self.without.lbs,
+            allow: self.allow,
+            digests: None,
+        };
+        bring::bring(ctx, wish, PlanKind::Deploy, Then::Show(show)).await
     }
 }

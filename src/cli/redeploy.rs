@@ -138,12 +138,8 @@ impl Args {
                     continue;
                 }
             };
-            let wish = Wish {
-                env: self.env.clone(),
-                app: app.clone(),
-                version: again.recorded.version.clone(),
-                without: Vec::new(),
-            };
+            let version = again.recorded.version.clone();
+            let wish = Wish::new(self.env.clone(), app.clone(), version);
             let code = work::redeploy(ctx, wish, &again).await?;
             // Another run may have begun between the look and the claim: then there is one to wait for.
             let lost = code == ExitCode::Refused && ctx.clock.elapsed() < end;

@@ -31,16 +31,6 @@ impl Args {
         let (app, version) = self.wanted.resolve(&self.env, &apps)?;
         let env = self.env;
         let hosts = session::hosts(&session::read(ctx, &env)?, &self.hosts)?;
-        work::render(
-            ctx,
-            Wish {
-                env,
-                app,
-                version,
-                without: Vec::new(),
-            },
-            hosts,
-        )
-        .await
+        work::render(ctx, Wish::new(env, app, version), hosts).await
     }
 }

@@ -33,7 +33,22 @@ use crate::text::{Diagnostic, Findings};
 /// # Errors
 /// All that is wrong in it.
 pub fn inventory(ctx: &Context, env: &EnvName) -> Result<Inventory, Failure> {
-    let inventory = read(ctx, env)?;
+    inventory_with(ctx, env, &sets(ctx))
+}
+
+/// The values of `--set`, in order.
+#[must_use]
+pub fn sets(ctx: &Context) -> Vec<String> {
+    let all = ctx.options.settings.iter();
+    all.map(|(key, value)| format!("{key}={value}")).collect()
+}
+
+/// The same with other values than those of `--set`.
+///
+/// # Errors
+/// All that is wrong in it.
+pub fn inventory_with(ctx: &Context, env: &EnvName, sets: &[String]) -> Result<Inventory, Failure> {
+    let inventory = read_with(ctx, env, sets)?;
     for warning in &inventory.warnings {
         ctx.out.say(&warning.to_string());
     }
@@ -45,15 +60,13 @@ pub fn inventory(ctx: &Context, env: &EnvName) -> Result<Inventory, Failure> {
 /// # Errors
 /// All that is wrong in it.
 pub fn read(ctx: &Context, env: &EnvName) -> Result<Inventory, Findings> {
+    read_with(ctx, env, &sets(ctx))
+}
+
+fn read_with(ctx: &Context, env: &EnvName, sets: &[String]) -> Result<Inventory, Findings> {
     let words = args::all_reserved();
     let config = Config::new(config_dir(ctx), words.iter().map(String::as_str));
-    let sets: Vec<String> = ctx
-        .options
-        .settings
-        .iter()
-        .map(|(key, value)| format!("{key}={value}"))
-        .collect();
-    let inventory = config.load(env, &sets)?;
+    let inventory = config.load(env, sets)?;
     let mut found = Findings::default();
     for part in [drivers(&inventory), possible(&inventory)] {
         found.extend(part.err().into_iter().flatten());
@@ -288,7 +301,12 @@ fn docker_config(ctx: &Context) -> Option<std::path::PathBuf> {
 }
 
 fn absent(image: &ImageRef, error: RegistryError) -> Failure {
-    let what = format!("{image} cannot be deployed");
+    unanswered(&format!("{image} cannot be deployed"), error)
+}
+
+/// A registry's error as a failure: unreachable where nothing is known, else wrong configuration.
+#[must_use]
+pub fn unanswered(what: &str, error: RegistryError) -> Failure {
     let hint = error.hint();
     let failure = if error.is_unknown() {
         Failure::unreachable(what)

@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::exclude::Without;
 use super::failure::Failure;
+use super::guard::Allow;
 use super::target::Wanted;
 use super::work::{self, Wish};
 use crate::name::{EnvName, ExitCode};
@@ -20,6 +21,8 @@ pub struct Args {
     wanted: Wanted,
     #[command(flatten)]
     without: Without,
+    #[command(flatten)]
+    allow: Allow,
 }
 
 impl Args {
@@ -39,6 +42,8 @@ impl Args {
                 app,
                 version,
                 without: self.without.lbs,
+                allow: self.allow,
+                digests: None,
             },
         )
         .await

@@ -4,24 +4,24 @@
 //! Each function gets checked names and returns the exit code; runs speak through
 //! [`Context::feed`].
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::bring::{self, Then};
 use super::context::Context;
 use super::drive::{self, Drive};
 use super::exclude;
 use super::failure::Failure;
+use super::guard::Allow;
 use super::redeploy::Again;
-use super::secrets;
 use super::session::{self, Session};
 use super::streams;
 use super::unfinished;
 use crate::engine::site::Site;
-use crate::event::Kind;
 use crate::fleet::Fleet;
 use crate::inventory::{App, Inventory};
-use crate::name::{AppName, EnvName, ExitCode, HostName, SlotName, Version};
-use crate::plan::{Plan, PlanKind, Refusal, blue_green, debts, restart as again, switch as turn};
-use crate::release::Given;
+use crate::name::{AppName, Digest, EnvName, ExitCode, HostName, SlotName, Version};
+use crate::plan::{Plan, PlanKind, Refusal, debts, restart as again, switch as turn};
 
 /// A release of an app in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,25 @@ pub struct Wish {
     pub version: Version,
     /// Load-balancer hosts that are left out.
     pub without: Vec<HostName>,
+    /// What may be done although a protected environment would refuse it.
+    pub allow: Allow,
+    /// What its images are, where that was decided already; else the registry is asked.
+    pub digests: Option<BTreeMap<String, Digest>>,
+}
+
+impl Wish {
+    /// A version as the registry has it.
+    #[must_use]
+    pub fn new(env: EnvName, app: AppName, version: Version) -> Self {
+        Self {
+            env,
+            app,
+            version,
+            without: Vec::new(),
+            allow: Allow::default(),
+            digests: None,
+        }
+    }
 }
 
 /// An app in an environment.
@@ -82,7 +101,7 @@ pub async fn apps(ctx: &Context, env: &EnvName) -> Result<Vec<AppName>, Failure>
 /// # Errors
 /// What kept the run from beginning.
 pub async fn deploy(ctx: &Context, wish: Wish) -> Result<ExitCode, Failure> {
-    bring(ctx, wish, PlanKind::Deploy, Then::Run).await
+    bring::bring(ctx, wish, PlanKind::Deploy, Then::Run).await
 }
 
 /// `deploy stage ENV APP@VERSION`.
@@ -90,15 +109,7 @@ pub async fn deploy(ctx: &Context, wish: Wish) -> Result<ExitCode, Failure> {
 /// # Errors
 /// What kept the run from beginning.
 pub async fn stage(ctx: &Context, wish: Wish) -> Result<ExitCode, Failure> {
-    bring(ctx, wish, PlanKind::Stage, Then::Run).await
-}
-
-/// `deploy plan ENV APP@VERSION`; `tell`: end with 3 where there is something to change.
-///
-/// # Errors
-/// What kept the plan from being made.
-pub async fn plan(ctx: &Context, wish: Wish, tell: bool) -> Result<ExitCode, Failure> {
-    bring(ctx, wish, PlanKind::Deploy, Then::Show { tell }).await
+    bring::bring(ctx, wish, PlanKind::Stage, Then::Run).await
 }
 
 /// `deploy redeploy`: the recorded version again; says why, where it acts.
@@ -106,107 +117,7 @@ pub async fn plan(ctx: &Context, wish: Wish, tell: bool) -> Result<ExitCode, Fai
 /// # Errors
 /// What kept the run from beginning.
 pub async fn redeploy(ctx: &Context, wish: Wish, again: &Again) -> Result<ExitCode, Failure> {
-    bring(ctx, wish, PlanKind::Deploy, Then::Again(again)).await
-}
-
-/// What is done with the plan of a release.
-enum Then<'a> {
-    /// Perform it.
-    Run,
-    /// Perform it where it changes something, and say why.
-    Again(&'a Again),
-    /// Print it.
-    Show {
-        /// End with 3 where it changes something.
-        tell: bool,
-    },
-}
-
-/// Renders, asks the registry and the fleet at the same time, plans, then goes on as wished.
-async fn bring(
-    ctx: &Context,
-    wish: Wish,
-    kind: PlanKind,
-    then: Then<'_>,
-) -> Result<ExitCode, Failure> {
-    let Wish {
-        env,
-        app,
-        version,
-        without,
-    } = wish;
-    let inventory = session::inventory(ctx, &env)?;
-    let app = session::app(&inventory, &app)?;
-    let draft = session::draft(ctx, &inventory, app, &version)?;
-    let session = Session::start(ctx)?;
-    with(session, async |session: &mut Session| {
-        let asked = session.unless_stopped(async |session: &Session| {
-            let digests = session::digests(ctx, &inventory, draft.images());
-            let secrets = secrets::fetch(ctx, &session.voice, &inventory, draft.secrets());
-            tokio::join!(digests, secrets, look(session, &inventory, app))
-        });
-        let (digests, secrets, (mut site, mut fleet)) = asked.await?;
-        debts::rest(&mut site.setup, &fleet, None, false);
-        let drained = fleet.drained();
-        exclude::leave_out(&mut site, &mut fleet, &without)?;
-        let site = Arc::new(site);
-        let mut meta = drive::meta(ctx);
-        let given = Given {
-            secrets: &secrets?,
-            salt: &secrets::salt(&fleet, drive::random),
-            made: &drive::made(&meta),
-        };
-        let release = draft.pin(&digests?, &given, |id| drive::revision(&fleet, id))?;
-        let generation = meta.run.to_string();
-        let planner = |fleet: &Fleet| {
-            debts::refuse_other_drained(fleet, &drained)?;
-            blue_green::deploy(&site.setup, &release, fleet, kind, &generation)
-        };
-        let mut plan = planner(&fleet).map_err(|r| drive::refused(kind.word(), r));
-        if let (Then::Again(again), Ok(wanted)) = (&then, &plan)
-            && !wanted.is_empty()
-        {
-            match again.why(wanted) {
-                Ok(why) => {
-                    if !ctx.options.json {
-                        let (env, app) = (&wanted.env, &wanted.app);
-                        ctx.out.result(&format!(
-                            "{env} {app}: redeploying {}: {why}",
-                            release.label
-                        ));
-                    }
-                    if meta.why.is_empty() {
-                        meta.why = Again::message(&why);
-                    }
-                }
-                Err(failure) => plan = Err(failure),
-            }
-        }
-        if let Then::Show { tell } = then {
-            let plan = plan?;
-            show_plan(ctx, session, &plan).await;
-            let differs = tell && !plan.is_empty();
-            return Ok(if differs {
-                ExitCode::Differs
-            } else {
-                ExitCode::Success
-            });
-        }
-        let drive = Drive {
-            ctx,
-            inventory: Some(&inventory),
-            site: &site,
-            fleet: &fleet,
-            planner: &planner,
-            release: Some(&release),
-            meta: &meta,
-        };
-        match plan {
-            Ok(plan) => drive.go(session, &plan).await,
-            Err(failure) => Err(drive.told(kind, None, failure).await),
-        }
-    })
-    .await
+    bring::bring(ctx, wish, PlanKind::Deploy, Then::Again(again)).await
 }
 
 /// `deploy switch ENV APP`.
@@ -359,19 +270,10 @@ async fn look(session: &Session, inventory: &Inventory, app: &App) -> (Site, Fle
     (site, fleet)
 }
 
-/// A plan that is only shown: the same text for people and machines.
-async fn show_plan(ctx: &Context, session: &Session, plan: &Plan) {
-    let text = plan.to_string();
-    if ctx.options.json {
-        session.voice.say(Kind::Plan { text });
-    } else {
-        session.feed.pause().await;
-        ctx.out.result(text.trim_end());
-    }
-}
-
 /// Runs with a session and closes it, however it ended.
-pub(super) async fn with(
+/// # Errors
+/// How the work ended.
+pub async fn with(
     mut session: Session,
     run: impl AsyncFnOnce(&mut Session) -> Result<ExitCode, Failure>,
 ) -> Result<ExitCode, Failure> {

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use super::voice::Voice;
 use crate::balancer::{self, Driver, Target};
 use crate::event::{Kind, Stage};
-use crate::fleet::{BalancerView, Fleet, HostView, Problem, Severity};
+use crate::fleet::{BalancerView, Fleet, Holdings, HostView, Problem, Severity};
 use crate::host::{Address, Connector, Host, Target as Reach, docker};
 use crate::inventory::{App, Balancer, HostEntry, Inventory};
 use crate::name::HostName;
@@ -130,6 +130,22 @@ impl Site {
             }
         }
         site
+    }
+
+    /// Asks every app host what it holds on its disk, all at once; one that does not say is left
+    /// out.
+    pub async fn holdings(&self) -> Holdings {
+        let mut set = JoinSet::new();
+        for (name, machine) in self.machines.iter().filter(|(_, m)| m.app) {
+            let (name, machine) = (name.clone(), machine.clone());
+            set.spawn(async move {
+                let script = record::verb::look(&machine.scope, &docker::held::body());
+                let reply = machine.host.run(script).await.ok()?;
+                let look = record::parse::look(&reply).ok()?;
+                Some((name, docker::held::read(&look.facts)))
+            });
+        }
+        set.join_all().await.into_iter().flatten().collect()
     }
 
     /// Looks at every machine at once.

@@ -1,6 +1,7 @@
 //! Docker and compose on a host: bodies of steps, and how to read what they print.
 //!
 //! - `facts`       what a look asks: engine, compose, space, every container
+//! - `held`        what a plan is compared with: files of releases, layers of images
 //! - `images`      pull a release's images, keep a local tag
 //! - `config`      compose's judgement of rendered files
 //! - `containers`  replace what runs in a slot, take it back
@@ -18,6 +19,7 @@ pub mod config;
 pub mod containers;
 pub mod evidence;
 pub mod facts;
+pub mod held;
 pub mod images;
 pub mod logs;
 pub mod watch;

@@ -47,6 +47,12 @@ impl Version {
         hex.then_some((numbers, count.parse().ok()?))
     }
 
+    /// True for the house form, which has an order.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        self.parts().is_some()
+    }
+
     /// Order of two versions, where both have the house form; `None` where that is not known.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Option<Ordering> {

@@ -65,7 +65,7 @@ pub(super) fn read(answer: &Answer) -> Result<Resolved, String> {
 }
 
 /// The entries that are images; build attestations call their platform `unknown`.
-fn platforms(index: &Value) -> Result<Vec<Platform>, String> {
+pub(super) fn platforms(index: &Value) -> Result<Vec<Platform>, String> {
     let entries = index["manifests"]
         .as_array()
         .ok_or("the index has no list of manifests")?;

@@ -44,8 +44,8 @@ fn text(line: &str) -> String {
 
 #[test]
 fn a_first_word_that_is_no_command_is_an_environment() {
-    insta::assert_snapshot!(command("staging app@1.0.1-22-7e56158"), @r#"Deploy(Args { env: "staging", wanted: Some(Release { app: Some("app"), version: "1.0.1-22-7e56158" }), without: Without { lbs: [] } })"#);
-    insta::assert_snapshot!(command("staging"), @r#"Deploy(Args { env: "staging", wanted: None, without: Without { lbs: [] } })"#);
+    insta::assert_snapshot!(command("staging app@1.0.1-22-7e56158"), @r#"Deploy(Args { env: "staging", wanted: Some(Release { app: Some("app"), version: "1.0.1-22-7e56158" }), from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false } })"#);
+    insta::assert_snapshot!(command("staging"), @r#"Deploy(Args { env: "staging", wanted: None, from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false } })"#);
     assert_eq!(
         command("staging app@1"),
         command("deploy staging app@1"),
@@ -161,6 +161,8 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       undrain    Bring a drained host back into the traffic of all apps
       status     Show what runs where, what each load balancer says, and whether the way back is ready
       plan       Show what a deploy would do; change nothing
+      apply      Do what a plan in a file has shown, or nothing where the world has moved
+      versions   Show the versions that the registry has, newest first, and which of them run here
       render     Show the files that hosts would get; change nothing
       init       Write a small working configuration to begin with: an inventory and a template
       check      Check all that can be checked without changing anything, and show all findings at once
