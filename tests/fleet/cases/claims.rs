@@ -216,118 +216,6 @@ fn a_stopped_client_is_displaced_and_changes_nothing_when_it_wakes() {
     load.stop().assert_good();
 }
 
-#[test]
-#[ignore = "needs the fleet"]
-fn a_switch_displaces_a_run_that_is_at_work_and_says_whom() {
-    let shop = Shop::serving(FIRST);
-    shop.deploy(SECOND).assert_code(0);
-    shop.project
-        .edit("inventories/staging.yml", "bake: 3s", "bake: 120s");
-    let load = shop.load(&["--floor", "1000"]);
-    let journals = Journals::of(&shop);
-    let begun = journals.lines();
-    let child = shop.tool(&["staging", &format!("app@{THIRD}")]).start();
-    // 6 claims, 2 pulls, 2 ups, 2 prepares, 2 commits, each with begin and done: it bakes.
-    journals.wait_for(begun + 6 + 16);
-    std::thread::sleep(Duration::from_secs(1));
-    shop.assert_serving(THIRD);
-    shop.run(&["rollback", "staging", "app", "--take-over"])
-        .assert_code(2);
-    shop.run(&["rollback", "staging", "app", "--take-over", "-m", "errors"])
-        .assert_code(0)
-        .assert_says(&["overridden", "is displaced", "succeeded"]);
-    shop.assert_serving(SECOND);
-    Answer::of_child(child, Instant::now())
-        .assert_code(4)
-        .assert_says(&["superseded", "was taken over by run "]);
-    shop.assert_serving(SECOND);
-    let told = shop.sh("web1", "tail -n 1 /var/lib/deploy/staging/app/history");
-    assert!(told.contains("is displaced"), "{told}");
-    load.go_on(Duration::from_secs(1));
-    load.stop().assert_good();
-}
-
-#[test]
-#[ignore = "needs the fleet"]
-fn a_run_is_finished_from_another_machine_without_app_template_or_inventory() {
-    let shop = Shop::serving(FIRST);
-    let load = shop.load(&["--floor", "1000"]);
-    let journals = Journals::of(&shop);
-    let begin = || {
-        let begun = journals.lines();
-        let mut child = shop.tool(&["staging", &format!("app@{SECOND}")]).start();
-        journals.wait_for(begun + 11);
-        child.kill().expect("kill");
-        child.wait().expect("the end");
-    };
-    // Nothing but ssh: no inventory, no template. Its host name is another one.
-    begin();
-    let elsewhere = tempfile::tempdir().expect("a folder");
-    let tool = |words: &[&str]| {
-        crate::support::tool::Tool::new(&shop.fleet, elsewhere.path(), words).run()
-    };
-    tool(&["resume", "staging", "app", "--host", "web1"])
-        .assert_code(1)
-        .assert_says(&["cancelled", "green"]);
-    shop.assert_serving(FIRST);
-
-    // A host left the inventory, and so did the app.
-    begin();
-    let hosts = "hosts:\n  web1: { address: web1, serve: web1 }\n";
-    std::fs::create_dir_all(elsewhere.path().join("inventories")).expect("a folder");
-    std::fs::write(elsewhere.path().join("inventories/staging.yml"), hosts).expect("a file");
-    tool(&["resume", "staging", "app"])
-        .assert_code(1)
-        .assert_says(&["cancelled"]);
-    shop.assert_serving(FIRST);
-
-    // Two at once: one finishes it, the other is told who does or that nothing is left.
-    begin();
-    let words = ["resume", "staging", "app"];
-    let two = [shop.tool(&words).start(), shop.tool(&words).start()];
-    let [one, two] = two.map(|child| Answer::of_child(child, Instant::now()));
-    let codes = [one.code, two.code];
-    assert!(codes.contains(&1), "{}\n{}", one.said(), two.said());
-    let other = if one.code == 1 { &two } else { &one };
-    assert!([0, 1, 4].contains(&other.code), "{}", other.said());
-    shop.assert_serving(FIRST);
-
-    // What cannot be read is not guessed at.
-    begin();
-    shop.sh(
-        "web1",
-        "cd /var/lib/deploy/staging/app && cp claim /tmp/claim && echo 2 x y >claim",
-    );
-    shop.run(&["resume", "staging", "app"])
-        .assert_code(4)
-        .assert_says(&["web1", "form that this version does not know"]);
-    shop.sh("web1", "cd /var/lib/deploy/staging/app && echo torn >claim");
-    shop.run(&["resume", "staging", "app"])
-        .assert_code(4)
-        .assert_says(&["the claim on web1 is damaged: torn", "claim.damaged"]);
-    shop.sh("web1", "cp /tmp/claim /var/lib/deploy/staging/app/claim");
-    let all = "for m in /var/lib/deploy/staging/app/runs/*/manifest; do cp $m $m.was; echo '{\"format\":9,\"tool\":\"9.1.0\"}' >$m; done";
-    let back = "for m in /var/lib/deploy/staging/app/runs/*/manifest; do mv $m.was $m; done";
-    for host in WEBS.into_iter().chain(LBS) {
-        shop.sh(host, all);
-    }
-    shop.run(&["resume", "staging", "app"])
-        .assert_code(4)
-        .assert_says(&["deploy 9.1.0 in format 9"]);
-    for host in WEBS.into_iter().chain(LBS) {
-        shop.sh(host, back);
-    }
-    shop.fleet.fault("cut", &["web4"]);
-    shop.run(&["resume", "staging", "app"])
-        .assert_code(7)
-        .assert_says(&["web4 does not answer", "--exclude web4"]);
-    shop.fleet.fault("heal", &["web4"]);
-    shop.run(&["resume", "staging", "app"]).assert_code(1);
-    shop.assert_serving(FIRST);
-    load.go_on(Duration::from_secs(1));
-    load.stop().assert_good();
-}
-
 /// Two clients in the same 10 ms: one runs, the other is told who.
 pub fn race(shop: &Shop, version: &str) {
     let words = ["staging".to_owned(), format!("app@{version}")];
@@ -351,33 +239,150 @@ pub fn race(shop: &Shop, version: &str) {
     shop.assert_serving(version);
 }
 
-#[test]
-#[ignore = "needs the fleet"]
-fn of_two_clients_at_the_same_moment_one_runs_and_the_other_is_told_who() {
-    let shop = quick(Shop::serving(FIRST));
-    let load = shop.load(&["--floor", "1000"]);
-    race(&shop, SECOND);
-    load.go_on(Duration::from_secs(1));
-    load.stop().assert_good();
-}
+/// `script/test --long` only: the default run must stay under 20 minutes.
+mod long {
+    use super::*;
 
-#[test]
-#[ignore = "needs the fleet"]
-fn a_host_that_freezes_is_noticed_and_the_run_ends_by_itself() {
-    let shop = Shop::serving(FIRST);
-    let load = shop.load(&["--floor", "1000"]);
-    let journals = Journals::of(&shop);
-    let begun = journals.lines();
-    let child = shop.tool(&["staging", &format!("app@{SECOND}")]).start();
-    journals.wait_for(begun + 15);
-    shop.fleet.fault("pause", &["web4"]);
-    let frozen = Instant::now();
-    let answer = Answer::of_child(child, frozen);
-    eprintln!("a frozen host: the run ended after {:?}", answer.took);
-    shop.fleet.fault("unpause", &["web4"]);
-    // Nothing was switched; what could not be taken back on web4 is named.
-    answer.assert_code(1).assert_says(&["failed", "web4"]);
-    shop.assert_serving(FIRST);
-    load.go_on(Duration::from_secs(1));
-    load.stop().assert_good();
+    #[test]
+    #[ignore = "needs the fleet and --long"]
+    fn a_switch_displaces_a_run_that_is_at_work_and_says_whom() {
+        let shop = Shop::serving(FIRST);
+        shop.deploy(SECOND).assert_code(0);
+        shop.project
+            .edit("inventories/staging.yml", "bake: 3s", "bake: 120s");
+        let load = shop.load(&["--floor", "1000"]);
+        let journals = Journals::of(&shop);
+        let begun = journals.lines();
+        let child = shop.tool(&["staging", &format!("app@{THIRD}")]).start();
+        // 6 claims, 2 pulls, 2 ups, 2 prepares, 2 commits, each with begin and done: it bakes.
+        journals.wait_for(begun + 6 + 16);
+        std::thread::sleep(Duration::from_secs(1));
+        shop.assert_serving(THIRD);
+        shop.run(&["rollback", "staging", "app", "--take-over"])
+            .assert_code(2);
+        shop.run(&["rollback", "staging", "app", "--take-over", "-m", "errors"])
+            .assert_code(0)
+            .assert_says(&["overridden", "is displaced", "succeeded"]);
+        shop.assert_serving(SECOND);
+        Answer::of_child(child, Instant::now())
+            .assert_code(4)
+            .assert_says(&["superseded", "was taken over by run "]);
+        shop.assert_serving(SECOND);
+        let told = shop.sh("web1", "tail -n 1 /var/lib/deploy/staging/app/history");
+        assert!(told.contains("is displaced"), "{told}");
+        load.go_on(Duration::from_secs(1));
+        load.stop().assert_good();
+    }
+
+    #[test]
+    #[ignore = "needs the fleet and --long"]
+    fn of_two_clients_at_the_same_moment_one_runs_and_the_other_is_told_who() {
+        let shop = quick(Shop::serving(FIRST));
+        let load = shop.load(&["--floor", "1000"]);
+        race(&shop, SECOND);
+        load.go_on(Duration::from_secs(1));
+        load.stop().assert_good();
+    }
+
+    #[test]
+    #[ignore = "needs the fleet and --long"]
+    fn a_run_is_finished_from_another_machine_without_app_template_or_inventory() {
+        let shop = Shop::serving(FIRST);
+        let load = shop.load(&["--floor", "1000"]);
+        let journals = Journals::of(&shop);
+        let begin = || {
+            let begun = journals.lines();
+            let mut child = shop.tool(&["staging", &format!("app@{SECOND}")]).start();
+            journals.wait_for(begun + 11);
+            child.kill().expect("kill");
+            child.wait().expect("the end");
+        };
+        // Nothing but ssh: no inventory, no template. Its host name is another one.
+        begin();
+        let elsewhere = tempfile::tempdir().expect("a folder");
+        let tool = |words: &[&str]| {
+            crate::support::tool::Tool::new(&shop.fleet, elsewhere.path(), words).run()
+        };
+        tool(&["resume", "staging", "app", "--host", "web1"])
+            .assert_code(1)
+            .assert_says(&["cancelled", "green"]);
+        shop.assert_serving(FIRST);
+
+        // A host left the inventory, and so did the app.
+        begin();
+        let hosts = "hosts:\n  web1: { address: web1, serve: web1 }\n";
+        std::fs::create_dir_all(elsewhere.path().join("inventories")).expect("a folder");
+        std::fs::write(elsewhere.path().join("inventories/staging.yml"), hosts).expect("a file");
+        tool(&["resume", "staging", "app"])
+            .assert_code(1)
+            .assert_says(&["cancelled"]);
+        shop.assert_serving(FIRST);
+
+        // Two at once: one finishes it, the other is told who does or that nothing is left.
+        begin();
+        let words = ["resume", "staging", "app"];
+        let two = [shop.tool(&words).start(), shop.tool(&words).start()];
+        let [one, two] = two.map(|child| Answer::of_child(child, Instant::now()));
+        let codes = [one.code, two.code];
+        assert!(codes.contains(&1), "{}\n{}", one.said(), two.said());
+        let other = if one.code == 1 { &two } else { &one };
+        assert!([0, 1, 4].contains(&other.code), "{}", other.said());
+        shop.assert_serving(FIRST);
+
+        // What cannot be read is not guessed at.
+        begin();
+        shop.sh(
+            "web1",
+            "cd /var/lib/deploy/staging/app && cp claim /tmp/claim && echo 2 x y >claim",
+        );
+        shop.run(&["resume", "staging", "app"])
+            .assert_code(4)
+            .assert_says(&["web1", "form that this version does not know"]);
+        shop.sh("web1", "cd /var/lib/deploy/staging/app && echo torn >claim");
+        shop.run(&["resume", "staging", "app"])
+            .assert_code(4)
+            .assert_says(&["the claim on web1 is damaged: torn", "claim.damaged"]);
+        shop.sh("web1", "cp /tmp/claim /var/lib/deploy/staging/app/claim");
+        let all = "for m in /var/lib/deploy/staging/app/runs/*/manifest; do cp $m $m.was; echo '{\"format\":9,\"tool\":\"9.1.0\"}' >$m; done";
+        let back = "for m in /var/lib/deploy/staging/app/runs/*/manifest; do mv $m.was $m; done";
+        for host in WEBS.into_iter().chain(LBS) {
+            shop.sh(host, all);
+        }
+        shop.run(&["resume", "staging", "app"])
+            .assert_code(4)
+            .assert_says(&["deploy 9.1.0 in format 9"]);
+        for host in WEBS.into_iter().chain(LBS) {
+            shop.sh(host, back);
+        }
+        shop.fleet.fault("cut", &["web4"]);
+        shop.run(&["resume", "staging", "app"])
+            .assert_code(7)
+            .assert_says(&["web4 does not answer", "--exclude web4"]);
+        shop.fleet.fault("heal", &["web4"]);
+        shop.run(&["resume", "staging", "app"]).assert_code(1);
+        shop.assert_serving(FIRST);
+        load.go_on(Duration::from_secs(1));
+        load.stop().assert_good();
+    }
+
+    #[test]
+    #[ignore = "needs the fleet and --long"]
+    fn a_host_that_freezes_is_noticed_and_the_run_ends_by_itself() {
+        let shop = Shop::serving(FIRST);
+        let load = shop.load(&["--floor", "1000"]);
+        let journals = Journals::of(&shop);
+        let begun = journals.lines();
+        let child = shop.tool(&["staging", &format!("app@{SECOND}")]).start();
+        journals.wait_for(begun + 15);
+        shop.fleet.fault("pause", &["web4"]);
+        let frozen = Instant::now();
+        let answer = Answer::of_child(child, frozen);
+        eprintln!("a frozen host: the run ended after {:?}", answer.took);
+        shop.fleet.fault("unpause", &["web4"]);
+        // Nothing was switched; what could not be taken back on web4 is named.
+        answer.assert_code(1).assert_says(&["failed", "web4"]);
+        shop.assert_serving(FIRST);
+        load.go_on(Duration::from_secs(1));
+        load.stop().assert_good();
+    }
 }

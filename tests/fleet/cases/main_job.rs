@@ -249,18 +249,8 @@ fn a_dead_process_half_way_leaves_something_to_resume() {
     std::thread::sleep(Duration::from_millis(1500));
     child.kill().expect("kill");
     child.wait().expect("the end");
-    // Its lease is not over: nobody is displaced by accident.
-    let polite = shop.run(&["resume", "staging", "app"]);
-    assert_eq!(polite.code, 4, "{polite:?}");
-    assert!(polite.stderr.contains("--take-over"), "{polite:?}");
-    let resumed = shop.run(&[
-        "resume",
-        "staging",
-        "app",
-        "--take-over",
-        "-m",
-        "it is dead",
-    ]);
+    // Its lease is not over, but on this machine everybody can see that the process is gone: nobody waits for it.
+    let resumed = shop.run(&["resume", "staging", "app"]);
     // To `after` or back to `before`: where the process died decides; an end without a name is neither.
     assert!([0, 1].contains(&resumed.code), "{resumed:?}");
     shop.assert_serving(if resumed.code == 0 { SECOND } else { FIRST });

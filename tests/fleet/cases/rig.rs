@@ -146,21 +146,6 @@ fn a_switch_without_drain_fails_requests_in_every_mode() {
 
 #[test]
 #[ignore = "needs the fleet"]
-fn reloads_of_nginx_fail_requests_of_naive_clients_only() {
-    let fleet = Fleet::take();
-    two_slots(&fleet);
-    let load = Load::start(&fleet, "app.test", &["--slow-ms", "1000"]);
-    for _ in 0..5 {
-        on_both(&fleet, ["lb1", "lb2"], &["nginx", "-s", "reload"]);
-        load.go_on(Duration::from_secs(1));
-    }
-    let summary = load.stop();
-    assert!(summary.failed_in("naive") > 5, "{}", summary.json["modes"]);
-    assert_eq!(summary.failed_in("close"), 0, "{}", summary.json["modes"]);
-}
-
-#[test]
-#[ignore = "needs the fleet"]
 fn a_reset_takes_everything_back() {
     let fleet = Fleet::take();
     fleet.fault("foreign", &["web1", "8080"]);
@@ -213,4 +198,24 @@ fn a_reset_takes_everything_back() {
         assert_eq!(answer, "deploy\n", "{host}");
     }
     assert_eq!(fleet.sessions("web3"), 1);
+}
+
+/// `script/test --long` only: the default run must stay under 20 minutes.
+mod long {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the fleet and --long"]
+    fn reloads_of_nginx_fail_requests_of_naive_clients_only() {
+        let fleet = Fleet::take();
+        two_slots(&fleet);
+        let load = Load::start(&fleet, "app.test", &["--slow-ms", "1000"]);
+        for _ in 0..5 {
+            on_both(&fleet, ["lb1", "lb2"], &["nginx", "-s", "reload"]);
+            load.go_on(Duration::from_secs(1));
+        }
+        let summary = load.stop();
+        assert!(summary.failed_in("naive") > 5, "{}", summary.json["modes"]);
+        assert_eq!(summary.failed_in("close"), 0, "{}", summary.json["modes"]);
+    }
 }
