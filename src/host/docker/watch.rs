@@ -165,6 +165,7 @@ struct Row(
 pub struct WatchReader {
     targets: Vec<Target>,
     containers: Vec<Watched>,
+    rows: usize,
     unread: bool,
 }
 
@@ -175,6 +176,7 @@ impl WatchReader {
         Self {
             targets: targets.to_vec(),
             containers: Vec::new(),
+            rows: 0,
             unread: false,
         }
     }
@@ -186,6 +188,7 @@ impl WatchReader {
             "." => Some(Tick::Alive),
             "g" => self.gate(rest),
             "c" => {
+                self.rows += 1;
                 match serde_json::from_str::<Row>(rest) {
                     // What somebody runs by `docker compose run` is not the release.
                     Ok(row) if row.2.as_deref() == Some("True") => {}
@@ -196,7 +199,10 @@ impl WatchReader {
             }
             "C" => {
                 let list = std::mem::take(&mut self.containers);
-                let whole = !std::mem::take(&mut self.unread) && rest == "ok";
+                // Who lost a line on the way has not seen a container go.
+                let rows = std::mem::take(&mut self.rows);
+                let told = rest.strip_prefix("ok ").and_then(|n| n.parse().ok());
+                let whole = !std::mem::take(&mut self.unread) && told == Some(rows);
                 Some(if whole {
                     Tick::Containers(list)
                 } else {
@@ -453,13 +459,18 @@ mod tests {
         let good = r#"c ["/a","web","False","running","none",0,0,false,null,"no"]"#;
         assert_eq!(reader.line(good), None);
         assert_eq!(reader.line("c [\"/b\""), None);
+        assert_eq!(reader.line("C ok 2"), Some(Tick::Blind));
+        assert_eq!(reader.line("C ok 0"), Some(Tick::Containers(vec![])));
+        // A line that another one broke into is lost: no container has gone.
+        reader.line(good);
+        assert_eq!(reader.line("C ok 2"), Some(Tick::Blind));
+        assert_eq!(reader.line("C ok 1"), Some(Tick::Blind));
         assert_eq!(reader.line("C ok"), Some(Tick::Blind));
-        assert_eq!(reader.line("C ok"), Some(Tick::Containers(vec![])));
         reader.line(good);
         assert_eq!(reader.line("C failed"), Some(Tick::Blind));
         reader.line(&good.replace("False", "True"));
         reader.line(good);
-        let Some(Tick::Containers(list)) = reader.line("C ok") else {
+        let Some(Tick::Containers(list)) = reader.line("C ok 2") else {
             panic!("no list");
         };
         assert_eq!(list.len(), 1);

@@ -238,7 +238,7 @@ fn second_deploy(shop: &Shop) {
     second.assert_code(4).assert_says(&["run r-", "@"]);
     let run = first
         .said()
-        .split("run: ")
+        .split("deploy show ")
         .nth(1)
         .and_then(|rest| rest.split_whitespace().next())
         .expect("a run")

@@ -5,7 +5,7 @@
 #   g LABEL http STATUS CURL-EXIT SECONDS   an answer; 000 = none
 #   g LABEL tcp RC                          0 = accepted, 124 = in time neither accepted nor refused
 #   c [JSON]                                a container (see dk_fields)
-#   C ok|failed                             that was all of them; failed = nothing is known
+#   C ok N | C failed                       that was all N of them; failed = nothing is known
 #   cannot http|tcp                         nothing here can ask that
 #   .                                       still here, once a second
 #
@@ -43,12 +43,13 @@ dk_look() {
 		dk_age=$((dk_age - 1))
 		if [ -z "$dk_ids" ]; then
 			dk_age=0
-			echo 'C ok'
+			echo 'C ok 0'
 			return
 		fi
 		if dk_found=$(dk_states); then
 			printf '%s\n' "$dk_found"
-			echo 'C ok'
+			set -- $dk_ids
+			echo "C ok $#"
 			return
 		fi
 		dk_age=0
@@ -114,7 +115,8 @@ dk_curl_all() {
 	done
 }
 # One process for many rounds of one gate, paced by curl itself: 50 rounds cost as much as one alone.
-# Standard error, since curl keeps what it prints elsewhere until it ends.
+# Standard error, since curl keeps what it prints elsewhere until it ends. There it writes in pieces,
+# between which a line of another loop could come: so each line is put together again.
 dk_curl_paced() {
 	dk_url "$2" "$4" "$5"
 	# Below it stands without quotes, many times.
@@ -127,9 +129,15 @@ dk_curl_paced() {
 	while [ "$dk_n" -gt 0 ]; do dk_urls="$dk_urls -o /dev/null $dk_url" dk_n=$((dk_n - 1)); done
 	while :; do
 		sleep "$dk_every" &
-		curl -q -s -g --path-as-is --noproxy '*' --rate "$dk_rate" -m "$dk_timeout" -w "$dk_form" \
-			-H 'Connection: close' ${6:+-H "Host: $6"} $dk_urls 2>&1 >/dev/null
-		# 2: an option that it does not know, so it is older than 7.84.
+		{
+			curl -q -s -g --path-as-is --noproxy '*' --rate "$dk_rate" -m "$dk_timeout" -w "$dk_form" \
+				-H 'Connection: close' ${6:+-H "Host: $6"} $dk_urls 2>&1 >/dev/null
+			# 2: an option that it does not know, so it is older than 7.84.
+			[ $? != 2 ] || echo old
+		} | while IFS= read -r dk_line; do
+			[ "$dk_line" != old ] || exit 2
+			printf '%s\n' "$dk_line"
+		done
 		[ $? != 2 ] || dk_curl_one "$@"
 		wait $!
 	done
