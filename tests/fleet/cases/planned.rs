@@ -6,8 +6,10 @@ use crate::support::shop::{FIRST, LBS, SECOND, Shop, WEBS};
 const EVENTS: &str = "setsid sh -c 'exec docker events --filter type=container --format \"{{.Action}} {{.Actor.Attributes.name}}\" >/run/events' >/dev/null 2>&1 </dev/null & echo $! >/run/events.pid";
 const EVENTS_END: &str = "kill \"$(cat /run/events.pid)\"; grep -v -e ^exec_ -e ^health_status /run/events; rm -f /run/events /run/events.pid; true";
 
-/// What must stay as it is on a host that the plan does not name: containers whole, files of the app.
-const BEFORE_AND_AFTER: &str = "docker ps -aq --filter label=deploy.slot=blue | xargs -r docker inspect | grep -v -e '\"Start\":' -e '\"End\":' -e '\"Output\":'
+/// What must stay as it is on a host that the plan does not name: containers whole but for the log of their health checks,
+/// files of the app.
+const BEFORE_AND_AFTER: &str = "docker ps -aq --filter label=deploy.slot=blue | xargs -r docker inspect --format \
+    '{{.Id}} {{.Created}} {{.State.Status}} {{.State.StartedAt}} {{.RestartCount}} {{json .Config}} {{json .HostConfig}} {{json .NetworkSettings}} {{json .Mounts}}'
 cd /var/lib/deploy/staging/app && find releases slots -type f -exec sha256sum {} + | sort";
 
 /// Files of a load balancer.
