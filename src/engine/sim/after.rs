@@ -264,6 +264,14 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
     deploy       replace  done     cancelled
     deploy       shift    not done cancelled, succeeded
     deploy       shift    done     succeeded
+    drain        -        not done cancelled
+    drain        -        done     cancelled
+    drain        drain    not done cancelled
+    drain        drain    done     cancelled
+    drain        owe      not done cancelled
+    drain        owe      done     cancelled
+    drain        shift    not done cancelled
+    drain        shift    done     cancelled
     exclude      -        not done cancelled, succeeded
     exclude      -        done     cancelled, succeeded
     exclude      drain    not done succeeded
@@ -324,6 +332,16 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
     restart      replace  done     cancelled
     restart      shift    not done cancelled
     restart      shift    done     cancelled
+    rests        -        not done cancelled, succeeded
+    rests        -        done     cancelled, succeeded
+    rests        drain    not done succeeded
+    rests        drain    done     succeeded
+    rests        pull     not done cancelled
+    rests        pull     done     cancelled
+    rests        replace  not done cancelled
+    rests        replace  done     cancelled
+    rests        shift    not done cancelled, succeeded
+    rests        shift    done     succeeded
     rollback     -        not done cancelled
     rollback     -        done     cancelled
     rollback     drain    not done succeeded
@@ -352,6 +370,12 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
     switch       prepare  done     cancelled
     switch       shift    not done cancelled, succeeded
     switch       shift    done     succeeded
+    undrain      -        not done cancelled
+    undrain      -        done     cancelled
+    undrain      owe      not done cancelled
+    undrain      owe      done     cancelled
+    undrain      shift    not done cancelled
+    undrain      shift    done     cancelled
     ");
 }
 
