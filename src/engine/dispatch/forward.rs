@@ -29,12 +29,6 @@ impl Dispatcher {
             host: host.clone(),
             watch: Watch::Member { slot: slot.clone() },
         });
-        self.watch_from_balancers(slot, out);
-    }
-
-    /// Starts the load balancers' watchers for a slot, once. They ask nothing but the gates, which
-    /// costs little, and their start is out of the way when the slot is up.
-    fn watch_from_balancers(&mut self, slot: &SlotName, out: &mut Vec<Out>) {
         if !self.watched.insert((slot.clone(), None)) {
             return;
         }
@@ -160,9 +154,6 @@ impl Dispatcher {
                         self.book.disarm(&host);
                         self.armed.remove(&host);
                         self.live.remove(&host);
-                        if let Action::Replace { slot, .. } | Action::Restart { slot, .. } = other {
-                            self.watch_from_balancers(slot, out);
-                        }
                     }
                     open.insert(self.act(step.id, false, &host, stage, work, out));
                 }

@@ -415,7 +415,7 @@ fn every_blow_at_every_time() {
     stage        doubt    failed, staged
     stage        ends     failed, staged
     stage        hiccup   staged
-    stage        mute     failed, staged
+    stage        mute     failed
     stage        restarts staged
     stage        signal   cancelled
     stage        taken    superseded
