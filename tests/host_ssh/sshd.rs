@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use deploy::host::{Address, Connector, Host, Settings, Target};
@@ -41,35 +41,12 @@ impl Sshd {
         }
         let at = |name: &str| dir.path().join(name).display().to_string();
         std::fs::copy(at("user.pub"), at("authorized")).unwrap();
-        static NEXT: AtomicU16 = AtomicU16::new(0);
-        let port =
-            20_000 + (std::process::id() % 20_000) as u16 + NEXT.fetch_add(1, Ordering::Relaxed);
-        let text = format!(
-            "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-             PermitRootLogin prohibit-password\nAcceptEnv none\n{extra}\n",
-            at("host"),
-            at("authorized"),
-        );
-        std::fs::write(at("sshd_config"), text).unwrap();
-        let daemon = Command::new(program)
-            .args(["-D", "-e", "-f", &at("sshd_config")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(std::fs::File::create(at("sshd.log")).unwrap())
-            .spawn()
-            .unwrap();
+        let (daemon, port) = (0..20)
+            .find_map(|_| listen(program, dir.path(), extra))
+            .expect("one of twenty ports is free");
         let sshd = Self { dir, daemon, port };
         sshd.trust("host");
         sshd.config("user", "");
-        let up = wait(Duration::from_secs(5), || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        });
-        assert!(
-            up,
-            "{}",
-            std::fs::read_to_string(sshd.path("sshd.log")).unwrap()
-        );
         Some(sshd)
     }
 
@@ -138,6 +115,42 @@ impl Sshd {
     }
 }
 
+/// One try at one port: `None` where another socket has it. The ports lie below those that the kernel
+/// hands to connections: a connection of another test would hold one of these for a while.
+fn listen(program: &str, dir: &Path, extra: &str) -> Option<(Child, u16)> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let turn = std::process::id() * 31 + NEXT.fetch_add(1, Ordering::Relaxed);
+    let port = 10_000 + u16::try_from(turn % 20_000).unwrap();
+    let at = |name: &str| dir.join(name).display().to_string();
+    let text = format!(
+        "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
+         StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+         PermitRootLogin prohibit-password\nAcceptEnv none\n{extra}\n",
+        at("host"),
+        at("authorized"),
+    );
+    std::fs::write(at("sshd_config"), text).unwrap();
+    let mut daemon = Command::new(program)
+        .args(["-D", "-e", "-f", &at("sshd_config")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(std::fs::File::create(at("sshd.log")).unwrap())
+        .spawn()
+        .unwrap();
+    let said = || std::fs::read_to_string(at("sshd.log")).unwrap_or_default();
+    // Its own word, and not a connection: another's socket would answer that as well.
+    let up = wait(Duration::from_secs(10), || {
+        said().contains("Server listening on") || daemon.try_wait().unwrap().is_some()
+    });
+    if said().contains("Server listening on") {
+        return Some((daemon, port));
+    }
+    let _ = daemon.kill();
+    let _ = daemon.wait();
+    assert!(up && said().contains("already in use"), "{}", said());
+    None
+}
+
 impl Drop for Sshd {
     fn drop(&mut self) {
         for pid in self.serving() {
@@ -165,7 +178,7 @@ pub fn signal(name: &str, pid: u32) {
         .status();
 }
 
-pub fn wait(within: Duration, ready: impl Fn() -> bool) -> bool {
+pub fn wait(within: Duration, mut ready: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
     while start.elapsed() < within {
         if ready() {
