@@ -5,6 +5,7 @@
 //! - `outside`   what `main` reads once
 //! - `context`   what every command is given
 //! - `target`    `app@version` and what it means
+//! - `place`     which apps of which environment: opened once, carried along
 //! - `failure`   kinds, causes, hints, exit codes
 //! - `confirm`   the question of a protected environment
 //! - `signals`   Ctrl-C and its like as values
@@ -39,6 +40,7 @@ pub mod lock;
 pub mod logs;
 pub mod output;
 pub mod outside;
+pub mod place;
 pub mod plan;
 pub mod planned;
 pub mod promote;

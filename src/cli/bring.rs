@@ -11,11 +11,12 @@ use super::drive::{self, Drive};
 use super::exclude;
 use super::failure::Failure;
 use super::guard::{self, Allow, Doubt};
+use super::place::{Opened, Wish};
 use super::planned::{Origin, Planned};
 use super::redeploy::Again;
 use super::secrets;
 use super::session::{self, Session};
-use super::work::{Wish, with};
+use super::work::with;
 use crate::compose::ImageRef;
 use crate::engine::site::Site;
 use crate::event::Kind;
@@ -52,14 +53,11 @@ pub struct Show {
 /// # Errors
 /// What moved since the plan was made, or what kept the run from beginning.
 pub async fn apply(ctx: &Context, planned: Planned, allow: Allow) -> Result<ExitCode, Failure> {
-    let wish = Wish {
-        env: planned.env.clone(),
-        app: planned.app.clone(),
-        version: planned.version.clone(),
-        without: planned.without.clone(),
-        allow,
-        digests: None,
-    };
+    let inventory = session::inventory_with(ctx, &planned.env, &planned.sets)?;
+    let mut place = Opened::of(inventory).at(planned.app.clone());
+    place.without.clone_from(&planned.without);
+    let mut wish = Wish::new(place, planned.version.clone());
+    wish.allow = allow;
     bring(ctx, wish, PlanKind::Deploy, Then::Apply(Box::new(planned))).await
 }
 
@@ -74,35 +72,28 @@ pub async fn bring(
     then: Then<'_>,
 ) -> Result<ExitCode, Failure> {
     let Wish {
-        env,
-        app,
+        place,
         version,
-        without,
         allow,
         digests: decided,
-    } = wish;
-    let sets = match &then {
-        Then::Apply(planned) => planned.sets.clone(),
-        _ => session::sets(ctx),
-    };
-    let inventory = session::inventory_with(ctx, &env, &sets)?;
-    let app = session::app(&inventory, &app)?;
-    let draft = session::draft(ctx, &inventory, app, &version)?;
+    } = &wish;
+    let (inventory, app) = (&place.inventory, place.app()?);
+    let draft = session::draft(ctx, inventory, app, version)?;
     let session = Session::start(ctx)?;
     with(session, async |session: &mut Session| {
         let mut meta = drive::meta(ctx);
         let asked = session.unless_stopped(async |session: &Session| {
-            let digests = digests(ctx, &inventory, draft.images(), decided.as_ref(), &then);
-            let secrets = secrets::fetch(ctx, &session.voice, &inventory, draft.secrets());
+            let digests = digests(ctx, inventory, draft.images(), decided.as_ref(), &then);
+            let secrets = secrets::fetch(ctx, &session.voice, inventory, draft.secrets());
             let compare = matches!(then, Then::Show(_));
             let dirty = guard::dirty(ctx, &meta.config);
-            let look = look(session, &inventory, app, compare);
+            let look = look(session, inventory, app, compare);
             tokio::join!(digests, secrets, dirty, look)
         });
         let (digests, secrets, dirty, (mut site, mut fleet, holdings)) = asked.await?;
         debts::rest(&mut site.setup, &fleet, None, false);
         let drained = fleet.drained();
-        exclude::leave_out(&mut site, &mut fleet, &without)?;
+        exclude::leave_out(&mut site, &mut fleet, &place.without)?;
         let site = Arc::new(site);
         let digests = digests?;
         let salt = match &then {
@@ -144,15 +135,8 @@ pub async fn bring(
         if let (Then::Apply(planned), Err(refusal)) = (&then, &plan) {
             planned.check_refused(refusal, &site.setup, &release, &fleet)?;
         }
-        let drive = Drive {
-            ctx,
-            inventory: Some(&inventory),
-            site: &site,
-            fleet: &fleet,
-            planner: &planner,
-            release: Some(&release),
-            meta: &meta,
-        };
+        let drive = Drive::new(ctx, Some(inventory), (&site, &fleet), &planner, &meta);
+        let drive = drive.bringing(&release);
         if let Some(failure) = stopped {
             return Err(drive.told(kind, None, failure).await);
         }
@@ -161,14 +145,14 @@ pub async fn bring(
             (Err(failure), Then::Show(_)) => return Err(failure),
             (Err(failure), _) => return Err(drive.told(kind, None, failure).await),
         };
-        let doubts = guard::doubts(ctx, &allow, &plan, &site.setup, &fleet, &made).await;
+        let doubts = guard::doubts(ctx, allow, &plan, &site.setup, &fleet, &made).await;
         tell(session, &plan, &doubts);
         match &then {
             Then::Run | Then::Again(_) => {}
             Then::Apply(planned) => planned.check(&plan, &site.setup, &release, &fleet)?,
             Then::Show(show) => {
                 let sizes = session.unless_stopped(async |_: &Session| {
-                    sizes(ctx, &inventory, &plan, &release, &holdings).await
+                    sizes(ctx, inventory, &plan, &release, &holdings).await
                 });
                 let sizes = sizes.await?;
                 let changes = Changes::of(&plan, &site.setup, &release, &fleet, &holdings, &sizes);
@@ -178,8 +162,8 @@ pub async fn bring(
                         tool: meta.tool.clone(),
                         made: ctx.clock.wall().to_string(),
                         who: meta.who.to_string(),
-                        sets,
-                        without,
+                        sets: session::sets(ctx),
+                        without: place.without.clone(),
                         digests,
                     };
                     let planned = Planned::new(origin, &plan, &site.setup, &release, &fleet);
@@ -198,7 +182,7 @@ pub async fn bring(
                 });
             }
         }
-        if let Err(failure) = guard::refuse(&inventory, &doubts) {
+        if let Err(failure) = guard::refuse(inventory, &doubts) {
             return Err(drive.told(kind, None, failure).await);
         }
         drive.go(session, &plan).await

@@ -2,9 +2,9 @@
 
 use super::context::Context;
 use super::failure::Failure;
-use super::target::{self, App};
-use super::work::{self, Place};
-use crate::name::{EnvName, ExitCode, HostName};
+use super::place::OneApp;
+use super::work;
+use crate::name::{ExitCode, HostName};
 use crate::plan::{PlanKind, catch_up};
 
 /// Lead load balancers that missed a change to what the others do
@@ -13,10 +13,8 @@ use crate::plan::{PlanKind, catch_up};
 /// up. Each that answers is checked, switched where need be, and read back.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// App; may be left out where there is one
-    app: Option<App>,
+    #[command(flatten)]
+    of: OneApp,
     /// It is gone and carries no traffic, you say: nobody waits for it any more; needs -m
     #[arg(long, value_name = "HOST")]
     forget_lb: Vec<HostName>,
@@ -34,14 +32,7 @@ impl Args {
                     .hint("add -m \"why\""),
             );
         }
-        ctx.environment(&self.env, false)?;
-        let apps = work::apps(ctx, &self.env).await?;
-        let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
-        let place = Place {
-            env: self.env,
-            app,
-            without: Vec::new(),
-        };
+        let place = self.of.open(ctx)?;
         let forget = self.forget_lb;
         work::turn_to(ctx, place, PlanKind::CatchUp, &move |site, fleet, _| {
             catch_up::catch_up(&site.setup, fleet, &forget)

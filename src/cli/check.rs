@@ -54,13 +54,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here; what is found is the result.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let envs = match &self.env {
-            None => ctx.environments()?,
-            Some(env) => {
-                ctx.environment(env, false)?;
-                vec![env.clone()]
-            }
-        };
+        let envs = ctx.environments_of(self.env.as_ref())?;
         let mut code = ExitCode::Success;
         for env in envs {
             let view = self.environment(ctx, env).await?;

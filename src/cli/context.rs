@@ -86,6 +86,18 @@ impl Context {
         Ok(names)
     }
 
+    /// The environment that was named, else all.
+    ///
+    /// # Errors
+    /// A usage [`Failure`] where there is none of that name.
+    pub fn environments_of(&self, named: Option<&EnvName>) -> Result<Vec<EnvName>, Failure> {
+        let Some(env) = named else {
+            return self.environments();
+        };
+        self.environment(env, false)?;
+        Ok(vec![env.clone()])
+    }
+
     /// Checks that an environment of this name exists and can be meant. `first`: the name was the
     /// first word on the line, so that a mistyped command may be meant as well.
     ///

@@ -4,9 +4,10 @@ use super::context::Context;
 use super::exclude::Without;
 use super::failure::Failure;
 use super::guard::Allow;
+use super::place::{Opened, Wish};
 use super::promote;
-use super::target::{Wanted, choose_app};
-use super::work::{self, Wish};
+use super::target::{App, Wanted};
+use super::work;
 use crate::name::{AppName, EnvName, ExitCode};
 
 /// Bring an environment to a release
@@ -38,56 +39,44 @@ impl Args {
     /// Words that mean nothing here, or what kept the run from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
         ctx.environment(&self.env, true)?;
-        let apps = work::apps(ctx, &self.env).await?;
-        if let Some(from) = &self.from {
-            return self.promote(ctx, from, &apps).await;
-        }
-        let Some(wanted) = self.wanted else {
-            ctx.out.say(&meanings(&self.env, &apps));
-            return Ok(ExitCode::Usage);
+        let opened = Opened::known(ctx, &self.env)?;
+        let mut wish = match (&self.from, &self.wanted) {
+            (Some(from), _) => self.promoted(ctx, from, &opened).await?,
+            (None, Some(wanted)) => opened.wish(wanted)?,
+            (None, None) => {
+                ctx.out.say(&meanings(&self.env, &opened.apps));
+                return Ok(ExitCode::Usage);
+            }
         };
-        let (app, version) = wanted.resolve(&self.env, &apps)?;
-        let env = self.env;
-        work::deploy(
-            ctx,
-            Wish {
-                env,
-                app,
-                version,
-                without: self.without.lbs,
-                allow: self.allow,
-                digests: None,
-            },
-        )
-        .await
+        wish.place.without = self.without.lbs;
+        wish.allow = self.allow;
+        work::deploy(ctx, wish).await
     }
 }
 
 impl Args {
     /// What serves in another environment, here.
-    async fn promote(
+    async fn promoted(
         &self,
         ctx: &Context,
         from: &EnvName,
-        apps: &[AppName],
-    ) -> Result<ExitCode, Failure> {
+        opened: &Opened,
+    ) -> Result<Wish, Failure> {
         ctx.environment(from, false)?;
         let named = match &self.wanted {
             None => None,
-            Some(Wanted::Bare(word)) => Some(AppName::new(word.as_str())?),
+            Some(Wanted::Bare(word)) => Some(App(AppName::new(word.as_str())?)),
             Some(Wanted::Release { .. }) => {
                 return Err(Failure::usage(format!(
                     "the version is the one that serves in {from}: none is named with --from"
                 )));
             }
         };
-        let app = choose_app(&self.env, apps, named.as_ref())?;
-        let serving = promote::serving(ctx, from, &app).await?;
-        let mut wish = Wish::new(self.env.clone(), app, serving.version);
-        wish.without.clone_from(&self.without.lbs);
-        wish.allow = self.allow.clone();
+        let place = opened.place(named.as_ref())?;
+        let serving = promote::serving(ctx, from, &place.app).await?;
+        let mut wish = Wish::new(place, serving.version);
         wish.digests = Some(serving.digests);
-        work::deploy(ctx, wish).await
+        Ok(wish)
     }
 }
 

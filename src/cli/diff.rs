@@ -1,17 +1,16 @@
 //! `deploy diff ENV APP REV1 REV2`: what is different between two releases that hosts keep.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::place::Opened;
 use super::seeing::{self, Deadline, Seeing};
 use super::session::{Boxed, Session};
 use super::target::App;
 use crate::engine::ask::Answers;
 use crate::engine::site::{Machine, Site};
-use crate::inventory::Inventory;
-use crate::name::{AppName, EnvName, ExitCode, HostName, ReleaseId};
+use crate::name::{EnvName, ExitCode, HostName, ReleaseId};
 use crate::record::past::{self, Shelf};
 use crate::report::diff::{self, DiffView};
 use crate::report::paint;
@@ -49,13 +48,11 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or a release that no host keeps.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let (inventory, names) = seeing::apps(ctx, &self.env, Some(&self.app.0))?;
+        let opened = Opened::named(ctx, &self.env)?.only(Some(&self.app))?;
         let deadline = self.seeing.begin(ctx);
         let mut session = self.seeing.session(ctx)?;
-        let inventory = Arc::new(inventory);
-        let looked = session.unless_stopped(async |s: &Session| {
-            self.look(ctx, s, &inventory, &names, deadline).await
-        });
+        let looked =
+            session.unless_stopped(async |s: &Session| self.look(ctx, s, &opened, deadline).await);
         let looked = looked.await;
         session.close().await;
         let (view, silent) = looked??;
@@ -88,11 +85,10 @@ impl Args {
         &self,
         ctx: &Context,
         session: &Session,
-        inventory: &Arc<Inventory>,
-        names: &[AppName],
+        opened: &Opened,
         deadline: Deadline,
     ) -> Result<(DiffView, Vec<Said>), Failure> {
-        let (shelves, silent) = ask(ctx, session, inventory, names, deadline, Vec::new()).await;
+        let (shelves, silent) = ask(ctx, session, opened, deadline, Vec::new()).await;
         let labels = [&self.old, &self.new].map(|word| {
             let missing = || {
                 seeing::name_silent(ctx, &silent);
@@ -109,7 +105,7 @@ impl Args {
         let [old, new] = labels;
         let labels = [old?, new?];
         let ids = labels.iter().map(|l| l.id.clone()).collect();
-        let (shelves, silent) = ask(ctx, session, inventory, names, deadline, ids).await;
+        let (shelves, silent) = ask(ctx, session, opened, deadline, ids).await;
         let view = DiffView {
             env: self.env.clone(),
             app: self.app.0.clone(),
@@ -123,8 +119,7 @@ impl Args {
 async fn ask(
     ctx: &Context,
     session: &Session,
-    inventory: &Arc<Inventory>,
-    names: &[AppName],
+    opened: &Opened,
     deadline: Deadline,
     ids: Vec<ReleaseId>,
 ) -> Kept {
@@ -140,7 +135,7 @@ async fn ask(
             answers
         })
     };
-    let asked = session.each(inventory, names, work).await;
+    let asked = session.each(&opened.inventory, &opened.apps, work).await;
     let answers = asked.into_iter().next().map(|(_, answers)| answers);
     seeing::read(answers.unwrap_or_default(), past::read_releases)
 }

@@ -2,11 +2,11 @@
 
 use super::context::Context;
 use super::failure::Failure;
-use super::session;
-use super::work::{self, Place};
+use super::place::{Opened, Place};
+use super::work;
 use crate::engine::site::Site;
 use crate::fleet::Fleet;
-use crate::name::{AppName, EnvName, ExitCode, HostName};
+use crate::name::{EnvName, ExitCode, HostName};
 use crate::plan::{PlanKind, drain};
 
 /// Take a host out of the traffic of all apps, until `deploy undrain`
@@ -37,8 +37,7 @@ impl Args {
         }
         let (host, force) = (self.host, self.force);
         let mut code = ExitCode::Success;
-        for app in apps(ctx, &self.env, &host)? {
-            let place = place(&self.env, app);
+        for place in places(ctx, &self.env, &host)? {
             let turn = |site: &Site, fleet: &Fleet, generation: &str| {
                 drain::drain(&site.setup, fleet, &host, force, generation)
             };
@@ -49,33 +48,19 @@ impl Args {
     }
 }
 
-/// The apps that run on a host.
+/// The apps that run on a host, with all load balancers.
 ///
 /// # Errors
 /// All that is wrong in the inventory; a usage failure where no app runs on the host.
-pub(super) fn apps(ctx: &Context, env: &EnvName, host: &HostName) -> Result<Vec<AppName>, Failure> {
-    ctx.environment(env, false)?;
-    let inventory = session::inventory(ctx, env)?;
+pub(super) fn places(ctx: &Context, env: &EnvName, host: &HostName) -> Result<Vec<Place>, Failure> {
+    let opened = Opened::named(ctx, env)?;
     let on = |app: &&crate::inventory::App| app.members().any(|m| m.host == *host);
-    let apps: Vec<AppName> = inventory
-        .apps
-        .values()
-        .filter(on)
-        .map(|a| a.name.clone())
-        .collect();
-    if apps.is_empty() {
-        let known = inventory.hosts.keys().map(HostName::as_str);
+    let apps = opened.inventory.apps.values().filter(on);
+    let places: Vec<Place> = apps.map(|a| opened.at(a.name.clone())).collect();
+    if places.is_empty() {
+        let known = opened.inventory.hosts.keys().map(HostName::as_str);
         let what = format!("no app of {env} runs on {host}");
         return Err(Failure::usage(what).did_you_mean(host.as_str(), known));
     }
-    Ok(apps)
-}
-
-/// An app, all load balancers.
-pub(super) fn place(env: &EnvName, app: AppName) -> Place {
-    Place {
-        env: env.clone(),
-        app,
-        without: Vec::new(),
-    }
+    Ok(places)
 }

@@ -1,18 +1,17 @@
 //! `deploy drift ENV [APP]`: what is not as it was deployed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::place::SomeApps;
 use super::seeing::{self, Seeing};
 use super::session::{Boxed, Session};
-use super::target::App;
 use crate::engine::ask::Answers;
 use crate::engine::site::{Machine, Site};
 use crate::engine::voice::Voice;
 use crate::fleet::Fleet;
-use crate::name::{EnvName, ExitCode};
+use crate::name::ExitCode;
 use crate::plan::Setup;
 use crate::record::past;
 use crate::report::drift::{self, AppDrift};
@@ -25,10 +24,8 @@ use crate::report::paint;
 /// answer.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// App; all where none is named
-    app: Option<App>,
+    #[command(flatten)]
+    of: SomeApps,
     #[command(flatten)]
     seeing: Seeing,
 }
@@ -42,10 +39,10 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept the look from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let (inventory, names) = seeing::apps(ctx, &self.env, self.app.as_ref().map(|a| &a.0))?;
+        let opened = self.of.open(ctx)?;
+        let env = opened.env();
         let deadline = self.seeing.begin(ctx);
         let mut session = self.seeing.session(ctx)?;
-        let inventory = Arc::new(inventory);
         let clock = ctx.clock.clone();
         let work = move |site: Site| -> Boxed<Seen> {
             let clock = clock.clone();
@@ -57,8 +54,8 @@ impl Args {
                 (site.setup, fleet, answers)
             })
         };
-        let seen =
-            session.unless_stopped(async |s: &Session| s.each(&inventory, &names, work).await);
+        let look = async |s: &Session| s.each(&opened.inventory, &opened.apps, work).await;
+        let seen = session.unless_stopped(look);
         let seen = seen.await;
         session.close().await;
         let mut apps: Vec<AppDrift> = Vec::new();
@@ -68,9 +65,9 @@ impl Args {
             apps.push(drift::app(&setup, &fleet, &files, silent, &ctx.zone));
         }
         let text = if ctx.options.json {
-            drift::json(&self.env, &apps)
+            drift::json(env, &apps)
         } else {
-            paint::lines(&drift::text(&self.env, &apps), ctx.stdout_colour())
+            paint::lines(&drift::text(env, &apps), ctx.stdout_colour())
         };
         ctx.out.result(&text);
         for app in &apps {

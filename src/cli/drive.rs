@@ -1,4 +1,6 @@
-//! From a plan to its end: show, ask, run, sum up.
+//! From a plan to its end: show, ask, run, sum up. `tell`: what a person hears beside the plan.
+
+mod tell;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -17,7 +19,7 @@ use crate::engine::attempt;
 use crate::engine::run::{self, Ended, Meta, Over, Planner, Resumed};
 use crate::engine::site::Site;
 use crate::event::{Group, Kind, Role};
-use crate::fleet::{Fleet, Problem, Severity};
+use crate::fleet::Fleet;
 use crate::inventory::{Config, Inventory};
 use crate::name::{ExitCode, HostName, Outcome, OutcomeKind, RunId};
 use crate::plan::entry::may_begin;
@@ -133,7 +135,36 @@ pub struct Drive<'a> {
     pub meta: &'a Meta,
 }
 
-impl Drive<'_> {
+impl<'a> Drive<'a> {
+    /// A run that brings no release from outside; `seen` are the machines and what was seen there.
+    #[must_use]
+    pub fn new(
+        ctx: &'a Context,
+        inventory: Option<&'a Inventory>,
+        seen: (&'a Arc<Site>, &'a Fleet),
+        planner: &'a Planner<'a>,
+        meta: &'a Meta,
+    ) -> Self {
+        Self {
+            ctx,
+            inventory,
+            site: seen.0,
+            fleet: seen.1,
+            planner,
+            release: None,
+            meta,
+        }
+    }
+
+    /// The same run with a release.
+    #[must_use]
+    pub fn bringing(self, release: &'a Release) -> Self {
+        Self {
+            release: Some(release),
+            ..self
+        }
+    }
+
     /// Shows the plan, asks where the environment is protected, performs it, and sums up.
     ///
     /// # Errors
@@ -320,56 +351,6 @@ impl Drive<'_> {
             unknown: false,
         };
         Err(refused(plan.kind.word(), refusal))
-    }
-
-    /// Tells what the changes of traffic bring with them, e.g. a reload.
-    fn foresee(&self, session: &Session, plan: &Plan) {
-        let mut told: Vec<(Problem, Vec<String>)> = Vec::new();
-        for (driver, target, change) in self.changes(plan) {
-            let Some(after) = &change.after else { continue };
-            for problem in driver.foresee(target, change.before.as_ref(), after) {
-                let host = change.host.to_string();
-                match told.iter_mut().find(|(known, _)| *known == problem) {
-                    Some((_, hosts)) if !hosts.contains(&host) => hosts.push(host),
-                    Some(_) => {}
-                    None => told.push((problem, vec![host])),
-                }
-            }
-        }
-        for (problem, hosts) in told {
-            let text = format!("{}: {}", hosts.join(" "), problem.what);
-            session.voice.note(text, problem.hint);
-        }
-    }
-
-    /// Tells what is odd on hosts; what is odd on several is told once. Notes are about a change
-    /// of traffic: where none is planned they would only be noise.
-    fn warn(&self, session: &Session, plan: &Plan) {
-        let least = if plan.before == plan.after {
-            Severity::Warning
-        } else {
-            Severity::Note
-        };
-        let hosts = self.fleet.hosts.iter().map(|(h, v)| (h, &v.problems));
-        let balancers = self.fleet.balancers.iter().map(|(h, v)| (h, &v.problems));
-        let mut told: Vec<(&Problem, Vec<&str>)> = Vec::new();
-        for (host, problems) in hosts.chain(balancers) {
-            let odd = |p: &&Problem| (least..Severity::Error).contains(&p.severity);
-            for p in problems.iter().filter(odd) {
-                match told.iter_mut().find(|(known, _)| *known == p) {
-                    Some((_, names)) => names.push(host.as_str()),
-                    None => told.push((p, vec![host.as_str()])),
-                }
-            }
-        }
-        let mut hints: Vec<&str> = Vec::new();
-        for (problem, names) in told {
-            let text = format!("{}: {}", words::names(&names, 8), problem.what);
-            let known = hints.contains(&problem.hint.as_str());
-            hints.push(&problem.hint);
-            let hint = if known { "" } else { &problem.hint };
-            session.voice.note(text, hint.to_owned());
-        }
     }
 
     fn started(&self, plan: &Plan) -> Kind {

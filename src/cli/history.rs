@@ -1,15 +1,13 @@
 //! `deploy history ENV [APP]`: what was done, by whom, and how it ended.
 
-use std::sync::Arc;
-
 use super::context::Context;
 use super::failure::Failure;
+use super::place::SomeApps;
 use super::seeing::{self, Seeing};
 use super::session::Boxed;
-use super::target::App;
 use crate::engine::ask::Answers;
 use crate::engine::site::{Machine, Site};
-use crate::name::{EnvName, ExitCode};
+use crate::name::ExitCode;
 use crate::record::past;
 use crate::report::history::{self, AppHistory, HistoryView};
 use crate::report::paint;
@@ -20,10 +18,8 @@ use crate::report::paint;
 /// and attempts that changed nothing (refused, or nothing to do). `deploy show RUN` tells more.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// App; all where none is named
-    app: Option<App>,
+    #[command(flatten)]
+    of: SomeApps,
     /// How many runs of each app, newest first
     #[arg(short = 'n', long, value_name = "N", default_value_t = 20)]
     lines: usize,
@@ -40,11 +36,9 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let app = self.app.as_ref().map(|a| &a.0);
-        let (inventory, names) = seeing::apps(ctx, &self.env, app)?;
+        let opened = self.of.open(ctx)?;
         let deadline = self.seeing.begin(ctx);
         let mut session = self.seeing.session(ctx)?;
-        let inventory = Arc::new(inventory);
         // Attempts may push runs out of the last lines, and the other way round.
         let lines = self.lines.max(50);
         let clock = ctx.clock.clone();
@@ -56,7 +50,7 @@ impl Args {
                     site.ask(left, script).await
                 })
             };
-            session.each(&inventory, &names, ask).await
+            session.each(&opened.inventory, &opened.apps, ask).await
         });
         let asked = asked.await;
         session.close().await;
@@ -65,7 +59,7 @@ impl Args {
             AppHistory::of(name, &pasts, silent, !self.runs_only)
         });
         let view = HistoryView {
-            env: self.env,
+            env: self.of.env,
             apps: apps.collect(),
         };
         let text = if ctx.options.json {

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::failure::Failure;
-use super::session;
+use super::place::Opened;
 use crate::inventory::{HostSelector, Inventory, Only};
 use crate::name::{AppName, EnvName, ExitCode};
 use crate::report::inventory as report;
@@ -26,8 +26,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or all that is wrong in the inventory.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        ctx.environment(&self.env, false)?;
-        let inventory = session::inventory(ctx, &self.env)?;
+        let inventory = Opened::named(ctx, &self.env)?.inventory;
         let only = match &self.explain {
             None => Only::All,
             Some(words) => only(&inventory, words)?,

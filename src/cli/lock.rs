@@ -14,9 +14,9 @@ use tokio::task::JoinSet;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::session::{self, Session};
-use super::target::{self, App};
-use super::work;
+use super::place::Opened;
+use super::session::Session;
+use super::target::App;
 use crate::engine::site::{Machine, chain};
 use crate::fleet::HoldView;
 use crate::host::script::Script;
@@ -31,10 +31,8 @@ use crate::report::words;
 /// when and until when; `deploy unlock` lifts it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// App; the whole environment where it is left out
-    app: Option<App>,
+    #[command(flatten)]
+    of: Of,
     /// When it ends by itself: 2h, 18:00, 2026-11-21T18:00
     #[arg(long, value_name = "WHEN")]
     until: Option<Until>,
@@ -55,7 +53,7 @@ impl Args {
         let text: String = words::tame(text);
         let now = ctx.clock.wall();
         let until = self.until.map(|u| u.second(now, &ctx.zone)).transpose()?;
-        let what = What::of(ctx, self.env, self.app).await?;
+        let what = self.of.open(ctx)?;
         let want = HoldView {
             whole: what.level() == HoldLevel::Env,
             who: ctx.outside.actor.clone(),
@@ -114,29 +112,38 @@ pub(super) fn told(ctx: &Context, done: &str, silent: &BTreeMap<HostName, String
     }
 }
 
+/// The words that say what is locked or unlocked.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct Of {
+    /// Environment: the name of a file in `inventories/`
+    env: EnvName,
+    /// App; the whole environment where it is left out
+    app: Option<App>,
+}
+
+impl Of {
+    /// Checks the words against the inventory.
+    ///
+    /// # Errors
+    /// Words that mean nothing here.
+    pub fn open(&self, ctx: &Context) -> Result<What, Failure> {
+        let opened = Opened::named(ctx, &self.env)?.only(self.app.as_ref())?;
+        let app = self.app.as_ref().map(|a| a.0.clone());
+        Ok(What { opened, app })
+    }
+}
+
 /// What is locked: an environment, or one app of it.
 pub(super) struct What {
-    pub env: EnvName,
+    opened: Opened,
     pub app: Option<AppName>,
 }
 
 type Replies = Vec<(HostName, Result<crate::host::script::Reply, String>)>;
 
 impl What {
-    /// Checks the words against the inventory.
-    ///
-    /// # Errors
-    /// Words that mean nothing here.
-    pub async fn of(ctx: &Context, env: EnvName, app: Option<App>) -> Result<Self, Failure> {
-        ctx.environment(&env, false)?;
-        let app = match app {
-            None => None,
-            Some(app) => {
-                let apps = work::apps(ctx, &env).await?;
-                Some(target::choose_app(&env, &apps, Some(&app.0))?)
-            }
-        };
-        Ok(Self { env, app })
+    pub fn env(&self) -> &EnvName {
+        self.opened.env()
     }
 
     pub fn level(&self) -> HoldLevel {
@@ -150,29 +157,31 @@ impl What {
     /// As it is typed: `staging`, `staging app`.
     pub fn words(&self) -> String {
         match &self.app {
-            Some(app) => format!("{} {app}", self.env),
-            None => self.env.to_string(),
+            Some(app) => format!("{} {app}", self.env()),
+            None => self.env().to_string(),
         }
     }
 
     /// Runs a script on every host, each once; hosts that were not reached and why.
     ///
     /// # Errors
-    /// What is wrong in the inventory, or a wish to stop.
+    /// A wish to stop.
     pub async fn ask(
         &self,
         ctx: &Context,
         script: impl Fn(&Machine) -> Script,
     ) -> Result<(Replies, BTreeMap<HostName, String>), Failure> {
-        let inventory = session::inventory(ctx, &self.env)?;
+        let inventory = &self.opened.inventory;
         let mut session = Session::start(ctx)?;
         let asked = session.unless_stopped(async |session: &Session| {
             let (mut machines, mut silent) = (BTreeMap::new(), BTreeMap::new());
-            let wanted = |app: &&crate::inventory::App| {
-                self.app.as_ref().is_none_or(|name| app.name == *name)
-            };
-            for app in inventory.apps.values().filter(wanted) {
-                let site = session.open(&inventory, app).await;
+            for app in self
+                .opened
+                .apps
+                .iter()
+                .filter_map(|a| inventory.apps.get(a))
+            {
+                let site = session.open(inventory, app).await;
                 silent.extend(site.silent);
                 machines.extend(site.machines);
             }

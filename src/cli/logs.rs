@@ -2,18 +2,16 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::place::OneApp;
 use super::session;
-use super::target::{self, App};
-use super::work::{self, LogsOf, Place};
-use crate::name::{EnvName, ExitCode};
+use super::work::{self, LogsOf};
+use crate::name::ExitCode;
 
 /// Show what the containers say, on all hosts at once
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// App; may be left out where there is one
-    app: Option<App>,
+    #[command(flatten)]
+    of: OneApp,
     /// Lines from the end of each container, or `all`
     #[arg(long, value_name = "N", default_value = "100", value_parser = tail)]
     tail: Tail,
@@ -31,25 +29,13 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        ctx.environment(&self.env, false)?;
+        let place = self.of.open(ctx)?;
         let of = LogsOf {
             tail: self.tail.0,
             follow: self.follow,
-            hosts: session::hosts(&session::read(ctx, &self.env)?, &self.hosts)?,
+            hosts: session::hosts(&place.inventory, &self.hosts)?,
         };
-        let apps = work::apps(ctx, &self.env).await?;
-        let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
-        let env = self.env;
-        work::logs(
-            ctx,
-            Place {
-                env,
-                app,
-                without: Vec::new(),
-            },
-            of,
-        )
-        .await
+        work::logs(ctx, place, of).await
     }
 }
 

@@ -4,26 +4,16 @@ use std::path::PathBuf;
 
 use super::bring::{self, Show, Then};
 use super::context::Context;
-use super::exclude::Without;
 use super::failure::Failure;
-use super::guard::Allow;
-use super::target::Wanted;
-use super::work::{self, Wish};
-use crate::name::{EnvName, ExitCode};
+use super::place::OneRelease;
+use crate::name::ExitCode;
 use crate::plan::PlanKind;
 
 /// Show what a deploy would do; change nothing
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// Release; APP may be left out where there is one
-    #[arg(value_name = "[APP]@VERSION")]
-    wanted: Wanted,
     #[command(flatten)]
-    without: Without,
-    #[command(flatten)]
-    allow: Allow,
+    release: OneRelease,
     /// End with exit code 3 where there is something to change
     #[arg(long)]
     exit_code: bool,
@@ -38,21 +28,10 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        ctx.environment(&self.env, false)?;
-        let apps = work::apps(ctx, &self.env).await?;
-        let (app, version) = self.wanted.resolve(&self.env, &apps)?;
-        let env = self.env;
+        let wish = self.release.open(ctx)?;
         let show = Show {
             tell: self.exit_code,
             out: self.out,
-        };
-        let wish = Wish {
-            env,
-            app,
-            version,
-            without: self.without.lbs,
-            allow: self.allow,
-            digests: None,
         };
         bring::bring(ctx, wish, PlanKind::Deploy, Then::Show(show)).await
     }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::context::Context;
 use super::failure::Failure;
-use super::session::{self, Session};
+use super::place::Opened;
+use super::session::Session;
 use crate::compose::ImageRef;
 use crate::fleet::Fleet;
 use crate::name::{AppName, Digest, EnvName, Version};
@@ -24,12 +25,12 @@ pub struct Serving {
 /// # Errors
 /// Refused where no one release serves there; unreachable where that cannot be told.
 pub async fn serving(ctx: &Context, env: &EnvName, app: &AppName) -> Result<Serving, Failure> {
-    let inventory = session::inventory(ctx, env)?;
-    let app = session::app(&inventory, app)?;
+    let place = Opened::known(ctx, env)?.at(app.clone());
+    let app = place.app()?;
     let mut session = Session::start(ctx)?;
     let looked = session
         .unless_stopped(async |session: &Session| {
-            let site = session.open(&inventory, app).await;
+            let site = session.open(&place.inventory, app).await;
             let fleet = site.look(&session.voice).await;
             (site.setup, fleet)
         })

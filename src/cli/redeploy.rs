@@ -3,22 +3,22 @@
 //! For crontabs: silent where nothing happens, one line where it cannot go on, never a question.
 //! It goes on as a deploy of the recorded version; what is decided here is when, and whether.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
 use super::drive;
 use super::failure::Failure;
+use super::place::{Opened, Place, Wish};
 use super::seeing;
 use super::session::{Boxed, Session};
 use super::target::App;
-use super::work::{self, Wish};
+use super::work;
 use crate::engine::ask::Answers;
 use crate::engine::site::{Machine, Site};
 use crate::engine::voice::Voice;
 use crate::fleet::Fleet;
-use crate::inventory::{Inventory, units};
-use crate::name::{AppName, EnvName, ExitCode, RunId};
+use crate::inventory::units;
+use crate::name::{EnvName, ExitCode, RunId};
 use crate::plan::{Action, Plan, Setup, judge};
 use crate::record::past::{self, Remembered};
 use crate::release::ReleaseLabel;
@@ -90,19 +90,19 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what is wrong in the inventory.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let (inventory, all) = seeing::apps(ctx, &self.env, None)?;
-        let mut apps = Vec::new();
+        let opened = Opened::named(ctx, &self.env)?;
+        let mut places = Vec::new();
         for app in &self.apps {
-            apps.push(super::target::choose_app(&self.env, &all, Some(&app.0))?);
+            places.push(opened.place(Some(app))?);
         }
-        if apps.is_empty() {
-            apps = all;
+        if places.is_empty() {
+            places.extend(opened.apps.iter().map(|app| opened.at(app.clone())));
         }
-        let inventory = Arc::new(inventory);
         tokio::time::sleep(some_of(self.jitter)).await;
         let mut code = ExitCode::Success;
-        for app in apps {
-            let one = match Box::pin(self.one(ctx, &inventory, &app)).await {
+        for place in places {
+            let app = &place.app;
+            let one = match Box::pin(self.one(ctx, &place)).await {
                 Ok(one) => one,
                 Err(failure) if ctx.options.json => return Err(failure),
                 Err(failure) => {
@@ -116,15 +116,10 @@ impl Args {
         Ok(code)
     }
 
-    async fn one(
-        &self,
-        ctx: &Context,
-        inventory: &Arc<Inventory>,
-        app: &AppName,
-    ) -> Result<ExitCode, Failure> {
+    async fn one(&self, ctx: &Context, place: &Place) -> Result<ExitCode, Failure> {
         let end = ctx.clock.elapsed() + self.wait;
         loop {
-            let again = match self.look(ctx, inventory, app).await? {
+            let again = match self.look(ctx, place).await? {
                 Found::Ready(again) => *again,
                 Found::Held(run) => {
                     if ctx.clock.elapsed() >= end {
@@ -139,22 +134,17 @@ impl Args {
                 }
             };
             let version = again.recorded.version.clone();
-            let wish = Wish::new(self.env.clone(), app.clone(), version);
+            let wish = Wish::new(place.clone(), version);
             let code = work::redeploy(ctx, wish, &again).await?;
             // Another run may have begun between the look and the claim: then there is one to wait for.
             let lost = code == ExitCode::Refused && ctx.clock.elapsed() < end;
-            if !lost || !matches!(self.look(ctx, inventory, app).await, Ok(Found::Held(_))) {
+            if !lost || !matches!(self.look(ctx, place).await, Ok(Found::Held(_))) {
                 return Ok(code);
             }
         }
     }
 
-    async fn look(
-        &self,
-        ctx: &Context,
-        inventory: &Arc<Inventory>,
-        app: &AppName,
-    ) -> Result<Found, Failure> {
+    async fn look(&self, ctx: &Context, place: &Place) -> Result<Found, Failure> {
         let clock = ctx.clock.clone();
         let work = move |site: Site| -> Boxed<(Setup, Fleet, Answers)> {
             let clock = clock.clone();
@@ -167,9 +157,9 @@ impl Args {
             })
         };
         let mut session = Session::within(ctx, None)?;
-        let names = [app.clone()];
-        let seen =
-            session.unless_stopped(async |s: &Session| s.each(inventory, &names, work).await);
+        let names = [place.app.clone()];
+        let seen = session
+            .unless_stopped(async |s: &Session| s.each(&place.inventory, &names, work).await);
         let seen = seen.await;
         session.close().await;
         let Some((_, (setup, fleet, answers))) = seen?.into_iter().next() else {

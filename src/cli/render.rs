@@ -2,9 +2,10 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::place::Opened;
 use super::session;
 use super::target::Wanted;
-use super::work::{self, Wish};
+use super::work;
 use crate::name::{EnvName, ExitCode};
 
 /// Show the files that hosts would get; change nothing
@@ -26,11 +27,8 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        ctx.environment(&self.env, false)?;
-        let apps = work::apps(ctx, &self.env).await?;
-        let (app, version) = self.wanted.resolve(&self.env, &apps)?;
-        let env = self.env;
-        let hosts = session::hosts(&session::read(ctx, &env)?, &self.hosts)?;
-        work::render(ctx, Wish::new(env, app, version), hosts).await
+        let wish = Opened::named(ctx, &self.env)?.wish(&self.wanted)?;
+        let hosts = session::hosts(&wish.place.inventory, &self.hosts)?;
+        work::render(ctx, &wish, &hosts)
     }
 }

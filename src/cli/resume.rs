@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::context::Context;
 use super::drive::{self, Drive};
 use super::failure::Failure;
-use super::session::{self, Session};
-use super::target::{self, App};
+use super::place::Opened;
+use super::session::Session;
+use super::target::App;
 use super::{unfinished, work};
 use crate::engine::site::Site;
 use crate::fleet::Fleet;
@@ -80,31 +81,30 @@ impl Args {
         let (inventory, app) = self.known(ctx)?;
         let session = Session::start(ctx)?;
         work::with(session, async |session: &mut Session| {
-            self.finish(ctx, session, inventory.as_ref(), &app).await
+            self.finish(ctx, session, inventory.as_deref(), &app).await
         })
         .await
     }
 
     /// The inventory, where it is needed, and the app. It may name no such app any more: a run of it
     /// is looked for on every host then.
-    fn known(&self, ctx: &Context) -> Result<(Option<Inventory>, AppName), Failure> {
+    fn known(&self, ctx: &Context) -> Result<(Option<Arc<Inventory>>, AppName), Failure> {
         let named = self.app.as_ref().map(|a| &a.0);
         if let (Some(_), Some(app)) = (&self.host, named) {
             return Ok((None, app.clone()));
         }
         ctx.environment(&self.env, false)?;
-        let inventory = session::inventory(ctx, &self.env).map_err(|failure| {
+        let opened = Opened::known(ctx, &self.env).map_err(|failure| {
             failure.hint(format!(
                 "no inventory is needed with an app host of the run: deploy resume {} APP --host ADDRESS",
                 self.env
             ))
         })?;
-        let apps: Vec<AppName> = inventory.apps.keys().cloned().collect();
         let app = match named {
             Some(app) => app.clone(),
-            None => target::choose_app(&self.env, &apps, None)?,
+            None => opened.place(None)?.app,
         };
-        Ok((Some(inventory), app))
+        Ok((Some(opened.inventory), app))
     }
 
     async fn finish(
@@ -153,15 +153,7 @@ impl Args {
             let planner = |fleet: &Fleet| finish::resume(&site.setup, fleet, &run);
             let plan = planner(&fleet).map_err(|r| drive::refused("resume", r))?;
             let meta = drive::meta_of(ctx, resumed, over);
-            let drive = Drive {
-                ctx,
-                inventory,
-                site: &site,
-                fleet: &fleet,
-                planner: &planner,
-                release: None,
-                meta: &meta,
-            };
+            let drive = Drive::new(ctx, inventory, (&site, &fleet), &planner, &meta);
             let code = drive.go(session, &plan).await?;
             // The new slot was probed and is not fit: then the old one is tried, once.
             let forward = plan.end == OutcomeKind::Succeeded && !plan.is_empty();

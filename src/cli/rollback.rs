@@ -3,9 +3,9 @@
 use super::context::Context;
 use super::exclude::Without;
 use super::failure::Failure;
-use super::target::{self, App};
-use super::work::{self, Place};
-use crate::name::{EnvName, ExitCode};
+use super::place::OneApp;
+use super::work;
+use crate::name::ExitCode;
 
 /// Go back to the release before: one switch to the standby
 ///
@@ -13,10 +13,8 @@ use crate::name::{EnvName, ExitCode};
 /// is not fit it is refused, with the reason and what can be deployed instead.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// App; may be left out where there is one
-    app: Option<App>,
+    #[command(flatten)]
+    of: OneApp,
     #[command(flatten)]
     without: Without,
     /// Even where another run holds the hosts: it ends by it, and is named; needs -m
@@ -36,19 +34,7 @@ impl Args {
                     .hint("add -m \"why\""),
             );
         }
-        ctx.environment(&self.env, false)?;
-        let apps = work::apps(ctx, &self.env).await?;
-        let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
-        let env = self.env;
-        work::rollback(
-            ctx,
-            Place {
-                env,
-                app,
-                without: self.without.lbs,
-            },
-            self.take_over,
-        )
-        .await
+        let place = self.of.open(ctx)?.without(self.without);
+        work::rollback(ctx, place, self.take_over).await
     }
 }

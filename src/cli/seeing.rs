@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::context::Context;
 use super::failure::Failure;
-use super::session::{self, Session};
+use super::session::Session;
 use crate::engine::ask::Answers;
 use crate::event::jiff_text::Stamp;
-use crate::inventory::{Inventory, units};
-use crate::name::{AppName, EnvName, HostName};
+use crate::inventory::units;
+use crate::name::HostName;
 use crate::report::status::Said;
 use crate::time::Clock;
 
@@ -63,25 +63,6 @@ impl Deadline {
         let left = self.end.saturating_sub(clock.elapsed());
         left.max(Duration::from_millis(500))
     }
-}
-
-/// The inventory of an environment and the apps that are meant: the named one, or all.
-///
-/// # Errors
-/// What is wrong in the inventory, or an app that is not there.
-pub fn apps(
-    ctx: &Context,
-    env: &EnvName,
-    app: Option<&AppName>,
-) -> Result<(Inventory, Vec<AppName>), Failure> {
-    ctx.environment(env, false)?;
-    let inventory = session::inventory(ctx, env)?;
-    let all: Vec<AppName> = inventory.apps.keys().cloned().collect();
-    let apps = match app {
-        Some(_) => vec![super::target::choose_app(env, &all, app)?],
-        None => all,
-    };
-    Ok((inventory, apps))
 }
 
 /// Takes the hosts that did not answer out of the answers; what the others said is read.

@@ -1,15 +1,15 @@
 //! `deploy show RUN`: one run, as its hosts remember it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
 use super::context::Context;
 use super::failure::Failure;
 use super::output;
+use super::place::Opened;
 use super::seeing::{self, Deadline, Seeing};
-use super::session::{self, Boxed, Session};
+use super::session::{Boxed, Session};
 use crate::engine::ask::Answers;
 use crate::engine::site::{Machine, Site};
 use crate::host::docker::evidence;
@@ -49,13 +49,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, a run that nobody remembers, or a file that cannot be written.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let envs = match &self.env {
-            None => ctx.environments()?,
-            Some(env) => {
-                ctx.environment(env, false)?;
-                vec![env.clone()]
-            }
-        };
+        let envs = ctx.environments_of(self.env.as_ref())?;
         let deadline = self.seeing.begin(ctx);
         let mut session = self.seeing.session(ctx)?;
         let found =
@@ -86,8 +80,8 @@ impl Args {
     ) -> Result<RunView, Failure> {
         let mut set = JoinSet::new();
         for env in envs {
-            let inventory = match session::inventory(ctx, env) {
-                Ok(inventory) => Arc::new(inventory),
+            let opened = match Opened::known(ctx, env) {
+                Ok(opened) => opened,
                 // One environment that is written wrongly does not hide the others.
                 Err(failure) if self.env.is_none() => {
                     ctx.out
@@ -96,7 +90,6 @@ impl Args {
                 }
                 Err(failure) => return Err(failure),
             };
-            let names: Vec<AppName> = inventory.apps.keys().cloned().collect();
             let (run, clock, env) = (self.run.clone(), ctx.clock.clone(), env.clone());
             let ask = move |site: Site| -> Boxed<Answers> {
                 let (left, run) = (deadline.left(&clock), run.clone());
@@ -105,7 +98,7 @@ impl Args {
                     site.ask(left, script).await
                 })
             };
-            let asking = session.each(&inventory, &names, ask);
+            let asking = session.each(&opened.inventory, &opened.apps, ask);
             set.spawn(async move {
                 Asked {
                     env,

@@ -1,16 +1,16 @@
 //! `deploy status [ENV [APP]]`: what runs where, and whether the way back is ready.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::place::Opened;
 use super::seeing::{self, Seeing};
-use super::session::{self, Boxed, Session};
+use super::session::{Boxed, Session};
 use super::target::App;
 use crate::engine::site::Site;
 use crate::engine::voice::Voice;
-use crate::inventory::{Inventory, units};
+use crate::inventory::units;
 use crate::name::{AppName, EnvName, ExitCode};
 use crate::report::paint;
 use crate::report::status::{self as report, AppStatus, StatusView};
@@ -39,9 +39,6 @@ pub struct Args {
 fn every(text: &str) -> Result<Duration, String> {
     units::duration(text).map_err(str::to_owned)
 }
-
-/// One environment and the apps that are looked at.
-type Place = (EnvName, Arc<Inventory>, Vec<AppName>);
 
 impl Args {
     /// Understands the words, then looks.
@@ -75,26 +72,19 @@ impl Args {
         ended
     }
 
-    fn places(&self, ctx: &Context) -> Result<Vec<Place>, Failure> {
+    fn places(&self, ctx: &Context) -> Result<Vec<Opened>, Failure> {
         if let Some(env) = &self.env {
-            let app = self.app.as_ref().map(|a| &a.0);
-            let (inventory, apps) = seeing::apps(ctx, env, app)?;
-            return Ok(vec![(env.clone(), Arc::new(inventory), apps)]);
+            return Ok(vec![Opened::named(ctx, env)?.only(self.app.as_ref())?]);
         }
-        let mut places = Vec::new();
-        for env in ctx.environments()? {
-            let inventory = session::inventory(ctx, &env)?;
-            let apps = inventory.apps.keys().cloned().collect();
-            places.push((env, Arc::new(inventory), apps));
-        }
-        Ok(places)
+        let envs = ctx.environments()?;
+        envs.iter().map(|env| Opened::known(ctx, env)).collect()
     }
 
     /// Looks at all apps of all environments at once.
-    async fn look(&self, ctx: &Context, session: &Session, places: &[Place]) -> Vec<StatusView> {
+    async fn look(&self, ctx: &Context, session: &Session, places: &[Opened]) -> Vec<StatusView> {
         let deadline = self.seeing.begin(ctx);
         let mut set = tokio::task::JoinSet::new();
-        for (n, (env, inventory, apps)) in places.iter().enumerate() {
+        for (n, place) in places.iter().enumerate() {
             let clock = ctx.clock.clone();
             let work = move |site: Site| -> Boxed<AppStatus> {
                 let clock = clock.clone();
@@ -104,7 +94,8 @@ impl Args {
                     report::look::app(&site.setup, &fleet)
                 })
             };
-            let (env, looking) = (env.clone(), session.each(inventory, apps, work));
+            let looking = session.each(&place.inventory, &place.apps, work);
+            let env = place.env().clone();
             set.spawn(async move { (n, env, looking.await) });
         }
         let mut all = Vec::new();

@@ -3,19 +3,17 @@
 use super::context::Context;
 use super::exclude::Without;
 use super::failure::Failure;
-use super::target::{self, App};
-use super::work::{self, Place, SwitchTo};
-use crate::name::{EnvName, ExitCode, SlotName};
+use super::place::OneApp;
+use super::work::{self, SwitchTo};
+use crate::name::{ExitCode, SlotName};
 
 /// Send the traffic to what was staged: the switch alone
 ///
 /// Gates afresh, and refuses where what was staged has changed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// App; may be left out where there is one
-    app: Option<App>,
+    #[command(flatten)]
+    of: OneApp,
     #[command(flatten)]
     without: Without,
     /// Switch to this slot, whichever it is
@@ -52,19 +50,7 @@ impl Args {
             force: self.force,
             take_over: self.take_over,
         };
-        ctx.environment(&self.env, false)?;
-        let apps = work::apps(ctx, &self.env).await?;
-        let app = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
-        let env = self.env;
-        work::switch(
-            ctx,
-            Place {
-                env,
-                app,
-                without: self.without.lbs,
-            },
-            to,
-        )
-        .await
+        let place = self.of.open(ctx)?.without(self.without);
+        work::switch(ctx, place, to).await
     }
 }

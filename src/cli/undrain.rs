@@ -1,7 +1,7 @@
 //! `deploy undrain ENV HOST`: back into traffic.
 
 use super::context::Context;
-use super::drain::{apps, place};
+use super::drain::places;
 use super::failure::Failure;
 use super::work;
 use crate::engine::site::Site;
@@ -29,8 +29,7 @@ impl Args {
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
         let host = self.host;
         let mut code = ExitCode::Success;
-        for app in apps(ctx, &self.env, &host)? {
-            let place = place(&self.env, app);
+        for place in places(ctx, &self.env, &host)? {
             let turn = |site: &Site, fleet: &Fleet, generation: &str| {
                 drain::undrain(&site.setup, fleet, &host, generation)
             };

@@ -2,10 +2,9 @@
 
 use super::context::Context;
 use super::failure::Failure;
-use super::lock::{What, told};
-use super::target::App;
+use super::lock::{Of, told};
 use crate::engine::site::chain;
-use crate::name::{EnvName, ExitCode};
+use crate::name::ExitCode;
 use crate::record::{Hold, parse, verb};
 use crate::report::words;
 
@@ -14,10 +13,8 @@ use crate::report::words;
 /// With APP the lock of that app, without the lock of the whole environment.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// App; the whole environment where it is left out
-    app: Option<App>,
+    #[command(flatten)]
+    of: Of,
 }
 
 impl Args {
@@ -26,7 +23,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let what = What::of(ctx, self.env, self.app).await?;
+        let what = self.of.open(ctx)?;
         let level = what.level();
         let asked = what.ask(ctx, |machine| verb::unhold(&machine.scope, level));
         let (replies, mut silent) = asked.await?;
@@ -47,7 +44,7 @@ impl Args {
         let text = match was {
             _ if lifted.is_empty() && what.app.is_some() => format!(
                 "{words} is not locked; a lock of all apps is lifted by `deploy unlock {}`",
-                what.env
+                what.env()
             ),
             _ if lifted.is_empty() => format!("{words} is not locked"),
             was => format!(

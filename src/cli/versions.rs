@@ -5,20 +5,18 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::place::OneApp;
 use super::session::{self, Session};
-use super::target::{self, App};
-use super::work::{self, with};
+use super::work::with;
 use crate::fleet::Fleet;
-use crate::name::{EnvName, ExitCode, ImageName, Version};
+use crate::name::{ExitCode, ImageName, Version};
 use crate::plan::{Setup, judge};
 
 /// Show the versions that the registry has, newest first, and which of them run here
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Environment: the name of a file in `inventories/`
-    env: EnvName,
-    /// App; may be left out where there is one
-    app: Option<App>,
+    #[command(flatten)]
+    of: OneApp,
     /// Show so many of the newest; those that run here are always shown
     #[arg(short = 'n', long, default_value_t = 20)]
     limit: usize,
@@ -39,11 +37,8 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or a registry that does not answer.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        ctx.environment(&self.env, false)?;
-        let inventory = session::inventory(ctx, &self.env)?;
-        let apps = work::apps(ctx, &self.env).await?;
-        let name = target::choose_app(&self.env, &apps, self.app.as_ref().map(|a| &a.0))?;
-        let app = session::app(&inventory, &name)?;
+        let place = self.of.open(ctx)?;
+        let (name, inventory, app) = (&place.app, &place.inventory, place.app()?);
         let image = app.images.values().next();
         let image =
             image.ok_or_else(|| Failure::usage(format!("{name} has no image of its own")))?;
@@ -52,14 +47,14 @@ impl Args {
         with(session, async |session: &mut Session| {
             let both = async |session: &Session| {
                 let tags = async {
-                    let registry = session::registry(ctx, &inventory).await?;
+                    let registry = session::registry(ctx, inventory).await?;
                     let tags = registry.tags(&image).await;
                     tags.map_err(|e| {
                         session::unanswered(&format!("versions of {name} are not known"), e)
                     })
                 };
                 let look = async {
-                    let site = session.open(&inventory, app).await;
+                    let site = session.open(inventory, app).await;
                     let fleet = site.look(&session.voice).await;
                     (site.setup, fleet)
                 };
@@ -70,7 +65,12 @@ impl Args {
             let known = tags?.into_iter().filter_map(|t| Version::new(t).ok());
             let (rows, more) = rows(known.collect(), runs, self.limit);
             session.feed.pause().await;
-            show(ctx, &format!("{} {name}  {image}", self.env), &rows, more);
+            show(
+                ctx,
+                &format!("{} {name}  {image}", place.env()),
+                &rows,
+                more,
+            );
             for (host, why) in &fleet.silent {
                 ctx.out.say(&format!("{host} does not answer: {why}"));
             }

@@ -1,15 +1,14 @@
 //! `deploy where IMAGE|CONTAINER`: which hosts carry it.
 
-use std::sync::Arc;
-
 use super::context::Context;
 use super::failure::Failure;
+use super::place::Opened;
 use super::seeing::{self, Seeing};
-use super::session::{self, Boxed, Session};
+use super::session::{Boxed, Session};
 use crate::engine::site::Site;
 use crate::engine::voice::Voice;
 use crate::fleet::Fleet;
-use crate::name::{AppName, EnvName, ExitCode, HostName};
+use crate::name::{EnvName, ExitCode, HostName};
 use crate::report::status::Said;
 use crate::report::{drift, layout};
 
@@ -36,13 +35,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept the look from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let envs = match &self.env {
-            None => ctx.environments()?,
-            Some(env) => {
-                ctx.environment(env, false)?;
-                vec![env.clone()]
-            }
-        };
+        let envs = ctx.environments_of(self.env.as_ref())?;
         let mut session = self.seeing.session(ctx)?;
         let seen = session.unless_stopped(async |s: &Session| self.look(ctx, s, &envs).await);
         let seen = seen.await;
@@ -114,8 +107,7 @@ impl Args {
         let deadline = self.seeing.begin(ctx);
         let mut set = tokio::task::JoinSet::new();
         for env in envs {
-            let inventory = Arc::new(session::inventory(ctx, env)?);
-            let names: Vec<AppName> = inventory.apps.keys().cloned().collect();
+            let opened = Opened::known(ctx, env)?;
             let clock = ctx.clock.clone();
             let work = move |site: Site| -> Boxed<Fleet> {
                 let clock = clock.clone();
@@ -128,7 +120,10 @@ impl Args {
                     fleet
                 })
             };
-            let (env, looking) = (env.clone(), session.each(&inventory, &names, work));
+            let (env, looking) = (
+                env.clone(),
+                session.each(&opened.inventory, &opened.apps, work),
+            );
             set.spawn(async move { (env, looking.await) });
         }
         let mut all = Vec::new();

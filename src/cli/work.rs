@@ -4,7 +4,6 @@
 //! Each function gets checked names and returns the exit code; runs speak through
 //! [`Context::feed`].
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::bring::{self, Then};
@@ -12,7 +11,7 @@ use super::context::Context;
 use super::drive::{self, Drive};
 use super::exclude;
 use super::failure::Failure;
-use super::guard::Allow;
+use super::place::{Place, Wish};
 use super::redeploy::Again;
 use super::session::{self, Session};
 use super::streams;
@@ -20,51 +19,8 @@ use super::unfinished;
 use crate::engine::site::Site;
 use crate::fleet::Fleet;
 use crate::inventory::{App, Inventory};
-use crate::name::{AppName, Digest, EnvName, ExitCode, HostName, SlotName, Version};
+use crate::name::{ExitCode, HostName, SlotName};
 use crate::plan::{Plan, PlanKind, Refusal, debts, restart as again, switch as turn};
-
-/// A release of an app in an environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// Where.
-    pub env: EnvName,
-    /// What.
-    pub app: AppName,
-    /// Which.
-    pub version: Version,
-    /// Load-balancer hosts that are left out.
-    pub without: Vec<HostName>,
-    /// What may be done although a protected environment would refuse it.
-    pub allow: Allow,
-    /// What its images are, where that was decided already; else the registry is asked.
-    pub digests: Option<BTreeMap<String, Digest>>,
-}
-
-impl Wish {
-    /// A version as the registry has it.
-    #[must_use]
-    pub fn new(env: EnvName, app: AppName, version: Version) -> Self {
-        Self {
-            env,
-            app,
-            version,
-            without: Vec::new(),
-            allow: Allow::default(),
-            digests: None,
-        }
-    }
-}
-
-/// An app in an environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Where.
-    pub env: EnvName,
-    /// What.
-    pub app: AppName,
-    /// Load-balancer hosts that are left out.
-    pub without: Vec<HostName>,
-}
 
 /// How to switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,14 +42,6 @@ pub struct LogsOf {
     pub follow: bool,
     /// Of these hosts; of all where none is named.
     pub hosts: Vec<HostName>,
-}
-
-/// The apps of an environment, from its inventory.
-///
-/// # Errors
-/// All that is wrong in the inventory.
-pub async fn apps(ctx: &Context, env: &EnvName) -> Result<Vec<AppName>, Failure> {
-    Ok(session::inventory(ctx, env)?.apps.keys().cloned().collect())
 }
 
 /// `deploy ENV APP@VERSION`.
@@ -131,8 +79,7 @@ pub async fn switch(ctx: &Context, place: Place, to: SwitchTo) -> Result<ExitCod
         except: None,
     };
     if let Some(slot) = &to.slot {
-        let inventory = session::inventory(ctx, &place.env)?;
-        let app = session::app(&inventory, &place.app)?;
+        let app = place.app()?;
         let known: Vec<&str> = app.slots.iter().map(|s| s.name.as_str()).collect();
         if !known.contains(&slot.as_str()) {
             return Err(Failure::usage(format!("{} has no slot {slot}", app.name))
@@ -222,11 +169,10 @@ async fn turn_how(
     how: How<'_>,
     turn: &Turn<'_>,
 ) -> Result<ExitCode, Failure> {
-    let inventory = session::inventory(ctx, &place.env)?;
-    let app = session::app(&inventory, &place.app)?;
+    let (inventory, app) = (&place.inventory, place.app()?);
     let session = Session::start(ctx)?;
     with(session, async |session: &mut Session| {
-        let looked = session.unless_stopped(async |s: &Session| look(s, &inventory, app).await);
+        let looked = session.unless_stopped(async |s: &Session| look(s, inventory, app).await);
         let (mut site, mut fleet) = looked.await?;
         debts::rest(&mut site.setup, &fleet, how.except, true);
         let drained = fleet.drained();
@@ -246,15 +192,7 @@ async fn turn_how(
             turn(&site, fleet, &generation)
         };
         let plan = planner(&fleet).map_err(|r| drive::refused(how.kind.word(), r));
-        let drive = Drive {
-            ctx,
-            inventory: Some(&inventory),
-            site: &site,
-            fleet: &fleet,
-            planner: &planner,
-            release: None,
-            meta: &meta,
-        };
+        let drive = Drive::new(ctx, Some(inventory), (&site, &fleet), &planner, &meta);
         match plan {
             Ok(plan) => drive.go(session, &plan).await,
             Err(failure) => Err(drive.told(how.kind, None, failure).await),
@@ -286,16 +224,12 @@ pub async fn with(
 ///
 /// # Errors
 /// All that is wrong in inventory and templates.
-pub async fn render(ctx: &Context, wish: Wish, hosts: Vec<HostName>) -> Result<ExitCode, Failure> {
-    let Wish {
-        env, app, version, ..
-    } = wish;
-    let inventory = session::inventory(ctx, &env)?;
-    let app = session::app(&inventory, &app)?;
-    let draft = session::draft(ctx, &inventory, app, &version)?;
+pub fn render(ctx: &Context, wish: &Wish, hosts: &[HostName]) -> Result<ExitCode, Failure> {
+    let (place, app) = (&wish.place, wish.place.app()?);
+    let draft = session::draft(ctx, &place.inventory, app, &wish.version)?;
     let all: Vec<_> = draft.files().collect();
     if !hosts.is_empty() && !all.iter().any(|(_, host, _)| hosts.contains(host)) {
-        let named = crate::report::words::names(&hosts, 12);
+        let named = crate::report::words::names(hosts, 12);
         return Err(Failure::usage(format!(
             "{} does not run on {named}",
             app.name
@@ -328,11 +262,10 @@ pub async fn render(ctx: &Context, wish: Wish, hosts: Vec<HostName>) -> Result<E
 /// # Errors
 /// What kept the logs from being read.
 pub async fn logs(ctx: &Context, place: Place, of: LogsOf) -> Result<ExitCode, Failure> {
-    let inventory = session::inventory(ctx, &place.env)?;
-    let app = session::app(&inventory, &place.app)?;
+    let app = place.app()?;
     let session = Session::start(ctx)?;
     with(session, async |session: &mut Session| {
-        let open = async |s: &Session| s.open(&inventory, app).await;
+        let open = async |s: &Session| s.open(&place.inventory, app).await;
         let mut site = session.unless_stopped(open).await?;
         let wanted = |host: &HostName| of.hosts.is_empty() || of.hosts.contains(host);
         site.machines.retain(|host, _| wanted(host));
