@@ -183,25 +183,8 @@ fn report_lines(report: &RunReport, zone: &TimeZone) -> Vec<String> {
     if report.left_out > 0 {
         out.push(format!("    and {} more", report.left_out));
     }
-    for (host, at) in &report.switched {
-        if let Ok(at) = Timestamp::from_millisecond(*at) {
-            out.push(format!(
-                "  switched {host} {}",
-                words::clock_millis(at, zone)
-            ));
-        }
-    }
-    if let Some(wrong) = &report.failure {
-        let host = wrong
-            .host
-            .as_ref()
-            .map_or_else(String::new, |h| format!(" on {h}"));
-        out.push(format!(
-            "  failed in {}{host}: {}",
-            wrong.stage,
-            words::tame(&wrong.why)
-        ));
-    }
+    out.extend(switched(report, zone).map(|(host, at)| format!("  switched {host} {at}")));
+    out.extend(failed(report).map(|what| format!("  {what}")));
     out.extend(
         report
             .notes
@@ -209,6 +192,26 @@ fn report_lines(report: &RunReport, zone: &TimeZone) -> Vec<String> {
             .map(|n| format!("  note: {}", words::tame(n))),
     );
     out
+}
+
+/// Load balancers that switched, and when.
+fn switched<'a>(
+    report: &'a RunReport,
+    zone: &'a TimeZone,
+) -> impl Iterator<Item = (&'a HostName, String)> {
+    report.switched.iter().filter_map(|(host, at)| {
+        let at = Timestamp::from_millisecond(*at).ok()?;
+        Some((host, words::clock_millis(at, zone)))
+    })
+}
+
+/// Where the run failed, and why.
+fn failed(report: &RunReport) -> Option<String> {
+    let wrong = report.failure.as_ref()?;
+    let host = wrong.host.as_ref();
+    let host = host.map_or_else(String::new, |h| format!(" on {h}"));
+    let why = words::tame(&wrong.why);
+    Some(format!("failed in {}{host}: {why}", wrong.stage))
 }
 
 fn span_cells(span: &Span, slow: bool) -> Vec<String> {

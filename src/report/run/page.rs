@@ -4,7 +4,6 @@
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::{RunView, millis, path};
@@ -167,25 +166,9 @@ fn axis(page: &mut String, whole: u64) {
 
 fn told(page: &mut String, report: &RunReport, zone: &TimeZone) {
     let mut lines = Vec::new();
-    for (host, at) in &report.switched {
-        if let Ok(at) = Timestamp::from_millisecond(*at) {
-            lines.push(format!(
-                "{host} switched at {}",
-                words::clock_millis(at, zone)
-            ));
-        }
-    }
-    if let Some(wrong) = &report.failure {
-        let host = wrong
-            .host
-            .as_ref()
-            .map_or_else(String::new, |h| format!(" on {h}"));
-        lines.push(format!(
-            "failed in {}{host}: {}",
-            wrong.stage,
-            words::tame(&wrong.why)
-        ));
-    }
+    let switched = super::switched(report, zone);
+    lines.extend(switched.map(|(host, at)| format!("{host} switched at {at}")));
+    lines.extend(super::failed(report));
     lines.extend(report.notes.iter().map(|n| words::tame(n)));
     if !lines.is_empty() {
         section(page, "What was told", &lines);
