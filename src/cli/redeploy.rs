@@ -248,8 +248,7 @@ fn reason(plan: &Plan, recorded: &ReleaseLabel) -> String {
             _ => "its configuration changed".to_owned(),
         };
     }
-    let brings =
-        |action: &Action| matches!(action, Action::Replace { .. } | Action::Restart { .. });
+    let brings = |action: &Action| action.starts().is_some();
     let turns = |action: &Action| matches!(action, Action::Shift { .. });
     // Traffic that is moved while a host is repaired is no reason of its own.
     let repairs = plan.steps.iter().any(|s| brings(&s.action));

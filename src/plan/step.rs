@@ -180,6 +180,24 @@ pub enum Action {
 }
 
 impl Action {
+    /// What it starts: the host, the slot, the release.
+    #[must_use]
+    pub fn starts(&self) -> Option<(&HostName, &SlotName, &ReleaseId)> {
+        match self {
+            Self::Replace {
+                host,
+                slot,
+                release,
+            }
+            | Self::Restart {
+                host,
+                slot,
+                release,
+            } => Some((host, slot, release)),
+            _ => None,
+        }
+    }
+
     /// The hosts that it touches.
     #[must_use]
     pub fn hosts(&self) -> Vec<&HostName> {

@@ -300,19 +300,9 @@ impl Dispatcher {
     /// What was brought up is probed from now on.
     fn arm_after_up(&mut self, token: &Token, out: &mut Vec<Out>) {
         let step = self.plan.steps.iter().find(|s| s.id == token.step);
-        if let Some(
-            Action::Replace {
-                host,
-                slot,
-                release,
-            }
-            | Action::Restart {
-                host,
-                slot,
-                release,
-            },
-        ) = step.map(|s| s.action.clone())
-        {
+        let started = step.and_then(|s| s.action.starts());
+        let started = started.map(|(h, s, r)| (h.clone(), s.clone(), r.clone()));
+        if let Some((host, slot, release)) = started {
             self.armed.insert(host.clone());
             self.book.arm(&host, Some(release), self.now);
             self.watch(&host, &slot, out);
