@@ -18,6 +18,8 @@
 //! `model::Host`, an arm in `tests/record_conformance.rs`.
 
 pub mod debt;
+#[cfg(test)]
+pub mod fixture;
 pub mod history;
 pub mod look;
 pub mod manifest;

@@ -1,9 +1,10 @@
 use super::*;
-use crate::name::{Actor, Digest, OutcomeKind};
+use crate::name::{Digest, OutcomeKind};
 use crate::plan::PlanKind;
 use crate::plan::blue_green::deploy;
 use crate::plan::fixture::{World, host, label, release};
-use crate::record::{HistoryEntry, RunKind};
+use crate::record::HistoryEntry;
+use crate::record::fixture::entry;
 
 fn plan(w: &World, number: u64) -> Plan {
     deploy(
@@ -19,24 +20,8 @@ fn plan(w: &World, number: u64) -> Plan {
 fn ran(n: i64, why: &str) -> Remembered {
     Remembered {
         entry: HistoryEntry {
-            run: RunId::new(format!("r-{n}")).unwrap(),
-            kind: RunKind::Deploy,
-            revision: 1,
-            highest: 1,
-            who: Actor::new("cron@m:1:2").unwrap(),
             why: why.to_owned(),
-            ticket: String::new(),
-            release: None,
-            version: "1.0".into(),
-            digest: None,
-            config: String::new(),
-            active: None,
-            outcome: OutcomeKind::Succeeded,
-            reason: String::new(),
-            started: n,
-            ended: n + 10,
-            took: vec![],
-            more: serde_json::Value::Null,
+            ..entry(&format!("r-{n}"), n, OutcomeKind::Succeeded)
         },
         hosts: vec![],
         otherwise: vec![],

@@ -1,31 +1,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::name::{Actor, OutcomeKind};
-use crate::record::RunKind;
-
-fn entry(run: &str, started: i64, outcome: OutcomeKind) -> HistoryEntry {
-    HistoryEntry {
-        run: RunId::new(run).unwrap(),
-        kind: RunKind::Deploy,
-        revision: 1,
-        highest: 1,
-        who: Actor::new("ops@m:1:2").unwrap(),
-        why: String::new(),
-        ticket: String::new(),
-        release: None,
-        version: "1.0".into(),
-        digest: None,
-        config: String::new(),
-        active: None,
-        outcome,
-        reason: String::new(),
-        started,
-        ended: started + 10,
-        took: vec![],
-        more: serde_json::Value::Null,
-    }
-}
+use crate::name::OutcomeKind;
+use crate::record::fixture::entry;
 
 fn host(name: &str, runs: &[HistoryEntry]) -> (HostName, Past) {
     let past = Past {

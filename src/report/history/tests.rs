@@ -1,29 +1,19 @@
 use super::*;
 use crate::name::{Digest, ReleaseId};
-use crate::record::RunKind;
+use crate::record::{RunKind, fixture};
 
 const DAY: i64 = 1_700_000_000;
 
 fn entry(run: &str, started: i64, outcome: OutcomeKind) -> HistoryEntry {
     HistoryEntry {
-        run: RunId::new(run).unwrap(),
-        kind: RunKind::Deploy,
         revision: 2,
         highest: 2,
         who: Actor::new("ops@bastion1:1:2").unwrap(),
-        why: String::new(),
-        ticket: String::new(),
         release: Some(ReleaseId::new("0123456789abcdef").unwrap()),
         version: "1.0.2-30-abc1234".into(),
         digest: Digest::new(format!("sha256:{}", "9".repeat(64))).ok(),
-        config: String::new(),
-        active: None,
-        outcome,
-        reason: String::new(),
-        started: DAY + started,
         ended: DAY + started + 72,
-        took: vec![],
-        more: serde_json::Value::Null,
+        ..fixture::entry(run, DAY + started, outcome)
     }
 }
 
