@@ -15,6 +15,8 @@ pub const SECOND: &str = "1.0.2-30-abc1234";
 pub const THIRD: &str = "1.0.4-40-c0ffee0";
 /// The site's name at the load balancers.
 pub const SITE: &str = "shop.example.com";
+/// The name of the second app's site; see [`Shop::with_web`].
+pub const WEB: &str = "web.example.com";
 /// Hosts of the first slot and of the second.
 pub const WEBS: [&str; 4] = ["web1", "web2", "web3", "web4"];
 /// Load balancers.
@@ -39,6 +41,26 @@ impl Shop {
         let shop = Self::empty();
         shop.deploy(version).assert_code(0);
         shop
+    }
+
+    /// A second app `web` behind the same load balancers: its own port, backend and site.
+    pub fn with_web(&self) {
+        let web = "\x20 web:
+    image: registry:5000/acme/web
+    strategy: blue-green
+    slots: [blue, green]
+    port: 8081
+    balance:
+      edge: { backend: web, host: web.example.com }
+    gates:
+      - { http: /healthz, every: 200ms, in_a_row: 3, within: 30s, timeout: 1s }
+    bake: 0s
+    drain: 20s
+
+registries:
+";
+        self.project
+            .edit("inventories/defaults.yml", "registries:\n", web);
     }
 
     /// `deploy ARGS…` in the folder, for tests that add to it.

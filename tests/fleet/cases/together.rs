@@ -3,33 +3,17 @@
 
 use crate::claims::{die_and_resume, quick, race};
 use crate::support::load::Load;
-use crate::support::shop::{FIRST, LBS, SECOND, Shop};
+use crate::support::shop::{FIRST, LBS, SECOND, Shop, WEB};
 use crate::support::tool::Answer;
 use std::time::Instant;
 
 /// How often both are deployed at once.
 const ROUNDS: usize = 20;
-const WEB: &str = "web.example.com";
 const WEBS: [&str; 2] = ["2.0.0-7-1a2b3c4", "2.0.1-8-5d6e7f8"];
 
-/// A second app beside `app`: its own port, backend and site.
+/// A second app, both without waiting at the end.
 fn with_web(shop: &Shop) {
-    let web = "\x20 web:
-    image: registry:5000/acme/web
-    strategy: blue-green
-    slots: [blue, green]
-    port: 8081
-    balance:
-      edge: { backend: web, host: web.example.com }
-    gates:
-      - { http: /healthz, every: 200ms, in_a_row: 3, within: 30s, timeout: 1s }
-    bake: 0s
-    drain: 20s
-
-registries:
-";
-    shop.project
-        .edit("inventories/defaults.yml", "registries:\n", web);
+    shop.with_web();
     shop.project
         .edit("inventories/staging.yml", "bake: 3s", "bake: 0s");
     shop.project

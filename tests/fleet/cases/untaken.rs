@@ -3,30 +3,9 @@
 use std::time::Duration;
 
 use crate::support::load::Load;
-use crate::support::shop::{FIRST, LBS, SITE, Shop};
+use crate::support::shop::{FIRST, LBS, SITE, Shop, WEB};
 
-const WEB: &str = "web.example.com";
 const VERSION: &str = "2.0.0-7-1a2b3c4";
-
-/// A second app: its first entry needs a reload of servers that have another app's traffic.
-fn with_web(shop: &Shop) {
-    let web = "\x20 web:
-    image: registry:5000/acme/web
-    strategy: blue-green
-    slots: [blue, green]
-    port: 8081
-    balance:
-      edge: { backend: web, host: web.example.com }
-    gates:
-      - { http: /healthz, every: 200ms, in_a_row: 3, within: 30s, timeout: 1s }
-    bake: 0s
-    drain: 20s
-
-registries:
-";
-    shop.project
-        .edit("inventories/defaults.yml", "registries:\n", web);
-}
 
 /// The port that nginx's configuration now wants is somebody else's: its check passes, the reload does not take.
 const HOLD: &str = "setsid busybox nc -l -p 8099 >/dev/null 2>&1 </dev/null & echo $! >/run/holder.pid
@@ -43,7 +22,8 @@ fn files(shop: &Shop) -> Vec<String> {
 #[ignore = "needs the fleet"]
 fn a_reload_that_returns_0_and_does_not_take_is_found_and_taken_back() {
     let shop = Shop::empty();
-    with_web(&shop);
+    // Its first entry needs a reload of servers that have another app's traffic.
+    shop.with_web();
     shop.run(&["staging", &format!("app@{FIRST}")])
         .assert_code(0);
     // Any reload of this nginx closes idle connections, also one that takes (docs/nginx.md): so each request has its own.
