@@ -46,7 +46,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept the look from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let places = self.places(ctx)?;
+        let (places, broken) = self.places(ctx)?;
         let mut session = self.seeing.session(ctx)?;
         let mut last = String::new();
         let ended = loop {
@@ -60,24 +60,36 @@ impl Args {
                 break Err(failure);
             }
             let Some(every) = self.watch else {
-                break Ok(self.code(&views));
+                break Ok(self.code(&views).worse(broken));
             };
             let pause = async |_: &Session| tokio::time::sleep(every).await;
             if session.unless_stopped(pause).await.is_err() || ctx.out.lost().is_some() {
                 // Whoever watches stops by Ctrl-C: that is no failure.
-                break Ok(self.code(&views));
+                break Ok(self.code(&views).worse(broken));
             }
         };
         session.close().await;
         ended
     }
 
-    fn places(&self, ctx: &Context) -> Result<Vec<Opened>, Failure> {
+    /// What is looked at, and the code of what cannot be: one environment that is written wrongly
+    /// does not hide the others.
+    fn places(&self, ctx: &Context) -> Result<(Vec<Opened>, ExitCode), Failure> {
         if let Some(env) = &self.env {
-            return Ok(vec![Opened::named(ctx, env)?.only(self.app.as_ref())?]);
+            let one = Opened::named(ctx, env)?.only(self.app.as_ref())?;
+            return Ok((vec![one], ExitCode::Success));
         }
-        let envs = ctx.environments()?;
-        envs.iter().map(|env| Opened::known(ctx, env)).collect()
+        let (mut places, mut broken) = (Vec::new(), ExitCode::Success);
+        for env in ctx.environments()? {
+            match Opened::known(ctx, &env) {
+                Ok(opened) => places.push(opened),
+                Err(failure) => {
+                    broken = failure.kind().exit_code();
+                    ctx.out.say(&format!("{env} is left out:\n{failure}"));
+                }
+            }
+        }
+        Ok((places, broken))
     }
 
     /// Looks at all apps of all environments at once.
