@@ -323,13 +323,14 @@ fn single(head: &Answer) -> Option<Resolved> {
     })
 }
 
+/// How many tags are named where one is absent, and how many of them for being near.
+const OTHERS: usize = 5;
+const NEAR: usize = 3;
+
 /// A few tags that the operator may have meant: the nearest in writing, then the newest.
 fn likeliest(version: &Version, known: Vec<String>) -> Vec<String> {
-    let mut out: Vec<String> =
-        crate::text::nearest(version.as_str(), known.iter().map(String::as_str))
-            .map(str::to_owned)
-            .into_iter()
-            .collect();
+    let near = crate::text::by_nearness(version.as_str(), known.iter().map(String::as_str));
+    let mut out: Vec<String> = near.into_iter().take(NEAR).map(str::to_owned).collect();
     let mut versions: Vec<Version> = known
         .into_iter()
         .filter_map(|t| Version::new(t).ok())
@@ -337,7 +338,7 @@ fn likeliest(version: &Version, known: Vec<String>) -> Vec<String> {
     versions.sort_by(|a, b| b.compare(a).unwrap_or(std::cmp::Ordering::Equal));
     let newest = versions.iter().map(ToString::to_string);
     for tag in newest {
-        if out.len() < 5 && !out.contains(&tag) {
+        if out.len() < OTHERS && !out.contains(&tag) {
             out.push(tag);
         }
     }

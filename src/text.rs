@@ -156,6 +156,23 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, c)| c)
 }
 
+/// Candidates that may have been meant by `word`, the likeliest first: those that begin alike, then
+/// those that are written alike. Candidates that share neither beginning nor form are left out.
+#[must_use]
+pub fn by_nearness<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
+    let whole = word.chars().count();
+    let limit = (whole / 3).max(1);
+    let rate = |c: &'a str| {
+        let alike = word.chars().zip(c.chars()).take_while(|(a, b)| a == b);
+        let (begins, far) = (alike.count(), distance(word, c));
+        // Half of what was typed stands at the beginning, e.g. a version without its commit.
+        (begins * 2 > whole || far <= limit).then_some((whole - begins.min(whole), far, c))
+    };
+    let mut rated: Vec<_> = candidates.into_iter().filter_map(rate).collect();
+    rated.sort_unstable();
+    rated.into_iter().map(|(_, _, c)| c).collect()
+}
+
 /// Edits (insert, delete, replace, swap of neighbours) between two words.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
