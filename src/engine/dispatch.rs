@@ -382,19 +382,22 @@ impl Dispatcher {
         }
         self.cancelled = true;
         let back = self.member_in_hand();
+        // That it stops, and what a second one does, is said by whoever heard the signal: here
+        // stands only what is special about this moment.
         let text = if self.phase != Phase::Forward {
-            "stopping already: what was begun is taken back"
+            Some("what was begun is being taken back already")
         } else if back.is_some() {
-            "stopping: the member that is out is brought back first"
+            Some("the member that is out is brought back first")
         } else if self.moved {
-            "stopping: no new step; traffic goes back to the old slot"
+            Some("traffic goes back to the old slot")
         } else {
-            "stopping: no new step; what was begun is taken back"
+            None
         };
-        out.push(Out::Say(Kind::Note {
-            text: text.to_owned(),
-            hint: "press Ctrl-C again to stop at once and leave the rest to `deploy resume`"
-                .to_owned(),
+        out.extend(text.map(|text| {
+            Out::Say(Kind::Note {
+                text: text.to_owned(),
+                hint: String::new(),
+            })
         }));
         if self.phase == Phase::Forward {
             match back {
