@@ -320,7 +320,7 @@ impl Dispatcher {
             Ok(Answer::Balancer(verdict)) => {
                 let forward = token.stage == Stage::Switch;
                 self.verdict(&token.host, &verdict, forward)?;
-                Ok(String::new())
+                Ok(self.turned(token))
             }
             Ok(Answer::Done(_)) if matches!(token.stage, Stage::Switch | Stage::Prepare) => {
                 Err("what it does now was not read back".to_owned())
@@ -359,6 +359,16 @@ impl Dispatcher {
             }
             Err(trouble) => Err(trouble.to_string()),
         }
+    }
+
+    /// Where a load balancer sends to now, e.g. `to blue without web1`; nothing for other work.
+    fn turned(&self, token: &Token) -> String {
+        let step = self.plan.steps.iter().find(|s| s.id == token.step);
+        let Some(Action::Shift { moves }) = step.map(|s| &s.action) else {
+            return String::new();
+        };
+        let own = moves.iter().find(|m| m.host == token.host);
+        own.map_or_else(String::new, |m| format!("to {}", says(m.after.as_ref())))
     }
 
     fn still_written(&mut self, token: &Token, why: &str) -> String {
