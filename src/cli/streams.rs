@@ -14,6 +14,7 @@ use crate::fleet::view::project;
 use crate::host::docker::logs::{self, LogReader, Wanted};
 use crate::name::{ExitCode, HostName, SlotName};
 use crate::report::logs::{Said, Style, show};
+use crate::report::words;
 use crate::time::Clock;
 
 /// How long a line waits for earlier ones of other hosts that go on speaking.
@@ -68,10 +69,21 @@ pub async fn show_all(
         code = ExitCode::Unknown;
     }
     // Readers end by themselves: nobody listens to them any more. One that was stopped is no failure.
+    let mut containers = 0;
     while let Some(ended) = set.join_next().await {
-        if matches!(ended, Ok(false)) {
-            code = ExitCode::Unknown;
+        if let Ok(read) = ended {
+            containers += read.containers;
+            if !read.whole {
+                code = ExitCode::Unknown;
+            }
+        } else {
+            // Stopped by a person: nothing is said of what was not read.
+            containers += 1;
         }
+    }
+    if containers == 0 && code == ExitCode::Success {
+        let (app, hosts) = (&site.setup.app, words::names(&hosts, 8));
+        ctx.out.say(&format!("no container of {app} is on {hosts}"));
     }
     code
 }
@@ -106,6 +118,14 @@ struct Reader {
     known: BTreeMap<String, Stream>,
 }
 
+/// What a reader has read.
+struct Read {
+    /// Everything that was asked for.
+    whole: bool,
+    /// So many containers have spoken or could have.
+    containers: usize,
+}
+
 /// A container's stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stream {
@@ -117,8 +137,17 @@ struct Stream {
 }
 
 impl Reader {
+    /// What was read, when there is nothing more.
+    async fn run(mut self, tail: Option<u64>) -> Read {
+        let whole = self.all(tail).await;
+        Read {
+            whole,
+            containers: self.known.len(),
+        }
+    }
+
     /// Whether everything that was asked for was read.
-    async fn run(mut self, tail: Option<u64>) -> bool {
+    async fn all(&mut self, tail: Option<u64>) -> bool {
         let mut wanted = Wanted {
             tail,
             follow: self.follow,
