@@ -108,6 +108,7 @@ pub fn main(outside: Outside, clock: Clock, out: &Out) -> ExitCode {
     // Made for crontabs: who wants to watch says so.
     let cron = matches!(command, Some(Command::Redeploy(_)));
     options.quiet |= cron && !options.json && options.verbose == 0;
+    options.unattended = cron;
     let ctx = Context {
         options,
         outside,

@@ -95,6 +95,9 @@ pub struct Options {
     /// Set a value above all others for this run, e.g. `apps.app.vars.log_level=debug`
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
+    /// Nobody watches: what another run was first with is tried again, and not told.
+    #[arg(skip)]
+    pub unattended: bool,
     /// Use no colours (also: NO_COLOR)
     #[arg(long, global = true)]
     pub no_color: bool,

@@ -113,17 +113,15 @@ pub async fn bring(
             blue_green::deploy(&site.setup, &release, fleet, kind, &generation)
         };
         let plan = planner(&fleet);
-        let mut stopped = None;
+        let (mut stopped, mut acts) = (None, None);
         if let (Then::Again(again), Ok(wanted)) = (&then, &plan)
             && !wanted.is_empty()
         {
             match again.why(wanted) {
                 Ok(why) => {
                     if !ctx.options.json {
-                        let (env, app) = (&wanted.env, &wanted.app);
-                        let label = &release.label;
-                        ctx.out
-                            .result(&format!("{env} {app}: redeploying {label}: {why}"));
+                        let (env, app, label) = (&wanted.env, &wanted.app, &release.label);
+                        acts = Some(format!("{env} {app}: redeploying {label}: {why}"));
                     }
                     if meta.why.is_empty() {
                         meta.why = Again::message(&why);
@@ -185,7 +183,13 @@ pub async fn bring(
         if let Err(failure) = guard::refuse(inventory, &doubts) {
             return Err(drive.told(kind, None, failure).await);
         }
-        drive.go(session, &plan).await
+        let ended = drive.go(session, &plan).await;
+        // Whoever loses to another run has not acted, and says nothing.
+        let acted = !matches!(ended, Ok(ExitCode::Refused));
+        acts.filter(|_| acted)
+            .iter()
+            .for_each(|text| ctx.out.result(text));
+        ended
     })
     .await
 }

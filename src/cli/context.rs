@@ -51,7 +51,8 @@ impl Context {
         if self.options.json {
             Box::new(Json::new(out))
         } else if self.options.quiet {
-            Box::new(Quiet::new(out, self.zone.clone()))
+            let face = Quiet::new(out, self.zone.clone());
+            Box::new(face.refusals(!self.options.unattended))
         } else if self.outside.stderr_terminal && !self.outside.dumb() && !self.outside.ci() {
             let colours = Colours {
                 screen: self.colour(),

@@ -122,26 +122,37 @@ impl Args {
             let again = match self.look(ctx, place).await? {
                 Found::Ready(again) => *again,
                 Found::Held(run) => {
-                    if ctx.clock.elapsed() >= end {
-                        let waited = crate::text::duration(self.wait);
-                        let what = format!("run {run} still holds it after {waited}");
-                        return Err(Failure::refused(what));
-                    }
-                    // Two that wait for the same run must not meet again and again.
-                    tokio::time::sleep(Duration::from_secs(1) + some_of(Duration::from_secs(3)))
-                        .await;
+                    self.pause(ctx, end, || format!("run {run} still holds it"))
+                        .await?;
                     continue;
                 }
             };
             let version = again.recorded.version.clone();
             let wish = Wish::new(place.clone(), version);
             let code = work::redeploy(ctx, wish, &again).await?;
-            // Another run may have begun between the look and the claim: then there is one to wait for.
-            let lost = code == ExitCode::Refused && ctx.clock.elapsed() < end;
-            if !lost || !matches!(self.look(ctx, place).await, Ok(Found::Held(_))) {
+            if code != ExitCode::Refused {
                 return Ok(code);
             }
+            // Another run was first, or changed what was seen, between the look and the claim.
+            self.pause(ctx, end, || "other runs were first each time".to_owned())
+                .await?;
         }
+    }
+
+    /// A moment until the next look; refused where the wait is over.
+    async fn pause(
+        &self,
+        ctx: &Context,
+        end: Duration,
+        why: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        if ctx.clock.elapsed() >= end {
+            let waited = crate::text::duration(self.wait);
+            return Err(Failure::refused(format!("{} after {waited}", why())));
+        }
+        // Two that wait for the same run must not meet again and again.
+        tokio::time::sleep(Duration::from_secs(1) + some_of(Duration::from_secs(3))).await;
+        Ok(())
     }
 
     async fn look(&self, ctx: &Context, place: &Place) -> Result<Found, Failure> {

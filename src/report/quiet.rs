@@ -20,6 +20,7 @@ const KEPT: usize = 1000;
 pub struct Quiet {
     plain: Plain,
     kept: Vec<Event>,
+    refusals: bool,
 }
 
 impl Quiet {
@@ -29,7 +30,14 @@ impl Quiet {
         Self {
             plain: Plain::new(out, zone),
             kept: Vec::new(),
+            refusals: true,
         }
+    }
+
+    /// Whether runs that were refused are shown; not where whoever waits for them tells it.
+    #[must_use]
+    pub fn refusals(self, refusals: bool) -> Self {
+        Self { refusals, ..self }
     }
 
     fn show(&mut self) {
@@ -49,7 +57,9 @@ impl Face for Quiet {
                 self.kept.push(event.clone());
             }
             Kind::Finished { outcome, .. } => {
-                if ExitCode::from(outcome.kind) == ExitCode::Success {
+                let code = ExitCode::from(outcome.kind);
+                let untold = code == ExitCode::Refused && !self.refusals;
+                if code == ExitCode::Success || untold {
                     self.kept.clear();
                 } else {
                     self.show();
