@@ -31,6 +31,7 @@ pub mod drain;
 pub mod drift;
 pub mod drive;
 pub mod exclude;
+pub mod exec;
 pub mod failure;
 pub mod guard;
 pub mod history;
@@ -189,6 +190,7 @@ impl Command {
             Self::Inventory(args) => args.run(ctx).await,
             Self::Schema(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,
+            Self::Exec(args) => args.run(ctx).await,
             Self::History(args) => args.run(ctx).await,
             Self::Show(args) => args.run(ctx).await,
             Self::Diff(args) => args.run(ctx).await,

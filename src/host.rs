@@ -5,6 +5,7 @@
 //! - `reply` how an answer is read; `call` one call over one channel.
 //! - `docker` what Docker and compose are asked for, and how to read their answers.
 //! - `local`, `ssh` transports. To add one: open a `call::Channel`, and a variant in `Transport`.
+//! - `terminal` a program with a person's terminal.
 //! - `address`, `connect`, `control`, `fault` what the inventory says, making connections from it,
 //!   where their sockets are, and why one failed.
 //!
@@ -20,6 +21,7 @@ pub mod local;
 mod reply;
 pub mod script;
 mod ssh;
+mod terminal;
 mod wire;
 
 use std::sync::Arc;

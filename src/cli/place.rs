@@ -11,7 +11,7 @@ use super::guard::Allow;
 use super::session;
 use super::target::{App, Wanted, choose_app};
 use crate::inventory::{self, Inventory};
-use crate::name::{AppName, Digest, EnvName, HostName, Version};
+use crate::name::{AppName, Digest, EnvName, HostName, SlotName, Version};
 
 /// The words of a command that is about one app.
 #[derive(Debug, Clone, clap::Args)]
@@ -182,6 +182,21 @@ impl Place {
     #[must_use]
     pub fn env(&self) -> &EnvName {
         &self.inventory.env
+    }
+
+    /// Checks that the app has a slot of this name.
+    ///
+    /// # Errors
+    /// A usage failure with what may have been meant.
+    pub fn has_slot(&self, slot: &SlotName) -> Result<(), Failure> {
+        let app = self.app()?;
+        let known: Vec<&str> = app.slots.iter().map(|s| s.name.as_str()).collect();
+        if known.contains(&slot.as_str()) {
+            return Ok(());
+        }
+        Err(Failure::usage(format!("{} has no slot {slot}", app.name))
+            .did_you_mean(slot.as_str(), known.iter().copied())
+            .hint(format!("its slots are {}", known.join(" "))))
     }
 
     /// The app as it is written.

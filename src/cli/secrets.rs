@@ -150,6 +150,7 @@ async fn value(source: Source) -> Result<Vec<u8>, Why> {
 }
 
 /// The content of a file that nobody but its owner can read.
+#[expect(clippy::disallowed_methods, reason = "the door to files of secrets")]
 async fn private(path: &Path) -> Result<Vec<u8>, Why> {
     let shown = path.display();
     let unread = |e: io::Error| Why::new(format!("{shown} cannot be read: {e}"));

@@ -254,6 +254,10 @@ pub async fn digests(
 ///
 /// # Errors
 /// Settings or credentials that cannot be used.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the door to certificates of registries"
+)]
 pub async fn registry(ctx: &Context, inventory: &Inventory) -> Result<Registry, Failure> {
     let mut settings = BTreeMap::new();
     for (name, written) in &inventory.registries {

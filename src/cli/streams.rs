@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use regex_lite::Regex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -43,13 +44,20 @@ pub async fn show_all(
         let reader = Reader {
             host: hosts.len(),
             machine: machine.clone(),
-            projects: projects(site, name),
+            projects: projects(site, name, &of.slots),
+            grep: of.grep.clone(),
             clock: ctx.clock.clone(),
             tell: tell.clone(),
             follow: of.follow,
             known: BTreeMap::new(),
         };
-        set.spawn(reader.run(of.tail));
+        let wanted = Wanted {
+            tail: of.tail,
+            since: of.since,
+            follow: of.follow,
+            services: of.services.clone(),
+        };
+        set.spawn(reader.run(wanted));
         hosts.push(name.clone());
     }
     drop(tell);
@@ -89,7 +97,7 @@ pub async fn show_all(
 }
 
 /// Compose projects of a host, and what stands before their services where it has several.
-fn projects(site: &Site, host: &HostName) -> BTreeMap<String, String> {
+fn projects(site: &Site, host: &HostName, only: &[SlotName]) -> BTreeMap<String, String> {
     let setup = &site.setup;
     let slots: Vec<&SlotName> = setup.slots_of(host).collect();
     let several = slots.len() > 1;
@@ -102,6 +110,7 @@ fn projects(site: &Site, host: &HostName) -> BTreeMap<String, String> {
     };
     slots
         .into_iter()
+        .filter(|s| only.is_empty() || only.contains(s))
         .map(|slot| (project(&setup.env, &setup.app, slot), mark(slot)))
         .collect()
 }
@@ -114,6 +123,7 @@ struct Reader {
     clock: Clock,
     tell: mpsc::Sender<(usize, Said)>,
     follow: bool,
+    grep: Option<Regex>,
     /// Containers that were seen, over all connections.
     known: BTreeMap<String, Stream>,
 }
@@ -134,12 +144,16 @@ struct Stream {
     last: String,
     /// It was taken up again: lines may repeat earlier ones.
     again: bool,
+    /// It said something over this connection.
+    heard: bool,
+    /// What it said last before the cut must come again, or the engine no longer has it.
+    cut: bool,
 }
 
 impl Reader {
     /// What was read, when there is nothing more.
-    async fn run(mut self, tail: Option<u64>) -> Read {
-        let whole = self.all(tail).await;
+    async fn run(mut self, wanted: Wanted) -> Read {
+        let whole = self.all(wanted).await;
         Read {
             whole,
             containers: self.known.len(),
@@ -147,12 +161,7 @@ impl Reader {
     }
 
     /// Whether everything that was asked for was read.
-    async fn all(&mut self, tail: Option<u64>) -> bool {
-        let mut wanted = Wanted {
-            tail,
-            follow: self.follow,
-            ..Wanted::default()
-        };
+    async fn all(&mut self, mut wanted: Wanted) -> bool {
         loop {
             let heard = self.clock.elapsed();
             let why = match self.once(&wanted).await {
@@ -172,6 +181,7 @@ impl Reader {
             }
             // What was said meanwhile and a little more; lines that were shown are left out.
             wanted.tail = None;
+            self.known.values_mut().for_each(|s| s.cut = s.heard);
             wanted.since = Some(self.clock.elapsed().saturating_sub(heard) + OVERLAP);
         }
     }
@@ -221,10 +231,16 @@ impl Reader {
 
     /// Passes on what the host says; false where nobody listens any more.
     async fn pass(&mut self, said: logs::Said, numbers: &mut BTreeMap<usize, String>) -> bool {
-        let Some(said) = translate(&mut self.known, &self.projects, numbers, said) else {
-            return true;
-        };
-        self.tell.send((self.host, said)).await.is_ok()
+        for said in translate(&mut self.known, &self.projects, numbers, said) {
+            let wanted = match (&said, &self.grep) {
+                (Said::Line { text, .. }, Some(grep)) => grep.is_match(text),
+                _ => true,
+            };
+            if wanted && self.tell.send((self.host, said)).await.is_err() {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -235,7 +251,7 @@ fn translate(
     projects: &BTreeMap<String, String>,
     numbers: &mut BTreeMap<usize, String>,
     said: logs::Said,
-) -> Option<Said> {
+) -> Vec<Said> {
     match said {
         logs::Said::Stream {
             stream,
@@ -245,40 +261,55 @@ fn translate(
         } => {
             numbers.insert(stream, container.clone());
             if let Some(stream) = known.get_mut(&container) {
-                stream.again = true;
-                return None;
+                (stream.again, stream.heard) = (true, false);
+                return Vec::new();
             }
             let number = known.len();
             let stream = Stream {
                 number,
                 last: String::new(),
                 again: false,
+                heard: false,
+                cut: false,
             };
             known.insert(container, stream);
             let mark = projects.get(&project).map_or("", String::as_str);
-            Some(Said::Open {
+            vec![Said::Open {
                 stream: number,
                 container: format!("{mark}{service}"),
-            })
+            }]
         }
         logs::Said::Line { stream, at, text } => {
-            let stream = known.get_mut(numbers.get(&stream)?)?;
+            let of = numbers.get(&stream).and_then(|c| known.get_mut(c));
+            let Some(stream) = of else { return Vec::new() };
+            let mut gap = None;
             if stream.again && !at.is_empty() {
                 if at <= stream.last {
-                    return None;
+                    // What came last came again: nothing is missing between it and what follows.
+                    stream.cut = false;
+                    return Vec::new();
                 }
                 stream.again = false;
+                if std::mem::take(&mut stream.cut) {
+                    gap = Some(Said::Gap {
+                        stream: stream.number,
+                        from: stream.last.parse().ok(),
+                        to: at.parse().ok(),
+                    });
+                }
             }
             if !at.is_empty() {
                 stream.last.clone_from(&at);
+                stream.heard = true;
             }
-            Some(Said::Line {
+            let line = Said::Line {
                 stream: stream.number,
                 at: at.parse().ok(),
                 text,
-            })
+            };
+            gap.into_iter().chain([line]).collect()
         }
-        logs::Said::End(_) => None,
+        logs::Said::End(_) => Vec::new(),
     }
 }
 
@@ -340,6 +371,7 @@ mod tests {
                 Said::Open { stream, container } => format!("{stream}={container}"),
                 Said::Line { stream, text, .. } => format!("{stream}:{text}"),
                 Said::Over(why) => why.clone(),
+                Said::Gap { stream, .. } => format!("{stream}: gap"),
             })
             .collect();
         assert_eq!(
@@ -357,5 +389,43 @@ mod tests {
                 "0:a5"
             ]
         );
+    }
+
+    #[test]
+    fn what_the_engine_no_longer_has_after_a_cut_is_marked() {
+        let projects = BTreeMap::new();
+        let mut known = BTreeMap::new();
+        let mut shown = |cut: bool, lines: Vec<logs::Said>| {
+            if cut {
+                known
+                    .values_mut()
+                    .for_each(|s: &mut Stream| s.cut = s.heard);
+            }
+            let mut numbers = BTreeMap::new();
+            let said = lines
+                .into_iter()
+                .flat_map(|said| translate(&mut known, &projects, &mut numbers, said));
+            said.filter_map(|said| match said {
+                Said::Line { text, .. } => Some(text),
+                Said::Gap { from, to, .. } => Some(format!("gap {from:?}..{to:?}")),
+                _ => None,
+            })
+            .collect::<Vec<String>>()
+        };
+        let first = vec![stream(0, "a"), line(0, 1, "a1"), stream(1, "b")];
+        assert_eq!(shown(false, first), ["a1"]);
+        // The log of a was rotated away meanwhile; b had said nothing that could be missing.
+        let second = vec![
+            stream(0, "a"),
+            line(0, 5, "a5"),
+            stream(1, "b"),
+            line(1, 4, "b4"),
+        ];
+        let gap =
+            r#"gap Some(2024-03-07T02:11:01.000000001Z)..Some(2024-03-07T02:11:05.000000001Z)"#;
+        assert_eq!(shown(true, second), [gap, "a5", "b4"]);
+        // What came last comes again: nothing is missing.
+        let third = vec![stream(0, "a"), line(0, 5, "a5"), line(0, 6, "a6")];
+        assert_eq!(shown(true, third), ["a6"]);
     }
 }

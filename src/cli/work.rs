@@ -5,6 +5,9 @@
 //! [`Context::feed`].
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use regex_lite::Regex;
 
 use super::bring::{self, Then};
 use super::context::Context;
@@ -19,7 +22,7 @@ use super::unfinished;
 use crate::engine::site::Site;
 use crate::fleet::Fleet;
 use crate::inventory::{App, Inventory};
-use crate::name::{ExitCode, HostName, SlotName};
+use crate::name::{ExitCode, HostName, ServiceName, SlotName};
 use crate::plan::{Plan, PlanKind, Refusal, debts, restart as again, switch as turn};
 
 /// How to switch.
@@ -34,10 +37,18 @@ pub struct SwitchTo {
 }
 
 /// Which logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct LogsOf {
     /// Lines per container from the end; `None` for all.
     pub tail: Option<u64>,
+    /// Not older than this.
+    pub since: Option<Duration>,
+    /// Only lines in which it is found.
+    pub grep: Option<Regex>,
+    /// Of these services; of all where none is named.
+    pub services: Vec<ServiceName>,
+    /// Of these slots; of all where none is named.
+    pub slots: Vec<SlotName>,
     /// Go on until stopped.
     pub follow: bool,
     /// Of these hosts; of all where none is named.
@@ -79,13 +90,7 @@ pub async fn switch(ctx: &Context, place: Place, to: SwitchTo) -> Result<ExitCod
         except: None,
     };
     if let Some(slot) = &to.slot {
-        let app = place.app()?;
-        let known: Vec<&str> = app.slots.iter().map(|s| s.name.as_str()).collect();
-        if !known.contains(&slot.as_str()) {
-            return Err(Failure::usage(format!("{} has no slot {slot}", app.name))
-                .did_you_mean(slot.as_str(), known.iter().copied())
-                .hint(format!("its slots are {}", known.join(" "))));
-        }
+        place.has_slot(slot)?;
     }
     let wish = turn::Wish {
         to: to.slot,

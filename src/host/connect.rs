@@ -90,6 +90,10 @@ impl Connector {
         Ok(Host::new(address.name.clone(), transport))
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "ssh's own configuration, in our own directory"
+    )]
     async fn prepare(&self, address: &Address) -> Result<Arc<Shared>, ConnectError> {
         let settings = self.settings.clone();
         let text = ssh::config(&settings).map_err(|why| fault::invalid(address, why))?;

@@ -8,6 +8,7 @@
 //! - `watch`       gates and container states, streamed until the client goes
 //! - `evidence`    what is kept of a failed candidate
 //! - `logs`        logs of a slot's containers
+//! - `exec`        a command in a running container
 //!
 //! A body is static text (`sh/*.sh` behind `sh/lib.sh`) with parameters; a parser is pure. To add
 //! one: a `.sh` file whose first comment names its parameters and output lines, a file with the
@@ -18,6 +19,7 @@
 pub mod config;
 pub mod containers;
 pub mod evidence;
+pub mod exec;
 pub mod facts;
 pub mod held;
 pub mod images;

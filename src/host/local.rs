@@ -138,6 +138,20 @@ pub async fn output_in<S: AsRef<std::ffi::OsStr>>(
     })
 }
 
+/// Runs a program on this machine with our own three streams, terminal and all. Its exit status;
+/// `None` where a signal ended it.
+///
+/// # Errors
+/// The program cannot be started.
+#[expect(clippy::disallowed_methods, reason = "the door to local processes")]
+pub(super) async fn with_our_streams(program: &str, args: &[String]) -> io::Result<Option<i32>> {
+    let mut child = Command::new(program)
+        .args(args)
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok(child.wait().await?.code())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@
 //! includes the user's own.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,6 +157,16 @@ impl Ssh {
         }
     }
 
+    /// Where the connection's socket is, after it was seen to answer.
+    pub(super) async fn socket(&self) -> Result<PathBuf, BoxError> {
+        let session = self.session.read().await.clone().ok_or(Closed)?;
+        let session = match session.check().await {
+            Ok(()) => session,
+            Err(_) => self.again(&session).await?,
+        };
+        Ok(session.control_socket().to_owned())
+    }
+
     /// A new session in the place of `dead`, unless somebody else was faster.
     async fn again(&self, dead: &Arc<Session>) -> Result<Arc<Session>, BoxError> {
         let mut place = self.session.write().await;
@@ -287,6 +297,7 @@ async fn start_master(address: &Address, shared: &Shared) -> Result<TempDir, Con
 }
 
 /// All that ssh has written.
+#[expect(clippy::disallowed_methods, reason = "what ssh has written for us")]
 async fn said(dir: &Path) -> String {
     let mut text = String::new();
     for name in ["err", "log"] {

@@ -63,6 +63,15 @@ pub enum Said {
         /// The line without time stamp and end.
         text: String,
     },
+    /// Lines of a stream are missing: the engine no longer has what was said between these times.
+    Gap {
+        /// Number of the stream.
+        stream: usize,
+        /// The last line before.
+        from: Option<Timestamp>,
+        /// The first line after.
+        to: Option<Timestamp>,
+    },
     /// The host has nothing more to say; not empty: why, e.g. that the connection was cut.
     Over(String),
 }
@@ -76,6 +85,8 @@ pub struct LogLine {
     pub at: Option<Timestamp>,
     /// The line without time stamp and end.
     pub text: String,
+    /// It is no line of the container, but says that some are missing.
+    pub gap: bool,
 }
 
 struct Waiting {
@@ -117,14 +128,49 @@ impl Merger {
 
     /// Takes a line of a stream in; `now` is monotonic. A stream that is not known is ignored.
     pub fn line(&mut self, stream: usize, at: Option<Timestamp>, text: String, now: Duration) {
+        let line = LogLine {
+            stream,
+            at,
+            text,
+            gap: false,
+        };
+        self.take(line, now);
+    }
+
+    /// Takes in that lines of a stream are missing before `to`.
+    pub fn gap(
+        &mut self,
+        stream: usize,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+        now: Duration,
+    ) {
+        let time = |at: Option<Timestamp>| at.map_or_else(|| "?".to_owned(), |at| at.to_string());
+        let text = format!(
+            "lines are missing here: the engine no longer has what was said between {} and {}",
+            time(from),
+            time(to)
+        );
+        let line = LogLine {
+            stream,
+            at: to,
+            text,
+            gap: true,
+        };
+        self.take(line, now);
+    }
+
+    fn take(&mut self, mut line: LogLine, now: Duration) {
+        let (stream, at) = (line.stream, line.at);
         let Some(own) = self.streams.get_mut(stream) else {
             return;
         };
         let at = at.or(own.last);
         // Lines of one container stay in the order in which it said them, whatever the clock does.
         own.last = own.last.max(at);
+        line.at = at;
         own.lines.push_back(Waiting {
-            line: LogLine { stream, at, text },
+            line,
             key: own.last,
             since: now,
         });
@@ -220,7 +266,7 @@ impl<'a> Lines<'a> {
         if self.style.json {
             let object = Json {
                 v: 1,
-                event: "log",
+                event: if line.gap { "gap" } else { "log" },
                 at: line.at.map(Stamp),
                 host: &source.host,
                 container: &source.container,
@@ -229,6 +275,11 @@ impl<'a> Lines<'a> {
             return serde_json::to_string(&object).unwrap_or_default();
         }
         let text = words::tame(&console::strip_ansi_codes(&line.text));
+        let text = if line.gap {
+            format!("--- {text} ---")
+        } else {
+            text
+        };
         let label = pad(&source.label(), self.width);
         let hue = self.hosts.iter().position(|h| *h == source.host);
         let paint = Paint::Apart(hue.unwrap_or(0));
@@ -291,6 +342,11 @@ fn hear(
         Said::Line { stream, at, text } => {
             if let Some(stream) = known.get(&(host, stream)) {
                 merger.line(*stream, at, text, clock.elapsed());
+            }
+        }
+        Said::Gap { stream, from, to } => {
+            if let Some(stream) = known.get(&(host, stream)) {
+                merger.gap(*stream, from, to, clock.elapsed());
             }
         }
         Said::Over(why) => {

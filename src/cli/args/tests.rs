@@ -169,6 +169,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       inventory  Show every effective value of an environment, where it stands, and what it overrode
       schema     Print the JSON Schema of inventories, for editors
       logs       Show what the containers say, on all hosts at once
+      exec       Run a command in a running container of the app
       history    Show what was done, by whom, why, and how it ended
       show       Show one run: its plan, what each host did and when, what failed and what is left of it
       diff       Show what is different between two releases: images, rendered files

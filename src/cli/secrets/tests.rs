@@ -43,6 +43,7 @@ async fn a_command_that_fails_says_why_and_never_what_it_printed() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "tests write files")]
 async fn a_file_that_others_can_read_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("db");

@@ -9,6 +9,7 @@ use super::{Dispatcher, Out, Phase, Progress, Token};
 use crate::engine::remote::{Answer, Trouble, Watch};
 use crate::event::{Kind, Stage};
 use crate::name::{HostName, SlotName, StepId};
+use crate::plan::judge::says;
 use crate::plan::{Action, Step, Undo};
 
 /// How long a switch waits for fresh probes before it gives up.

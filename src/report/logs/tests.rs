@@ -85,6 +85,7 @@ fn each_line_has_its_host_and_cannot_move_the_cursor() {
         stream,
         at: at(2),
         text: text.to_owned(),
+        gap: false,
     };
     let hosts = hosts();
     let plain = lines(&hosts, Style::default());

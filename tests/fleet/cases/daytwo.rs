@@ -154,6 +154,27 @@ fn the_record_tells_who_did_what_and_survives_the_loss_of_hosts() {
     shop.fleet.fault("unpause", &["web4"]);
 }
 
+/// In the containers that serve; `/app healthcheck` is all that the image can run.
+fn runs_a_command_and_shows_logs(shop: &Shop) {
+    let exec = |args: &[&str]| shop.run(&[&["exec", "staging"], args].concat());
+    exec(&["app", "--", "/app", "healthcheck"]).assert_code(0);
+    exec(&["--all", "--", "/none", "$(id)"])
+        .assert_code(1)
+        .assert_says(&["error: web1: the command ended with 12", "error: web2: "]);
+    exec(&["--slot", "green", "--", "/app"])
+        .assert_code(2)
+        .assert_says(&["web3: no container of the slot is running"]);
+    let logs = |args: &[&str]| shop.run(&[&["logs", "staging"], args].concat());
+    let found = logs(&["--since", "1h", "--grep", "^app .* listening on 8080"]);
+    found.assert_code(0);
+    let lines: Vec<&str> = found.stdout.lines().collect();
+    assert_eq!(lines.len(), 2, "one of web1, one of web2: {lines:?}");
+    assert!(lines.iter().all(|l| l.contains(" listening on 8080")));
+    logs(&["--slot", "green"])
+        .assert_code(0)
+        .assert_says(&["no container of app is on"]);
+}
+
 #[test]
 #[ignore = "needs the fleet"]
 fn what_runs_where_is_told_in_time_and_drift_is_named() {
@@ -167,6 +188,7 @@ fn what_runs_where_is_told_in_time_and_drift_is_named() {
     let calm = shop.run(&["status", "staging", "--exit-code", "--within", "20s"]);
     calm.assert_code(0);
     assert_eq!(calm.stderr, "", "a look that went well says nothing beside");
+    runs_a_command_and_shows_logs(&shop);
 
     shop.sh(
         "web1",
