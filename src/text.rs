@@ -201,6 +201,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_begins_alike_is_nearer_than_what_is_written_alike() {
+        let tags = [
+            "1.0.4-40-c0ffee0",
+            "1.0.2-30-abc1234",
+            "latest",
+            "1.0.1-22-7e56158",
+        ];
+        let near = |word: &str| by_nearness(word, tags);
+        assert_eq!(near("1.0.2")[0], "1.0.2-30-abc1234");
+        assert_eq!(near("1.0.1-22-7e56185")[0], "1.0.1-22-7e56158");
+        assert_eq!(near("lastet"), ["latest"]);
+        assert!(near("nightly").is_empty());
+    }
+
+    #[test]
     fn durations_and_sizes_read_well() {
         let texts: Vec<String> = [0.007, 1.24, 65.0, 11_520.0, 352_800.0]
             .map(|s| duration(Duration::from_secs_f64(s)))

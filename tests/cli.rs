@@ -116,6 +116,17 @@ fn a_folder_without_inventories_is_named() {
 }
 
 #[test]
+fn an_environment_that_is_written_wrongly_does_not_hide_the_others() {
+    let dir = folder();
+    std::fs::write(dir.path().join("inventories/production.yml"), "hosts: 5\n").unwrap();
+    let (code, stdout, stderr) = deploy(dir.path(), "status");
+    assert_eq!(code, 2);
+    assert!(stdout.contains("staging"), "{stdout}");
+    assert!(stderr.starts_with("production is left out:\n"), "{stderr}");
+    assert!(stderr.contains("inventories/production.yml:1:"), "{stderr}");
+}
+
+#[test]
 fn json_says_an_error_as_one_object_on_stdout_and_in_words_on_stderr() {
     let dir = folder();
     let (code, stdout, stderr) = deploy(dir.path(), "--json stagin app@1");

@@ -361,6 +361,8 @@ impl Session {
         let base = control_base(ctx.outside.runtime_dir().as_deref());
         let mut settings = Settings::new(base);
         settings.ssh_config = ctx.outside.ssh_config();
+        // What only looks is done again and again; a run has connections of its own.
+        settings.keep = connect.is_some();
         settings.connect_timeout = connect.unwrap_or(settings.connect_timeout);
         Ok(Self {
             feed,

@@ -28,6 +28,9 @@ pub struct Settings {
     /// Connections that are made at once, 1 to 8. An sshd drops some of more than ten
     /// (`MaxStartups`), and a jump host sees them all.
     pub parallel: usize,
+    /// Take a connection that an earlier command has left, and leave one for the next: for what only
+    /// looks. It goes by itself two minutes after its last use.
+    pub keep: bool,
 }
 
 impl Settings {
@@ -39,6 +42,7 @@ impl Settings {
             ssh_config: None,
             connect_timeout: Duration::from_secs(5),
             parallel: 8,
+            keep: false,
         }
     }
 }

@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// Longest base path: a socket's whole path must stay below 104 bytes (macOS; 108 on Linux), and
-/// below the base come `/rXXXXXX/XXXXXX/master`, the 17 bytes that ssh adds, and a NUL.
+/// below the base come `/rXXXXXX/XXXXXX/master` (or `/kXXXXXXXXXXXX/master`), the 17 bytes that ssh adds, and a NUL.
 const LONGEST_BASE: usize = 60;
 const LOCK: &str = "lock";
+/// What the directories of kept connections begin with; 12 letters follow.
+const KEPT: &str = "k";
 /// The name that the openssh crate gives to a connection's socket.
 pub(super) const SOCKET: &str = "master";
 
@@ -72,8 +74,46 @@ impl Control {
             .tempdir_in(self.dir.path())
     }
 
+    /// The place of a connection that outlives its run; `key` tells what it leads to.
+    ///
+    /// # Errors
+    /// It cannot be made, or is being cleared away.
+    pub(super) fn kept(&self, key: &str) -> io::Result<Kept> {
+        let base = self.dir.path().parent().unwrap_or(self.dir.path());
+        let dir = base.join(format!("{KEPT}{key}"));
+        match DirBuilder::new().mode(0o700).create(&dir) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => private(&dir)?,
+        }
+        Ok(Kept { dir })
+    }
+
     pub(super) fn path(&self) -> &Path {
         self.dir.path()
+    }
+}
+
+/// Where a connection is kept for the commands that come after.
+#[derive(Debug)]
+pub(super) struct Kept {
+    dir: PathBuf,
+}
+
+impl Kept {
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.dir.join(SOCKET)
+    }
+
+    /// The right to make the connection, free of what a dead one left; none where somebody else is
+    /// about to make it.
+    pub(super) fn turn(&self) -> Option<File> {
+        let lock = lock_file(&self.dir.join(LOCK)).ok()?;
+        lock.try_lock().ok()?;
+        Some(lock)
     }
 }
 
@@ -107,7 +147,12 @@ fn lock_file(path: &Path) -> io::Result<File> {
 fn reap(base: &Path) -> io::Result<()> {
     for run in std::fs::read_dir(base)?.flatten() {
         let dir = run.path();
-        if !run.file_name().as_encoded_bytes().starts_with(b"r") || !dir.is_dir() {
+        let name = run.file_name();
+        let of_run = name.as_encoded_bytes().starts_with(b"r");
+        // A kept connection that is gone; one that is there ends by itself.
+        let gone = name.as_encoded_bytes().starts_with(KEPT.as_bytes());
+        let gone = gone && !dir.join(SOCKET).exists();
+        if !(of_run || gone) || !dir.is_dir() {
             continue;
         }
         let Ok(lock) = lock_file(&dir.join(LOCK)) else {

@@ -2,7 +2,8 @@
 //!
 //! The master is a daemon of its own (a Ctrl-C on our terminal does not reach it). Scripts run over
 //! its mux socket without a process each. It goes when its last user closes it, and by itself two
-//! minutes after a run that was killed. What the connection needs is given on ssh's command line
+//! minutes after a run that was killed. Where it is kept for the next command nobody closes it: it
+//! goes two minutes after its last use. What the connection needs is given on ssh's command line
 //! and so wins over any configuration; the generated file holds what jump hosts need as well and
 //! includes the user's own.
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openssh::{Session, Stdio as MuxStdio};
-use tempfile::TempDir;
+use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 use tokio::sync::RwLock;
 use tokio::time::{sleep, timeout};
@@ -25,6 +26,8 @@ use super::control::SOCKET;
 use super::fault;
 use super::wire;
 
+/// How long a kept master may take to say that it is there: it is on this machine.
+const ALIVE: Duration = Duration::from_secs(1);
 /// How often a connection is tried that the far sshd dropped for having too many at once.
 const TRIES: u32 = 5;
 /// Given to ssh beyond its own time limit, for jump hosts and slow key exchange.
@@ -136,7 +139,7 @@ impl Ssh {
         address: &Address,
         shared: &Arc<Shared>,
     ) -> Result<Self, ConnectError> {
-        let session = dial(address, shared).await?;
+        let session = dial(address, shared, shared.settings.keep).await?;
         Ok(Self {
             address: address.clone(),
             shared: Arc::clone(shared),
@@ -150,7 +153,12 @@ impl Ssh {
         match spawn(&session, root).await {
             // Nothing has been sent: to connect again is safe.
             Err(openssh::Error::Disconnected) => {
-                let session = self.again(&session).await?;
+                let session = self.again(&session, self.shared.settings.keep).await?;
+                spawn(&session, root).await.map_err(told)
+            }
+            // Whoever shares the connection has taken all that its sshd allows.
+            Err(error) if self.shared.settings.keep && no_more(&error) => {
+                let session = self.again(&session, false).await?;
                 spawn(&session, root).await.map_err(told)
             }
             other => other.map_err(told),
@@ -162,19 +170,19 @@ impl Ssh {
         let session = self.session.read().await.clone().ok_or(Closed)?;
         let session = match session.check().await {
             Ok(()) => session,
-            Err(_) => self.again(&session).await?,
+            Err(_) => self.again(&session, self.shared.settings.keep).await?,
         };
         Ok(session.control_socket().to_owned())
     }
 
     /// A new session in the place of `dead`, unless somebody else was faster.
-    async fn again(&self, dead: &Arc<Session>) -> Result<Arc<Session>, BoxError> {
+    async fn again(&self, dead: &Arc<Session>, keep: bool) -> Result<Arc<Session>, BoxError> {
         let mut place = self.session.write().await;
         match &*place {
             None => Err(Closed.into()),
             Some(now) if !Arc::ptr_eq(now, dead) => Ok(Arc::clone(now)),
             Some(_) => {
-                let new = Arc::new(dial(&self.address, &self.shared).await?);
+                let new = Arc::new(dial(&self.address, &self.shared, keep).await?);
                 *place = Some(Arc::clone(&new));
                 Ok(new)
             }
@@ -197,12 +205,15 @@ struct Closed;
 struct SessionRefused(#[source] openssh::Error);
 
 fn told(error: openssh::Error) -> BoxError {
-    match &error {
-        openssh::Error::SshMux(inner) if inner.to_string().contains("refused by peer") => {
-            SessionRefused(error).into()
-        }
-        _ => error.into(),
+    if no_more(&error) {
+        SessionRefused(error).into()
+    } else {
+        error.into()
     }
+}
+
+fn no_more(error: &openssh::Error) -> bool {
+    matches!(error, openssh::Error::SshMux(inner) if inner.to_string().contains("refused by peer"))
 }
 
 async fn spawn(session: &Arc<Session>, root: bool) -> Result<Channel, openssh::Error> {
@@ -236,22 +247,65 @@ async fn ended(child: openssh::Child<Arc<Session>>) -> Exit {
     }
 }
 
+/// A connection: a kept one where that is wished, else one of our own.
+async fn dial(address: &Address, shared: &Shared, keep: bool) -> Result<Session, ConnectError> {
+    if keep && let Some(session) = kept(address, shared).await? {
+        return Ok(session);
+    }
+    let dir = shared.control.connection();
+    let dir = dir.map_err(|e| fault::local(address, e))?;
+    start(address, shared, dir.path()).await?;
+    Ok(Session::new_native_mux(dir))
+}
+
+/// The connection that an earlier command has left, else one that is left for the next. None where
+/// its place cannot be used or somebody else makes it just now.
+async fn kept(address: &Address, shared: &Shared) -> Result<Option<Session>, ConnectError> {
+    let Ok(place) = shared.control.kept(&key(address, shared)) else {
+        return Ok(None);
+    };
+    let session = || Session::resume_mux(place.socket().into(), None);
+    if answers(&session()).await {
+        return Ok(Some(session()));
+    }
+    let Some(_turn) = place.turn() else {
+        return Ok(None);
+    };
+    if !answers(&session()).await {
+        // What a killed master left would keep ssh from listening there.
+        let _ = std::fs::remove_file(place.socket());
+        start(address, shared, place.dir()).await?;
+    }
+    Ok(Some(session()))
+}
+
+/// Whether the master of a session is there.
+async fn answers(session: &Session) -> bool {
+    matches!(timeout(ALIVE, session.check()).await, Ok(Ok(())))
+}
+
+/// What a kept connection leads to: everything that decides where and as whom it ends.
+fn key(address: &Address, shared: &Shared) -> String {
+    let text = format!("{:?} {:?}", address.target, shared.settings.ssh_config);
+    let sum = Sha256::digest(text.as_bytes());
+    sum.iter().take(6).map(|b| format!("{b:02x}")).collect()
+}
+
 /// Starts a master, again where the far sshd dropped it for having too many connections at once.
-async fn dial(address: &Address, shared: &Shared) -> Result<Session, ConnectError> {
+async fn start(address: &Address, shared: &Shared, dir: &Path) -> Result<(), ConnectError> {
     let mut tried = 1;
     loop {
         let started = {
             // Never closed, so never refused.
             let _turn = shared.turns.acquire().await;
-            start_master(address, shared).await
+            start_master(address, shared, dir).await
         };
         match started {
             Err(error) if error.worth_another_try() && tried < TRIES => {
                 sleep(jitter(tried)).await;
                 tried += 1;
             }
-            Ok(dir) => return Ok(Session::new_native_mux(dir)),
-            Err(error) => return Err(error),
+            ended => return ended,
         }
     }
 }
@@ -263,17 +317,13 @@ fn jitter(tried: u32) -> Duration {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the door to ssh")]
-async fn start_master(address: &Address, shared: &Shared) -> Result<TempDir, ConnectError> {
-    let dir = shared
-        .control
-        .connection()
-        .map_err(|e| fault::local(address, e))?;
+async fn start_master(address: &Address, shared: &Shared, dir: &Path) -> Result<(), ConnectError> {
     // What is wrong with ssh's own arguments it says before it opens its log. Not a pipe: the
     // daemon keeps it open.
-    let complaints = std::fs::File::create(dir.path().join("err"));
+    let complaints = std::fs::File::create(dir.join("err"));
     let complaints = complaints.map_err(|e| fault::local(address, e))?;
     let started = Command::new("ssh")
-        .args(arguments(address, &shared.config, dir.path()))
+        .args(arguments(address, &shared.config, dir))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(complaints)
@@ -287,9 +337,9 @@ async fn start_master(address: &Address, shared: &Shared) -> Result<TempDir, Con
     if let Ok(Ok(status)) = ended
         && status.success()
     {
-        return Ok(dir);
+        return Ok(());
     }
-    let log = said(dir.path()).await;
+    let log = said(dir).await;
     Err(match ended {
         Ok(_) => fault::classify(address, &shared.settings, &log),
         Err(_) => fault::timed_out(address, &log, within),

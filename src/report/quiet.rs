@@ -118,6 +118,19 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_told_unless_somebody_else_tells_it() {
+        for (refusals, blocks) in [(true, "the block\n"), (false, "")] {
+            let (out, stdout, _) = Kept::pair();
+            let mut face = Quiet::new(out, TimeZone::UTC).refusals(refusals);
+            let mut s = Script::new();
+            s.finished(OutcomeKind::Refused, "the block");
+            s.events.iter().for_each(|e| face.event(e));
+            face.close();
+            assert_eq!(stdout.text(), blocks);
+        }
+    }
+
+    #[test]
     fn a_run_without_an_end_says_what_it_knew() {
         let mut s = Script::new();
         s.failed("web3", Stage::Up, "exit code 3");
