@@ -8,7 +8,12 @@
 //! (`tests/balancers`) against the real server.
 
 mod answer;
+#[macro_use]
+mod bodies;
 pub mod command;
+#[cfg(test)]
+mod fixture;
+mod flags;
 pub mod haproxy;
 mod keys;
 pub mod nginx;
@@ -36,6 +41,17 @@ pub struct Capabilities {
     pub drain: bool,
     /// Open requests per slot can be counted.
     pub sessions: bool,
+}
+
+impl Capabilities {
+    /// A driver that can do everything.
+    pub const ALL: Self = Self {
+        reloadless: true,
+        weights: true,
+        rules: true,
+        drain: true,
+        sessions: true,
+    };
 }
 
 /// One load-balancer host and the app's entry on it.

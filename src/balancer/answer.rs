@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{AnswerError, DrainView, Target, Verdict};
+use super::{AnswerError, DrainView, Seen, Target, Verdict};
+use crate::fleet::{Known, Problem, Traffic};
 
 /// The facts of a look, by first word; a word that comes again is kept in order.
 #[derive(Debug, Default)]
@@ -38,6 +39,59 @@ impl<'a> Facts<'a> {
             }
         }
         facts
+    }
+    /// The facts of a look at a server of that name that came to its end, or found no program.
+    ///
+    /// # Errors
+    /// [`AnswerError`] where the script broke off.
+    pub fn look(target: &Target, called: &str, lines: &'a [String]) -> Result<Self, AnswerError> {
+        let facts = Self::of(lines);
+        if facts.whole || facts.has("absent") {
+            return Ok(facts);
+        }
+        Err(AnswerError {
+            host: target.host.clone(),
+            what: format!("the look at {called} broke off"),
+        })
+    }
+    /// What the look found, with these states. Where there is no program nothing is known.
+    #[must_use]
+    pub fn seen(
+        &self,
+        called: &str,
+        persisted: Known<Option<Traffic>>,
+        running: Known<Option<Traffic>>,
+        problems: Vec<Problem>,
+    ) -> Seen {
+        let absent = self.has("absent");
+        let state = |known| {
+            if absent {
+                Known::Unknown(format!("{called} is not installed there"))
+            } else {
+                known
+            }
+        };
+        let word = |word| self.get(word).unwrap_or_default().to_owned();
+        Seen {
+            persisted: state(persisted),
+            running: state(running),
+            version: word("version"),
+            instance: word("instance"),
+            problems,
+        }
+    }
+    /// What the files say by `key` and `traffic`; `lost` says what it means where the value of a key
+    /// is not there.
+    #[must_use]
+    pub fn persisted(&self, lost: &str) -> Known<Option<Traffic>> {
+        match (self.get("key"), self.get("traffic")) {
+            (Some("-"), _) => Known::Is(None),
+            (Some(_), Some(text)) => match serde_json::from_str(text) {
+                Ok(traffic) => Known::Is(Some(traffic)),
+                Err(e) => Known::Unknown(format!("its traffic file cannot be read: {e}")),
+            },
+            _ => Known::Unknown(lost.to_owned()),
+        }
     }
     /// The last fact of that word.
     #[must_use]

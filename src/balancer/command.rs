@@ -10,35 +10,22 @@
 
 mod settings;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::json;
 
 use crate::balancer::answer::Facts;
+use crate::balancer::bodies::{self, Head};
 use crate::balancer::{
     AnswerError, Capabilities, DrainView, Driver, Seen, Target, Verdict, answer, words,
 };
-use crate::fleet::{Known, MemberState, Problem, Severity, Traffic};
+use crate::fleet::{Known, MemberState, Problem, Traffic};
 use crate::host::script::Body;
 use settings::{Settings, VERBS};
 
 /// The driver.
 #[derive(Debug)]
 pub struct Command;
-
-/// A verb's text, run in a subshell: its `exit` ends the body and nothing else.
-macro_rules! text {
-    ($verb:literal) => {
-        concat!(
-            "(\n",
-            include_str!("common.sh"),
-            include_str!("command/lib.sh"),
-            include_str!(concat!("command/", $verb, ".sh")),
-            ")\n"
-        )
-    };
-}
 
 /// A body: what all verbs share, words of its own, then the operator's programs, each as
 /// `VERB:COUNT` and its words. The request is its data.
@@ -50,16 +37,13 @@ fn body(
     request: &serde_json::Value,
 ) -> Body {
     let settings = Settings::read(&target.settings).0;
-    let mut body = Body::new(name, Cow::Borrowed(text)).args([
-        "command".to_owned(),
-        "-".to_owned(),
-        words::entry(target),
-        "-".to_owned(),
-        "-".to_owned(),
-        target.probe.clone(),
-        "-".to_owned(),
-    ]);
-    body = body.args(own);
+    let head = Head {
+        driver: "command",
+        dir: "-",
+        program: "-",
+        conf: None,
+    };
+    let mut body = bodies::body(name, text, target, &head).args(own);
     for verb in VERBS {
         if let Some(words) = settings.program(verb) {
             body = body.args([format!("{verb}:{}", words.len())]);
@@ -68,7 +52,6 @@ fn body(
     }
     body.data = format!("{request}\n").into_bytes();
     body.limit = Duration::from_secs(60);
-    body.root = target.root;
     body
 }
 
@@ -170,7 +153,7 @@ impl Driver for Command {
         let none = ["-"; 3].map(str::to_owned);
         body(
             "lb look",
-            text!("look"),
+            text!("command/lib.sh", "command/look.sh"),
             target,
             none,
             &request(target, "read"),
@@ -184,7 +167,7 @@ impl Driver for Command {
     fn prepare(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {
         change(
             "lb prepare",
-            text!("prepare"),
+            text!("command/lib.sh", "command/prepare.sh"),
             "prepare",
             target,
             before,
@@ -193,7 +176,14 @@ impl Driver for Command {
     }
 
     fn commit(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {
-        change("lb commit", text!("commit"), "set", target, before, after)
+        change(
+            "lb commit",
+            text!("command/lib.sh", "command/commit.sh"),
+            "set",
+            target,
+            before,
+            after,
+        )
     }
 
     fn verify(&self, target: &Target, wanted: &Traffic) -> Body {
@@ -204,7 +194,13 @@ impl Driver for Command {
         ];
         let mut asked = request(target, "read");
         asked["after"] = json!(wanted);
-        body("lb verify", text!("verify"), target, own, &asked)
+        body(
+            "lb verify",
+            text!("command/lib.sh", "command/verify.sh"),
+            target,
+            own,
+            &asked,
+        )
     }
 
     fn verdict(&self, target: &Target, lines: &[String]) -> Result<Verdict, AnswerError> {
@@ -224,7 +220,13 @@ impl Driver for Command {
         asked["resting"] = json!(resting);
         asked["within"] = json!(within.as_secs());
         let own = [within.as_secs().to_string(), "-".into(), "-".into()];
-        let mut body = body("lb drain", text!("drain"), target, own, &asked);
+        let mut body = body(
+            "lb drain",
+            text!("command/lib.sh", "command/drain.sh"),
+            target,
+            own,
+            &asked,
+        );
         body.limit = within + Duration::from_secs(30);
         body.follow = true;
         body
@@ -244,7 +246,7 @@ impl Driver for Command {
         let none = ["-"; 3].map(str::to_owned);
         body(
             "lb remove",
-            text!("remove"),
+            text!("command/lib.sh", "command/remove.sh"),
             target,
             none,
             &request(target, "remove"),
@@ -342,9 +344,5 @@ fn shares(traffic: &Traffic) -> String {
 }
 
 fn error(what: String, hint: String) -> Problem {
-    Problem {
-        severity: Severity::Error,
-        what,
-        hint,
-    }
+    Problem::error(what, hint)
 }

@@ -14,9 +14,9 @@ mod read;
 mod render;
 mod settings;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::balancer::bodies::{self, Head, followed, refusal};
 use crate::balancer::{
     AnswerError, Capabilities, DrainView, Driver, Seen, Target, Verdict, answer, words,
 };
@@ -29,39 +29,18 @@ use settings::Settings;
 #[derive(Debug)]
 pub struct Haproxy;
 
-/// A verb's text, run in a subshell: its `exit` ends the body and nothing else.
-macro_rules! text {
-    ($verb:literal) => {
-        concat!(
-            "(\n",
-            include_str!("common.sh"),
-            include_str!("haproxy/lib.sh"),
-            include_str!(concat!("haproxy/", $verb, ".sh")),
-            ")\n"
-        )
-    };
-}
-
-/// For what should have been refused when the plan was made.
-const REFUSAL: &str = "printf 'refused %s\\n' \"${10}\"\n";
+/// Its name for people.
+const CALLED: &str = "HAProxy";
 
 /// A body with the parameters that all verbs share.
 fn body(name: &'static str, text: &'static str, target: &Target, settings: &Settings) -> Body {
-    let mut body = Body::new(name, Cow::Borrowed(text)).args([
-        "haproxy".to_owned(),
-        settings.dir.clone(),
-        words::entry(target),
-        settings.binary.clone(),
-        settings.socket.clone(),
-        target.probe.trim_end_matches('/').to_owned(),
-        target.host_header.clone().unwrap_or_else(|| "-".to_owned()),
-        settings.conf.clone(),
-        render::variable(target),
-    ]);
-    // Far above what it takes: a body that is ended half-way is worse than a slow one.
-    body.limit = Duration::from_secs(30);
-    body.root = target.root;
-    body
+    let head = Head {
+        driver: "haproxy",
+        dir: &settings.dir,
+        program: &settings.binary,
+        conf: Some(&settings.socket),
+    };
+    bodies::body(name, text, target, &head).args([settings.conf.clone(), render::variable(target)])
 }
 
 fn settings(target: &Target) -> Settings {
@@ -80,7 +59,7 @@ fn change(
     let mut no = render::refusals(target, after);
     no.extend(words::gap(before, after));
     if !no.is_empty() {
-        return body(name, REFUSAL, target, &settings).args([no.join("; ")]);
+        return refusal(name, &no);
     }
     let from = before.map(|t| render::wish(target, &settings, t));
     let to = render::wish(target, &settings, after);
@@ -108,13 +87,7 @@ impl Driver for Haproxy {
     }
 
     fn capabilities(&self, _settings: &serde_json::Value) -> Capabilities {
-        Capabilities {
-            reloadless: true,
-            weights: true,
-            rules: true,
-            drain: true,
-            sessions: true,
-        }
+        Capabilities::ALL
     }
 
     fn keys(&self) -> &'static [&'static str] {
@@ -142,7 +115,12 @@ impl Driver for Haproxy {
     }
 
     fn look(&self, target: &Target) -> Body {
-        body("lb look", text!("look"), target, &settings(target))
+        body(
+            "lb look",
+            text!("haproxy/lib.sh", "haproxy/look.sh"),
+            target,
+            &settings(target),
+        )
     }
 
     fn read(&self, target: &Target, lines: &[String]) -> Result<Seen, AnswerError> {
@@ -150,17 +128,35 @@ impl Driver for Haproxy {
     }
 
     fn prepare(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {
-        change("lb prepare", text!("prepare"), target, before, after)
+        change(
+            "lb prepare",
+            text!("haproxy/lib.sh", "haproxy/prepare.sh"),
+            target,
+            before,
+            after,
+        )
     }
 
     fn commit(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {
-        change("lb commit", text!("commit"), target, before, after)
+        change(
+            "lb commit",
+            text!("haproxy/lib.sh", "haproxy/commit.sh"),
+            target,
+            before,
+            after,
+        )
     }
 
     fn verify(&self, target: &Target, wanted: &Traffic) -> Body {
         let settings = settings(target);
         let wish = render::wish(target, &settings, wanted);
-        body("lb verify", text!("verify"), target, &settings).args([
+        body(
+            "lb verify",
+            text!("haproxy/lib.sh", "haproxy/verify.sh"),
+            target,
+            &settings,
+        )
+        .args([
             wish.value,
             wish.hash,
             wish.ready.join(" "),
@@ -181,10 +177,9 @@ impl Driver for Haproxy {
                 member.port.to_string(),
             ]);
         }
-        let mut body = body("lb drain", text!("drain"), target, &settings(target)).args(args);
-        body.limit = within + Duration::from_secs(15);
-        body.follow = true;
-        body
+        let text = text!("drain.sh", "haproxy/lib.sh", "haproxy/drain.sh");
+        let body = body("lb drain", text, target, &settings(target));
+        followed(body.args(args), within)
     }
 
     fn drained(&self, line: &str) -> Option<DrainView> {
@@ -192,6 +187,11 @@ impl Driver for Haproxy {
     }
 
     fn remove(&self, target: &Target) -> Body {
-        body("lb remove", text!("remove"), target, &settings(target))
+        body(
+            "lb remove",
+            text!("haproxy/lib.sh", "haproxy/remove.sh"),
+            target,
+            &settings(target),
+        )
     }
 }

@@ -65,6 +65,28 @@ pub struct Problem {
     pub hint: String,
 }
 
+impl Problem {
+    fn new(severity: Severity, what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            severity,
+            what: what.into(),
+            hint: hint.into(),
+        }
+    }
+    /// One that forbids changes.
+    pub fn error(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Severity::Error, what, hint)
+    }
+    /// One that a person should see to.
+    pub fn warning(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, what, hint)
+    }
+    /// One that a person should know.
+    pub fn note(what: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(Severity::Note, what, hint)
+    }
+}
+
 /// One app host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HostView {

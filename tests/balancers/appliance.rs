@@ -14,10 +14,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use deploy::balancer::{Driver, Target, driver};
+use deploy::balancer::Target;
 use serde_json::{Value, json};
 
-use crate::server::{Server, target};
+use crate::server::{Place, Server, target};
 use crate::world::{available, free_port};
 
 /// What the appliance holds: per app its value and its host; it is kept in a file, as flash is.
@@ -32,10 +32,8 @@ struct Held {
 }
 
 pub struct Rig<const REGISTRY: bool> {
-    home: tempfile::TempDir,
-    port: u16,
+    place: Place,
     rest: u16,
-    shell: Vec<String>,
     held: Arc<Held>,
 }
 
@@ -274,17 +272,13 @@ impl<const REGISTRY: bool> Server for Rig<REGISTRY> {
         if !available("python3") {
             return None;
         }
-        let home = tempfile::tempdir().unwrap();
-        fs::create_dir_all(home.path().join("record/state")).unwrap();
         let rig = Self {
-            port: free_port(),
+            place: Place::new(&[]),
             rest: free_port(),
-            shell: vec!["sh".to_owned()],
             held: Arc::default(),
-            home,
         };
-        let flash = rig.home.path().join("flash");
-        for (port, managed) in [(rig.port, false), (rig.rest, true)] {
+        let flash = rig.home().join("flash");
+        for (port, managed) in [(rig.port(), false), (rig.rest, true)] {
             let (held, flash) = (rig.held.clone(), flash.clone());
             let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
             thread::spawn(move || {
@@ -303,20 +297,12 @@ impl<const REGISTRY: bool> Server for Rig<REGISTRY> {
         rig.serve();
         Some(rig)
     }
-    fn driver(&self) -> &'static dyn Driver {
-        driver("command").unwrap()
+    const DRIVER: &'static str = "command";
+    fn place(&self) -> &Place {
+        &self.place
     }
-    fn home(&self) -> &Path {
-        self.home.path()
-    }
-    fn port(&self) -> u16 {
-        self.port
-    }
-    fn shell(&self) -> &[String] {
-        &self.shell
-    }
-    fn set_shell(&mut self, shell: Vec<String>) {
-        self.shell = shell;
+    fn place_mut(&mut self) -> &mut Place {
+        &mut self.place
     }
     fn target(&self, app: &str, host: &str) -> Target {
         let name = if REGISTRY { "registry" } else { "appliance" };
@@ -333,11 +319,10 @@ impl<const REGISTRY: bool> Server for Rig<REGISTRY> {
             settings["drain"] = words("drain");
             settings["can"] = json!(["weights", "rules", "members"]);
         }
-        target(app, host, self.port, settings)
+        target(app, host, self.port(), settings)
     }
     fn serve(&self) {
-        let kept =
-            fs::read_to_string(self.home.path().join("flash")).unwrap_or_else(|_| "{}".into());
+        let kept = fs::read_to_string(self.home().join("flash")).unwrap_or_else(|_| "{}".into());
         let mut apps: BTreeMap<String, Value> = serde_json::from_str(&kept).unwrap();
         for app in apps.values_mut() {
             if !REGISTRY {

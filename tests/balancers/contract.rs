@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use deploy::balancer::Verdict;
 use deploy::fleet::{Known, MemberState, Rule, RuleKey, Severity, Traffic};
 
-use crate::server::Server;
+use crate::server::{Scene, Server};
 use crate::world::{Backend, HOST, Load, Manner, ask, request, shares, slot, traffic, wait_for};
 
 /// The sentences of one severity.
@@ -153,9 +153,13 @@ pub fn a_switch_moves_every_later_request<S: Server>(server: S) {
 }
 
 pub fn a_restart_and_a_reload_keep_the_state<S: Server>(server: S) {
-    let (blue, green) = (Backend::start("b1"), Backend::start("g1"));
-    let target = server.target("app", HOST);
-    let one = traffic("blue", &[&blue], &[&green], "g-1");
+    let Scene {
+        blue,
+        green,
+        target,
+        one,
+        ..
+    } = Scene::new(&server);
     let mut two = traffic("green", &[&blue], &[&green], "g-2");
     if server.driver().capabilities(&target.settings).weights {
         two.split = [(slot("blue"), 2_500), (slot("green"), 7_500)].into();
@@ -240,13 +244,16 @@ pub fn one_member_is_left_out_and_taken_back_without_a_reload<S: Server>(server:
 }
 
 pub fn a_drain_waits_for_what_is_open_and_counts_what_is_left<S: Server>(server: S) {
-    let (blue, green) = (Backend::start("b1"), Backend::start("g1"));
-    let target = server.target("app", HOST);
+    let Scene {
+        blue,
+        target,
+        one,
+        two,
+        ..
+    } = Scene::new(&server);
     if !server.driver().capabilities(&target.settings).sessions {
         return;
     }
-    let one = traffic("blue", &[&blue], &[&green], "g-1");
-    let two = traffic("green", &[&blue], &[&green], "g-2");
     server.switch(&target, None, &one);
     let (port, slow) = (server.port(), 3);
     let manner = Manner {
@@ -348,9 +355,13 @@ fn shared(mut whole: Traffic, green: u32, generation: &str) -> Traffic {
 }
 
 pub fn shares_are_as_set_or_refused<S: Server>(server: S) {
-    let (blue, green) = (Backend::start("b1"), Backend::start("g1"));
-    let target = server.target("app", HOST);
-    let one = traffic("blue", &[&blue], &[&green], "g-1");
+    let Scene {
+        blue,
+        green,
+        target,
+        one,
+        ..
+    } = Scene::new(&server);
     let some = shared(one.clone(), 2_000, "g-2");
     if !server.driver().capabilities(&target.settings).weights {
         let no = server.driver().accepts(&target, &some).unwrap_err();
@@ -379,9 +390,13 @@ pub fn shares_are_as_set_or_refused<S: Server>(server: S) {
 }
 
 pub fn rules_are_exact_or_refused<S: Server>(server: S) {
-    let (blue, green) = (Backend::start("b1"), Backend::start("g1"));
-    let target = server.target("app", HOST);
-    let one = traffic("blue", &[&blue], &[&green], "g-1");
+    let Scene {
+        blue,
+        green,
+        target,
+        one,
+        ..
+    } = Scene::new(&server);
     let rule = |key, value: &str| Rule {
         key,
         value: value.to_owned(),

@@ -10,7 +10,7 @@ use deploy::balancer::Verdict;
 use deploy::fleet::{Known, MemberState, Severity};
 
 use crate::contract::problems;
-use crate::server::Server;
+use crate::server::{Scene, Server};
 use crate::world::{Backend, HOST, Load, Manner, ask, request, slot, traffic, wait_for};
 use rig::Rig;
 
@@ -128,10 +128,7 @@ fn a_slot_whose_members_are_all_down_for_haproxy_gets_nothing() {
 #[test]
 fn an_old_state_file_takes_nobody_out_at_a_restart() {
     let Some(rig) = Rig::open() else { return };
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let target = rig.target("app", HOST);
-    let one = traffic("blue", &[&b], &[&g], "g-1");
-    rig.switch(&target, None, &one);
+    let Scene { target, one, .. } = Scene::serving(&rig);
     // Saved while the member was out for a moment, as an operator's reload script would.
     rig.tell("set server staging.app_blue/b1 state maint");
     fs::write(rig.path("states"), rig.tell("show servers state")).unwrap();
@@ -147,9 +144,7 @@ fn an_old_state_file_takes_nobody_out_at_a_restart() {
 #[test]
 fn what_an_operator_forgot_is_named_with_what_to_write() {
     let Some(rig) = Rig::open() else { return };
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let target = rig.target("app", HOST);
-    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let Scene { target, one, .. } = Scene::new(&rig);
     // A frontend without our lines.
     let conf = fs::read_to_string(rig.path("haproxy.cfg")).unwrap();
     let bare: String = conf
@@ -196,7 +191,7 @@ fn without_socat_the_socket_is_spoken_to_all_the_same() {
     let (b, g) = (Backend::start("b1"), Backend::start("g1"));
     // A path with what a small machine has, and one program that can speak to a socket.
     for client in ["perl", "python3"] {
-        let bin = rig.home.path().join(client);
+        let bin = rig.home().join(client);
         fs::create_dir(&bin).unwrap();
         let words = "sh awk cat cksum cmp cp curl date dd flock grep head ls mkdir mktemp mv rm sed sleep sync tail tr haproxy";
         for word in words.split(' ').chain([client]) {

@@ -10,7 +10,7 @@ use deploy::balancer::Verdict;
 use deploy::fleet::{Known, Severity};
 
 use crate::contract::problems;
-use crate::server::Server;
+use crate::server::{Scene, Server};
 use crate::world::{Backend, HOST, ask, slot, traffic};
 
 pub fn a_broken_configuration_is_named_before_and_refused<S: Server>(server: S) {
@@ -52,11 +52,9 @@ pub fn a_broken_configuration_is_named_before_and_refused<S: Server>(server: S) 
 }
 
 pub fn a_switch_by_hand_is_seen_named_and_stops_a_switch<S: Server>(server: S) {
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let target = server.target("app", HOST);
-    let one = traffic("blue", &[&b], &[&g], "g-1");
-    let two = traffic("green", &[&b], &[&g], "g-2");
-    server.switch(&target, None, &one);
+    let Scene {
+        target, one, two, ..
+    } = Scene::serving(&server);
     server.by_hand("app", "blue", "green");
     assert_eq!(ask(server.port(), HOST).unwrap(), "g1");
     let seen = server.look(&target);
@@ -97,11 +95,9 @@ pub fn a_commit_can_be_repeated_and_knows_a_stranger<S: Server>(server: S) {
 }
 
 pub fn a_server_that_stopped_meanwhile_is_no_success<S: Server>(server: S) {
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let target = server.target("app", HOST);
-    let one = traffic("blue", &[&b], &[&g], "g-1");
-    let two = traffic("green", &[&b], &[&g], "g-2");
-    server.switch(&target, None, &one);
+    let Scene {
+        target, one, two, ..
+    } = Scene::serving(&server);
     server.quit();
     for (before, after) in [(&one, &two), (&two, &one)] {
         let verdict = server.commit(&target, Some(before), after);
@@ -115,11 +111,9 @@ pub fn a_server_that_stopped_meanwhile_is_no_success<S: Server>(server: S) {
 }
 
 pub fn a_change_waits_for_the_lock_of_the_load_balancer_and_not_for_ever<S: Server>(server: S) {
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let target = server.target("app", HOST);
-    let one = traffic("blue", &[&b], &[&g], "g-1");
-    let two = traffic("green", &[&b], &[&g], "g-2");
-    server.switch(&target, None, &one);
+    let Scene {
+        target, one, two, ..
+    } = Scene::serving(&server);
     let lock = server.path(&format!("record/lb.{}.lock", server.driver().name()));
     let hold = |seconds: &str| {
         let mut held = Command::new("flock")
@@ -148,9 +142,13 @@ pub fn a_change_waits_for_the_lock_of_the_load_balancer_and_not_for_ever<S: Serv
 }
 
 pub fn the_record_of_the_switch_is_written_before_it<S: Server>(server: S) {
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let target = server.target("app", HOST);
-    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let Scene {
+        blue: b,
+        green: g,
+        target,
+        one,
+        ..
+    } = Scene::new(&server);
     let prepared = server.prepare(&target, None, &one);
     assert_eq!(prepared, Verdict::Converged { at: 0.0 });
     let record = || fs::read_to_string(server.path("record/state/switch")).unwrap();

@@ -5,16 +5,5 @@ if ! has drain "$@"; then
   sleep "$own1"
   stop 'left -'
 fi
-while [ "${1%:*}" != drain ]; do
-  skip=$((${1##*:} + 1))
-  shift "$skip"
-done
-count=${1##*:}
-shift
-total=$# n=0
-while [ "$n" -lt "$total" ]; do
-  [ "$n" -ge "$count" ] || set -- "$@" "$1"
-  shift
-  n=$((n + 1))
-done
-printf '%s\n' "$request" | "$@" 2>/dev/null || echo 'left -'
+follow() { printf '%s\n' "$request" | "$@" 2>/dev/null || echo 'left -'; }
+only drain follow "$@"

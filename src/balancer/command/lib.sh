@@ -16,25 +16,34 @@ has() {
   done
   return 1
 }
+# only VERB CALL PROGRAMS…: calls CALL with the words of the program for VERB.
+only() {
+  only_verb=$1 only_call=$2
+  shift 2
+  while [ $# -gt 0 ]; do
+    only_count=${1##*:}
+    only_name=${1%:*}
+    shift
+    [ "$only_name" = "$only_verb" ] && break
+    shift "$only_count"
+  done
+  # The first words are the program's: they go round to the end, the others fall off.
+  only_total=$# only_n=0
+  while [ "$only_n" -lt "$only_total" ]; do
+    [ "$only_n" -ge "$only_count" ] || set -- "$@" "$1"
+    shift
+    only_n=$((only_n + 1))
+  done
+  "$only_call" "$@"
+}
 # run VERB PROGRAMS…: runs the program with the request; its answer into said in one line, the end
 # of its complaints into complaint; its exit code.
 run() {
   run_verb=$1
   shift
-  while [ $# -gt 0 ]; do
-    run_count=${1##*:}
-    run_name=${1%:*}
-    shift
-    [ "$run_name" = "$run_verb" ] && break
-    shift "$run_count"
-  done
-  # The first words are the program's: they go round to the end, the others fall off.
-  run_total=$# run_n=0
-  while [ "$run_n" -lt "$run_total" ]; do
-    [ "$run_n" -ge "$run_count" ] || set -- "$@" "$1"
-    shift
-    run_n=$((run_n + 1))
-  done
+  only "$run_verb" run_it "$@"
+}
+run_it() {
   # Bounded where `timeout` is there; the body is bounded all the same.
   if command -v timeout >/dev/null 2>&1; then set -- timeout 15 "$@"; fi
   run_log=$(mktemp "${TMPDIR:-/tmp}/deploy-command.XXXXXX") || return 1

@@ -1,6 +1,5 @@
 # drain SECONDS BACKEND/SERVER ADDRESS PORT…: waits until these members have no sessions, in the
-# worker that runs and in older ones that still finish. Prints `open N` on each change, at the end
-# `idle` or `left N`; `-` where it cannot be counted.
+# worker that runs and in older ones that still finish.
 limit=$1
 shift
 names= ports=
@@ -8,12 +7,6 @@ while [ $# -gt 2 ]; do
   names="$names $1" ports="$ports $3"
   shift 3
 done
-now() {
-  read -r up _ </proc/uptime
-  now=${up%.*}${up#*.}
-}
-now
-end=$((now + limit * 100))
 if ! pick_ctl; then
   echo 'open -'
   stop 'left -'
@@ -56,20 +49,4 @@ count() {
   older
   [ -z "$older" ] || open=$((open + $(count_older)))
 }
-last= zeros=0
-while :; do
-  count
-  if [ "$open" != "$last" ]; then
-    printf 'open %s\n' "$open"
-    last=$open
-  fi
-  now
-  if [ "$open" = 0 ]; then
-    zeros=$((zeros + 1))
-    [ "$zeros" -lt 2 ] || stop idle
-  else
-    zeros=0
-    [ "$now" -lt "$end" ] || stop "left $open"
-  fi
-  sleep 0.05
-done
+wait_idle "$limit" count

@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use super::render;
 use super::settings::Settings;
+use super::{CALLED, render};
 use crate::balancer::answer::Facts;
 use crate::balancer::{AnswerError, Seen, Target, words};
 use crate::fleet::traffic::WHOLE;
-use crate::fleet::{Known, Member, MemberState, Problem, Severity, Traffic};
+use crate::fleet::{Known, Member, MemberState, Problem, Traffic};
 use crate::name::SlotName;
 
 /// Reads a look.
@@ -18,56 +18,22 @@ use crate::name::SlotName;
 /// # Errors
 /// [`AnswerError`] where the script did not come to its end.
 pub fn seen(target: &Target, settings: &Settings, lines: &[String]) -> Result<Seen, AnswerError> {
-    let facts = Facts::of(lines);
-    let mut problems: Vec<Problem> = facts
-        .problems
-        .iter()
-        .map(|text| problem(settings, &facts, text))
-        .collect();
-    if facts.has("absent") {
-        let why = "HAProxy is not installed there".to_owned();
-        return Ok(Seen {
-            persisted: Known::Unknown(why.clone()),
-            running: Known::Unknown(why),
-            version: String::new(),
-            instance: String::new(),
-            problems,
-        });
-    }
-    if !facts.whole {
-        return Err(AnswerError {
-            host: target.host.clone(),
-            what: "the look at HAProxy broke off".to_owned(),
-        });
-    }
-    let persisted = persisted(&facts);
+    let facts = Facts::look(target, CALLED, lines)?;
+    let found = facts.problems.iter();
+    let mut problems: Vec<Problem> = found.map(|text| problem(settings, &facts, text)).collect();
+    let lost = "apps.map names a generation whose traffic file is not there";
+    let persisted = facts.persisted(lost);
     let running = running(target, settings, &facts);
     problems.extend(mapped(target, settings, &facts));
     match &persisted {
+        _ if facts.has("absent") => {}
         Known::Is(Some(wanted)) => problems.extend(drift(target, settings, &facts, wanted)),
         Known::Is(None) if facts.get("grace").is_none() => {
             problems.push(ungraceful("the first switch"));
         }
         _ => {}
     }
-    Ok(Seen {
-        persisted,
-        running,
-        version: facts.get("version").unwrap_or_default().to_owned(),
-        instance: facts.get("instance").unwrap_or_default().to_owned(),
-        problems,
-    })
-}
-
-fn persisted(facts: &Facts<'_>) -> Known<Option<Traffic>> {
-    match (facts.get("key"), facts.get("traffic")) {
-        (Some("-"), _) => Known::Is(None),
-        (Some(_), Some(text)) => match serde_json::from_str(text) {
-            Ok(traffic) => Known::Is(Some(traffic)),
-            Err(e) => Known::Unknown(format!("its traffic file cannot be read: {e}")),
-        },
-        _ => Known::Unknown("apps.map names a generation whose traffic file is not there".into()),
-    }
+    Ok(facts.seen(CALLED, persisted, running, problems))
 }
 
 /// The app's word, taken apart.
@@ -194,11 +160,7 @@ fn there(
 }
 
 fn error(what: String, hint: String) -> Problem {
-    Problem {
-        severity: Severity::Error,
-        what,
-        hint,
-    }
+    Problem::error(what, hint)
 }
 
 /// The app's host, where it leads elsewhere.
@@ -300,13 +262,12 @@ fn members(target: &Target, facts: &Facts<'_>, wanted: &Traffic) -> Vec<Problem>
 /// A reload closes idle connections of clients, and some of them send a request just then.
 #[must_use]
 pub fn ungraceful(occasion: &str) -> Problem {
-    Problem {
-        severity: Severity::Note,
-        what: format!(
+    Problem::note(
+        format!(
             "{occasion} reloads HAProxy, which closes idle client connections: a request that a client sends just then on one of them can be lost"
         ),
-        hint: "`option idle-close-on-response` in its defaults prevents that; a switch between the same members needs no reload".to_owned(),
-    }
+        "`option idle-close-on-response` in its defaults prevents that; a switch between the same members needs no reload",
+    )
 }
 
 fn hint_lines(settings: &Settings) -> String {
@@ -337,12 +298,10 @@ fn problem(settings: &Settings, facts: &Facts<'_>, text: &str) -> Problem {
             "neither curl nor wget is there: what HAProxy does cannot be read back".to_owned(),
             "install curl".to_owned(),
         ),
-        "master" => Problem {
-            severity: Severity::Warning,
-            what: "HAProxy runs without a master process: members cannot be changed without a gap"
-                .to_owned(),
-            hint: "start it with -W or -Ws, as Debian's service does".to_owned(),
-        },
+        "master" => Problem::warning(
+            "HAProxy runs without a master process: members cannot be changed without a gap",
+            "start it with -W or -Ws, as Debian's service does",
+        ),
         "lines" => error(
             format!("HAProxy does not use {dir}/apps.map"),
             hint_lines(settings),

@@ -1,15 +1,7 @@
 # drain SECONDS ADDRESS PORT…: waits until no connection of nginx to these members is open.
 # Idle ones are closed by nginx itself after a quarter of a second, so what stays is at work.
-# Prints `open N` on each change, at the end `idle` or `left N`; `-` where it cannot be counted.
 limit=$1
 shift
-now() {
-  read -r up _ </proc/uptime
-  now=${up%.*}${up#*.}
-}
-now
-end=$((now + limit * 100))
-
 # Only what nginx's workers opened: a probe of ours from this host is no request.
 uid=-
 learn_uid() {
@@ -18,65 +10,8 @@ learn_uid() {
 }
 if pick_client; then heard "$(ask 1 "/.deploy/$entry/state")" learn_uid; fi
 
-members=
-while [ $# -gt 1 ]; do
-  case $1 in
-  *[!0-9.]*:* | *:* | *[!0-9.]*)
-    case $1 in
-    *:*) found=$1 ;;
-    *) found=$(getent ahosts "$1" 2>/dev/null | awk '!seen[$1]++ { print $1 }') ;;
-    esac
-    ;;
-  *) found=$1 ;;
-  esac
-  if [ -z "$found" ]; then
-    echo 'open -'
-    echo 'left -'
-    exit 0
-  fi
-  for address in $found; do members="$members $address $2"; done
-  shift 2
-done
-
-count() {
-  cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v members="$members" -v uid="$uid" '
-    function v4(a,  p) { split(a, p, "."); return sprintf("%02X%02X%02X%02X", p[4], p[3], p[2], p[1]) }
-    function v6(a,  half, l, r, i, n, m, g, w, out) {
-      n = split(a, half, "::")
-      m = split(half[1], l, ":")
-      for (i = 1; i <= m; i++) g[i] = l[i]
-      m = (n > 1 && half[2] != "") ? split(half[2], r, ":") : 0
-      for (i = 1; i <= m; i++) g[8 - m + i] = r[i]
-      for (i = 1; i <= 8; i++) { w = toupper(substr("0000" g[i], length("0000" g[i]) - 3)); q[i] = w }
-      for (i = 1; i <= 8; i += 2)
-        out = out substr(q[i+1], 3, 2) substr(q[i+1], 1, 2) substr(q[i], 3, 2) substr(q[i], 1, 2)
-      return out
-    }
-    BEGIN {
-      n = split(members, m, " ")
-      for (i = 1; i < n; i += 2) {
-        port = sprintf("%04X", m[i+1])
-        if (m[i] ~ /:/) want[v6(m[i]) ":" port] = 1
-        else { want[v4(m[i]) ":" port] = 1; want["0000000000000000FFFF0000" v4(m[i]) ":" port] = 1 }
-      }
-    }
-    ($4 == "01" || $4 == "02") && ($3 in want) && (uid == "-" || $8 == uid) { c++ }
-    END { print c + 0 }'
-}
-last= zeros=0
-while :; do
-  open=$(count)
-  if [ "$open" != "$last" ]; then
-    printf 'open %s\n' "$open"
-    last=$open
-  fi
-  now
-  if [ "$open" = 0 ]; then
-    zeros=$((zeros + 1))
-    [ "$zeros" -lt 2 ] || { echo idle; break; }
-  else
-    zeros=0
-    [ "$now" -lt "$end" ] || { printf 'left %s\n' "$open"; break; }
-  fi
-  sleep 0.05
-done
+if ! resolve "$@"; then
+  echo 'open -'
+  stop 'left -'
+fi
+wait_idle "$limit" count_sockets

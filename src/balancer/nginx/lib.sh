@@ -1,16 +1,17 @@
-# Common to the bodies of the nginx driver; `common.sh` stands before it.
-#
-# What lies in the folder, and who reads it:
-#   <entry>.conf            never changes; includes live/*.conf       (nginx, at load)
-#   <entry>/route.inc       never changes; includes live/*.inc        (nginx, at load)
-#   <entry>/live -> conf.H  upstreams and rules as last activated     (nginx, at load)
-#   <entry>/current -> state.X   traffic, generation, flag files      (nginx, on each request)
-#   <entry>/loaded          hash that nginx was seen to have loaded
-# Both links are exchanged by rename: a half-written state is never seen, by nobody.
+# Common to the bodies of the nginx driver: what `flags/lib.sh`, which stands before it, asks of it.
+called=nginx
+include_line() { printf 'include %s;\n' "$1"; }
 
 # Descriptors 7-9 hold locks; a server process must not inherit them.
 ngx() {
   if [ "$conf" = - ]; then "$bin" "$@"; else "$bin" -c "$conf" "$@"; fi 7>&- 8>&- 9>&-
+}
+
+check_by() {
+  if [ "$conf" = - ]; then "$@" "$bin" -t; else "$@" "$bin" -c "$conf" -t; fi 7>&- 8>&- 9>&-
+}
+conflict() {
+  case $said in *"conflicting server name \"$host\""*) ;; *) return 1 ;; esac
 }
 
 # nginx's word against us, one line each, behind `why`, in one form: with some builds a message
@@ -18,46 +19,6 @@ ngx() {
 why() {
   printf '%s\n' "$1" | sed -e '/^$/d' -e '/syntax is ok$/d' -e '/test is successful$/d' -e '/test failed$/d' \
     -e 's/^[0-9/]* [0-9:]* \(\[[a-z]*\]\) [0-9#]*: /nginx: \1 /' -e 's/^/why /'
-}
-
-# live_key: generation and flags as they lie there into key; `-` where nothing is.
-live_key() {
-  key=-
-  if [ ! -e "$here/current" ]; then
-    [ ! -L "$here/current" ] || key=damaged
-    return
-  fi
-  key=
-  { read -r key <"$here/current/generation"; } 2>/dev/null
-  set +f
-  for key_flag in "$here"/current/active.* "$here"/current/out.* "$here"/current/second.* "$here"/current/share.*; do
-    [ ! -e "$key_flag" ] || key=$key,${key_flag##*/}
-  done
-  set -f
-}
-
-# read_back HASH SLOT OUT: does nginx answer so, three times in a row, with the state that lies
-# there? What it says instead goes into seen.
-read_back() {
-  back_good=0 seen= back_want="conf=$1 active=$2 out=$3 pid=" back_body=
-  { IFS= read -r back_body <"$here/current/traffic"; } 2>/dev/null
-  heard "$(ask 3 "/.deploy/$entry/state")" read_one
-  [ "$back_good" = 3 ] && return
-  [ -n "$seen" ] || seen='no answer'
-  return 1
-}
-read_one() {
-  case $2 in
-  "$back_want"*)
-    if [ "$3" = "$back_body" ]; then
-      back_good=$((back_good + 1))
-    else
-      seen='another state file is served than the one that lies there'
-    fi
-    ;;
-  '') seen=$1 ;;
-  *) seen=${2% pid=*} ;;
-  esac
 }
 
 # survey: nginx's own check and dump, boiled down to one fact a line. The dump itself, which may
@@ -166,76 +127,3 @@ log_words() {
   [ ! -f "$log" ] || tail -c "+$((log_size + 1))" "$log" | grep -F '[emerg]' | sed -e 's/^.*\[emerg\] [0-9#]*: //' -e '/^still could not bind/d' | tail -n 1
 }
 
-# The folders and the two files that never change. Nothing of it has an effect on a server that
-# does not load them; all patterns, so that an absent part never breaks a start.
-make_entry() {
-  [ -d "$here" ] || mkdir -p "$here" || return 1
-  [ -s "$here/route.inc" ] || put_text "$here/route.inc" "include $here/live/*.inc;"
-}
-put_text() {
-  printf '# Written by deploy; see live/.\n%s\n' "$2" >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1"
-}
-make_stub() {
-  [ -s "$dir/$entry.conf" ] || put_text "$dir/$entry.conf" "include $here/live/*.conf;"
-}
-# make_conf HASH HTTP-BYTES SERVER-BYTES: the configuration from the data, beside the live one.
-make_conf() {
-  [ ! -d "$here/conf.$1" ] || return 0
-  made=$here/making.$$
-  rm -rf "$made"
-  mkdir "$made" && cat >"$made/all" &&
-    head -c "$2" "$made/all" >"$made/http.conf" &&
-    tail -c "+$(($2 + 1))" "$made/all" | head -c "$3" >"$made/server.inc" &&
-    tail -c "+$(($2 + $3 + 1))" "$made/all" >"$made/groups.json" && rm "$made/all" &&
-    printf '%s\n' "$1" >"$made/hash" && sums "$made" >"$made/sums" &&
-    sync "$made"/http.conf "$made"/server.inc "$made"/groups.json "$made"/hash "$made"/sums "$made" &&
-    mv -fT "$made" "$here/conf.$1" && sync "$here"
-}
-
-sums() { (cd "$1" && exec cksum http.conf server.inc groups.json hash) 2>/dev/null; }
-# live_hash: hash of the configuration that lies there, into hash.
-live_hash() {
-  hash=
-  { read -r hash <"$here/live/hash"; } 2>/dev/null
-}
-
-# try_conf HASH MODE: nginx's own checker on the configuration as it would be, in a mount
-# namespace where a copy of our folder lies over the real one: the live files stay untouched.
-# 1 = refused, with the words in said.
-try_conf() {
-  tried=$(mktemp -d "${TMPDIR:-/tmp}/deploy-nginx.XXXXXX") || return 1
-  cp -a "$dir/." "$tried/" && (
-    here=$tried/$entry
-    swap "$here/live" "conf.$1" &&
-      { [ -s "$tried/$entry.conf" ] || printf 'include %s/live/*.conf;\n' "$dir/$entry" >"$tried/$entry.conf"; }
-  ) || { rm -rf "$tried"; said='the candidate could not be written' && return 1; }
-  set -- "$1" "$2" "$bin"
-  [ "$conf" = - ] || set -- "$@" -c "$conf"
-  try_hash=$1 try_mode=$2
-  shift 2
-  said=$(unshare -m sh -c '
-    mount --bind "$1" "$2" || exit 97
-    shift 2
-    "$@" -t 2>&1 || exit 98' sh "$tried" "$dir" "$@" 2>&1 7>&- 8>&- 9>&-)
-  try_rc=$?
-  rm -rf "$tried"
-  case $try_rc in
-  0 | 98) ;;
-  *) try_in_place "$try_hash" ;;
-  esac
-  [ "$try_rc" = 0 ] || return 1
-  [ "$try_mode" = rendered ] || return 0
-  case $said in *"conflicting server name \"$host\""*) return 1 ;; esac
-}
-# Where the kernel gives no namespace: put it in place, check, put it back. Nobody else of ours
-# reloads meanwhile, for we hold the lock.
-try_in_place() {
-  place_old=$(readlink "$here/live")
-  place_stub=
-  [ -s "$dir/$entry.conf" ] || place_stub=new
-  swap "$here/live" "conf.$1" && make_stub
-  said=$(ngx -t 2>&1)
-  try_rc=$?
-  [ -z "$place_stub" ] || rm -f "$dir/$entry.conf"
-  if [ -n "$place_old" ]; then swap "$here/live" "$place_old"; else rm -f "$here/live"; fi
-}

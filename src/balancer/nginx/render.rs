@@ -1,69 +1,18 @@
-//! What is written for nginx: upstreams, the rules that choose one per request, the flags that
-//! the rules look for. Pure; the same value always gives the same bytes and the same hash.
+//! What is written for nginx: upstreams, the rules that choose one per request. Pure; the same value
+//! always gives the same bytes and the same hash. The flags that the rules look for are those of
+//! `flags/wish.rs`.
 //!
-//! To add a rule: a line in [`rules`], its flag in [`Wish::flags`], and a case in the suite that
-//! talks to the real server.
+//! To add a rule: a line in [`rules`], its flag there, and a case in the suite that talks to the
+//! real server.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::settings::Settings;
 use crate::balancer::Target;
-use crate::balancer::words::{self, address, entry, json, literal, short_hash};
+use crate::balancer::flags::wish::{self, Out, Wish, alternates, out};
+use crate::balancer::words::{self, address, entry, literal};
 use crate::fleet::{Member, MemberState, Rule, RuleKey, Traffic};
 use crate::name::SlotName;
-
-/// Slots with more members get no leave-one-out upstreams (their number grows with its square,
-/// and each is one look at a file per request): a member is then taken out by a reload.
-const MOST: usize = 16;
-
-/// Everything that a traffic value means on one nginx.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    /// First 16 hex digits of the hash of the configuration.
-    pub hash: String,
-    /// Upstreams and, where rendered, the server: for `http {}`.
-    pub http: String,
-    /// The rules that choose an upstream: for `server {}`.
-    pub server: String,
-    /// Groups as this configuration has them, JSON in one line.
-    pub groups: String,
-    /// Slot that gets everything, or `-`; `FIRST+SECOND` where two share.
-    pub slot: String,
-    /// Number of its member that is left out, or `-`.
-    pub out: String,
-    /// Names of flag files, sorted as the host sorts them.
-    pub flags: Vec<String>,
-    /// The value itself, JSON in one line.
-    pub traffic: String,
-    /// Its token.
-    pub generation: String,
-}
-
-impl Wish {
-    /// Generation and flags in one word: what a host compares with what lies there.
-    #[must_use]
-    pub fn key(&self) -> String {
-        let mut key = self.generation.clone();
-        for flag in &self.flags {
-            key.push(',');
-            key.push_str(flag);
-        }
-        key
-    }
-    /// What travels as data: configuration for `http {}`, for `server {}`, and the groups.
-    #[must_use]
-    pub fn data(&self) -> Vec<u8> {
-        [&self.http, &self.server, &self.groups, "\n"]
-            .concat()
-            .into()
-    }
-    /// Checksum of the value for the record of the switch.
-    #[must_use]
-    pub fn sum(&self) -> String {
-        short_hash(&[&self.traffic])
-    }
-}
 
 /// What cannot be written for nginx, one sentence each.
 #[must_use]
@@ -83,16 +32,9 @@ pub fn refusals(target: &Target, settings: &Settings, traffic: &Traffic) -> Vec<
     if target.host_header.is_none() && !settings.own_server {
         no.push("nginx needs `host` for the server that is rendered, or `server: own`".to_owned());
     }
-    if given(traffic).count() > 2 {
-        no.push("weights: the nginx driver shares between two slots".to_owned());
-    }
+    no.extend(wish::refusals("nginx", traffic));
     for rule in &traffic.rules {
         refuse_rule(&mut no, traffic, rule);
-    }
-    for slot in traffic.groups.keys() {
-        if slot.as_str() == "none" || slot.as_str().contains("_without_") {
-            no.push(format!("slot name `{slot}` is taken by the nginx driver"));
-        }
     }
     no
 }
@@ -120,130 +62,17 @@ fn refuse_rule(no: &mut Vec<String>, traffic: &Traffic, rule: &Rule) {
     }
 }
 
-/// Slots that get a share, in order.
-fn given(traffic: &Traffic) -> impl Iterator<Item = (&SlotName, u32)> {
-    let shares = traffic.split.iter().map(|(slot, share)| (slot, *share));
-    shares.filter(|(_, share)| *share > 0)
-}
-
-/// How members of a slot that are not ready are left out.
-enum Out {
-    /// None are.
-    Nobody,
-    /// This one (counted from 1), by its flag.
-    One(usize),
-    /// Several, or one of too many: by `down` in the configuration, which takes a reload.
-    InConf,
-}
-
-fn out(members: &[Member]) -> Out {
-    let resting: Vec<usize> = (1..=members.len())
-        .filter(|n| members[n - 1].state != MemberState::Ready)
-        .collect();
-    match resting[..] {
-        [] => Out::Nobody,
-        [n] if alternates(members) => Out::One(n),
-        _ => Out::InConf,
-    }
-}
-
-/// Whether the slot has an upstream for each member left out.
-fn alternates(members: &[Member]) -> bool {
-    (2..=MOST).contains(&members.len())
-}
-
 /// All that `traffic` means on `target`. Call [`refusals`] first: what it refuses must not be
 /// written.
 #[must_use]
 pub fn wish(target: &Target, settings: &Settings, traffic: &Traffic) -> Wish {
-    let groups = written_groups(traffic);
     let http = upstreams(target, settings, traffic)
         + &if settings.own_server {
             String::new()
         } else {
             server(target, settings)
         };
-    let rules = rules(target, settings, traffic);
-    let hash = short_hash(&[&http, &rules, &groups]);
-    let slots: Vec<&str> = given(traffic).map(|(slot, _)| slot.as_str()).collect();
-    let slot = if slots.is_empty() {
-        "-".to_owned()
-    } else {
-        slots.join("+")
-    };
-    let left_out = given(traffic)
-        .next()
-        .and_then(|(slot, _)| traffic.groups.get(slot))
-        .map_or(Out::Nobody, |members| out(members));
-    Wish {
-        server: rules.replace("@HASH@", &hash),
-        http,
-        groups,
-        slot,
-        out: match left_out {
-            Out::One(n) => n.to_string(),
-            _ => "-".to_owned(),
-        },
-        flags: flags(traffic),
-        traffic: json(traffic),
-        generation: traffic.generation.clone(),
-        hash,
-    }
-}
-
-/// Flag files of a value, sorted.
-fn flags(traffic: &Traffic) -> Vec<String> {
-    let mut given = given(traffic);
-    let mut flags: Vec<String> = given
-        .next()
-        .map(|(slot, _)| format!("active.{slot}"))
-        .into_iter()
-        .collect();
-    if let Some((slot, share)) = given.next() {
-        flags.push(format!("second.{slot}"));
-        flags.extend(below(share).into_iter().map(|p| format!("share.{p}")));
-    }
-    for (slot, members) in &traffic.groups {
-        if let Out::One(n) = out(members) {
-            flags.push(format!("out.{slot}.{n}"));
-        }
-    }
-    flags.sort();
-    flags
-}
-
-/// The first digits of all four-digit numbers below `share`, as few as possible: 2350 is `0`, `1`,
-/// `20`, `21`, `22`, `230` … `234`. A request throws four digits and looks for each beginning.
-fn below(share: u32) -> Vec<String> {
-    let digits = format!("{share:04}");
-    let mut found = Vec::new();
-    for (n, digit) in digits.char_indices() {
-        for lower in ('0'..='9').take_while(|c| *c < digit) {
-            found.push(format!("{}{lower}", &digits[..n]));
-        }
-    }
-    found
-}
-
-/// Groups as the configuration has them: what flags decide counts as ready.
-fn written_groups(traffic: &Traffic) -> String {
-    let groups: BTreeMap<&SlotName, Vec<Member>> = traffic
-        .groups
-        .iter()
-        .map(|(slot, members)| {
-            let fixed = matches!(out(members), Out::InConf);
-            let members = members.iter().cloned().map(|mut m| {
-                if !fixed {
-                    m.state = MemberState::Ready;
-                } else if m.state != MemberState::Ready {
-                    m.state = MemberState::Down;
-                }
-                m
-            });
-            (slot, members.collect())
-        })
-        .collect();
-    json(&groups)
+    Wish::new(traffic, http, &rules(target, settings, traffic), 10)
 }
 
 /// One upstream per slot, one per slot and member left out, and one that nobody is in.

@@ -1,22 +1,18 @@
 //! A real HAProxy on this machine with a folder, a socket and a port of its own.
 
 use std::fs;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::process::Command;
 use std::thread;
 
-use deploy::balancer::{Driver, Target, driver, haproxy};
+use deploy::balancer::{Target, haproxy};
 
-use crate::server::{Server, target};
-use crate::world::{ask, available, free_port, wait_for};
+use crate::server::{Place, Process, Server, target};
+use crate::world::{ask, available, wait_for};
 
 /// A HAProxy with its own folder.
 pub struct Rig {
-    pub home: tempfile::TempDir,
-    port: u16,
-    shell: Vec<String>,
-    process: Mutex<Option<Child>>,
+    place: Place,
+    process: Process,
 }
 
 impl Rig {
@@ -29,7 +25,7 @@ impl Rig {
              defaults\n    mode http\n    timeout connect 2s\n    timeout client 65s\n    timeout server 65s\n    option idle-close-on-response\n    load-server-state-from-file global\n\
              frontend web\n    bind 127.0.0.1:{port}\n{lines}{frontend}    default_backend nobody\n\
              backend nobody\n    http-request return status 404\n",
-            port = self.port,
+            port = self.port(),
             lines = haproxy::lines(&self.path("deploy")),
         );
         fs::write(self.path("haproxy.cfg"), conf).unwrap();
@@ -52,81 +48,47 @@ impl Server for Rig {
         if !available("haproxy") {
             return None;
         }
-        let home = tempfile::tempdir().unwrap();
-        for dir in ["deploy", "record", "record/state"] {
-            fs::create_dir(home.path().join(dir)).unwrap();
-        }
-        for map in ["hosts.map", "apps.map", "rules.map"] {
-            fs::write(home.path().join("deploy").join(map), "").unwrap();
-        }
         let rig = Self {
-            home,
-            port: free_port(),
-            shell: vec!["sh".to_owned()],
-            process: Mutex::new(None),
+            place: Place::new(&["deploy"]),
+            process: Process::default(),
         };
+        for map in ["hosts.map", "apps.map", "rules.map"] {
+            fs::write(rig.home().join("deploy").join(map), "").unwrap();
+        }
         rig.configure("", "");
         rig.serve();
         Some(rig)
     }
-    fn driver(&self) -> &'static dyn Driver {
-        driver("haproxy").unwrap()
+    const DRIVER: &'static str = "haproxy";
+    fn place(&self) -> &Place {
+        &self.place
     }
-    fn home(&self) -> &Path {
-        self.home.path()
-    }
-    fn port(&self) -> u16 {
-        self.port
-    }
-    fn shell(&self) -> &[String] {
-        &self.shell
-    }
-    fn set_shell(&mut self, shell: Vec<String>) {
-        self.shell = shell;
+    fn place_mut(&mut self) -> &mut Place {
+        &mut self.place
     }
     fn target(&self, app: &str, host: &str) -> Target {
         let settings = serde_json::json!({
             "dir": self.path("deploy"), "conf": self.path("haproxy.cfg"),
             "socket": self.path("admin.sock"),
         });
-        target(app, host, self.port, settings)
+        target(app, host, self.port(), settings)
     }
     fn serve(&self) {
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.path("haproxy.log"))
-            .unwrap();
-        let child = Command::new("haproxy")
-            .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
-            .args(["-W", "-db", "-f", &self.path("haproxy.cfg"), "-f"])
-            .arg(self.path("deploy"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        *self.process.lock().unwrap() = Some(child);
+        let (conf, dir) = (self.path("haproxy.cfg"), self.path("deploy"));
+        let words = ["-W", "-db", "-f", &conf, "-f", &dir];
+        self.process
+            .start(&self.place, "haproxy", &words, "haproxy.log");
         wait_for("HAProxy to answer", || {
-            ask(self.port, "nobody").is_err_and(|status| status.contains(" 404 "))
+            ask(self.port(), "nobody").is_err_and(|status| status.contains(" 404 "))
         });
     }
     fn quit(&self) {
-        let Some(mut child) = self.process.lock().unwrap().take() else {
-            return;
-        };
-        let told = Command::new("kill").arg(child.id().to_string()).status();
-        assert!(told.unwrap().success());
-        child.wait().unwrap();
-        // Workers end after their master.
-        wait_for("HAProxy to end", || {
-            std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err()
-        });
+        self.process.end(self.port());
         let _ = fs::remove_file(self.path("admin.sock"));
     }
     fn reload(&self) {
         let before = self.reloads();
-        let id = self.process.lock().unwrap().as_ref().unwrap().id();
+        let id = self.process.id();
         let told = Command::new("kill")
             .args(["-USR2", &id.to_string()])
             .status();
@@ -135,7 +97,7 @@ impl Server for Rig {
         thread::sleep(std::time::Duration::from_millis(300));
     }
     fn reloads(&self) -> usize {
-        let log = fs::read_to_string(self.path("haproxy.log")).unwrap();
+        let log = self.place.text("haproxy.log");
         log.matches("Reloading HAProxy").count()
     }
     fn spoil(&self) {
@@ -159,9 +121,6 @@ impl Server for Rig {
 impl Drop for Rig {
     fn drop(&mut self) {
         self.quit();
-        if thread::panicking() {
-            let log = fs::read_to_string(self.path("haproxy.log")).unwrap_or_default();
-            eprintln!("HAProxy's log:\n{log}");
-        }
+        self.place.tell("HAProxy", "haproxy.log");
     }
 }

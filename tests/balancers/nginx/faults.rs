@@ -9,20 +9,17 @@ use serde_json::json;
 
 use super::rig::Rig;
 use crate::contract::problems;
-use crate::server::Server;
-use crate::world::{Backend, HOST, ask, available, traffic};
+use crate::server::{Scene, Server};
+use crate::world::{Backend, HOST, ask, traffic};
 
 #[test]
 fn a_reload_that_does_not_take_is_found_and_leaves_the_old_state() {
-    if !available("nginx") {
-        return;
-    }
+    let Some(rig) = Rig::open() else { return };
     let (b, b2, g) = (
         Backend::start("b1"),
         Backend::start("b2"),
         Backend::start("g1"),
     );
-    let rig = Rig::start("");
     let target = rig.target("app", HOST);
     let one = traffic("blue", &[&b], &[&g], "g-1");
     let more = traffic("blue", &[&b, &b2], &[&g], "g-2");
@@ -44,7 +41,7 @@ fn a_reload_that_does_not_take_is_found_and_leaves_the_old_state() {
         seen.contains("did not take the reload") && seen.contains("bind()"),
         "{seen}"
     );
-    assert_eq!(ask(rig.port, HOST).unwrap(), "b1");
+    assert_eq!(ask(rig.port(), HOST).unwrap(), "b1");
     let seen = rig.look(&target);
     assert_eq!(seen.persisted, Known::Is(Some(one.clone())));
     assert_eq!(seen.running, Known::Is(Some(one.clone())));
@@ -56,12 +53,8 @@ fn a_reload_that_does_not_take_is_found_and_leaves_the_old_state() {
 
 #[test]
 fn a_broken_configuration_is_named_before_and_refused() {
-    if !available("nginx") {
-        return;
-    }
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let rig = Rig::start("");
-    let target = rig.target("app", HOST);
+    let Some(rig) = Rig::open() else { return };
+    let Scene { target, one, .. } = Scene::new(&rig);
     rig.configure("include {home}/deploy/*.conf;", "nonsense on;");
     let errors = rig.look(&target);
     let errors = problems(&errors, Severity::Error);
@@ -71,7 +64,6 @@ fn a_broken_configuration_is_named_before_and_refused() {
             .any(|p| p.contains("unknown directive \"nonsense\"")),
         "{errors:?}"
     );
-    let one = traffic("blue", &[&b], &[&g], "g-1");
     let verdict = rig.prepare(&target, None, &one);
     let Verdict::Refused { why } = verdict else {
         panic!("{verdict:?}")
@@ -87,10 +79,8 @@ fn a_broken_configuration_is_named_before_and_refused() {
 
 #[test]
 fn a_missing_include_is_an_error_with_the_line_to_add() {
-    if !available("nginx") {
-        return;
-    }
-    let rig = Rig::idle("");
+    let Some(rig) = Rig::open() else { return };
+    rig.quit();
     rig.configure("", "");
     rig.serve();
     let target = rig.target("app", HOST);
@@ -110,13 +100,10 @@ fn a_missing_include_is_an_error_with_the_line_to_add() {
 
 #[test]
 fn what_nginx_refuses_never_reaches_the_live_files() {
-    if !available("nginx") {
+    let Some(rig) = Rig::with("upstream app_blue { server 127.0.0.1:1; }") else {
         return;
-    }
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let rig = Rig::start("upstream app_blue { server 127.0.0.1:1; }");
-    let target = rig.target("app", HOST);
-    let one = traffic("blue", &[&b], &[&g], "g-1");
+    };
+    let Scene { target, one, .. } = Scene::new(&rig);
     let verdict = rig.prepare(&target, None, &one);
     let Verdict::Refused { why } = verdict else {
         panic!("{verdict:?}")
@@ -128,15 +115,10 @@ fn what_nginx_refuses_never_reaches_the_live_files() {
 
 #[test]
 fn a_server_of_somebody_else_for_the_same_name_is_refused() {
-    if !available("nginx") {
-        return;
-    }
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let rig = Rig::start(
-        "server { listen 127.0.0.1:{port}; server_name shop.example.com; return 200 theirs; }",
-    );
-    let target = rig.target("app", HOST);
-    let one = traffic("blue", &[&b], &[&g], "g-1");
+    let theirs =
+        "server { listen 127.0.0.1:{port}; server_name shop.example.com; return 200 theirs; }";
+    let Some(rig) = Rig::with(theirs) else { return };
+    let Scene { target, one, .. } = Scene::new(&rig);
     let verdict = rig.prepare(&target, None, &one);
     let Verdict::Refused { why } = verdict else {
         panic!("{verdict:?}")
@@ -146,11 +128,8 @@ fn a_server_of_somebody_else_for_the_same_name_is_refused() {
 
 #[test]
 fn an_operators_own_server_includes_the_rules() {
-    if !available("nginx") {
-        return;
-    }
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let rig = Rig::start("");
+    let Some(rig) = Rig::open() else { return };
+    let Scene { one, two, .. } = Scene::new(&rig);
     let target = rig.target_with("app", HOST, json!({"server": "own"}));
     let seen = rig.look(&target);
     let route = seen
@@ -168,34 +147,26 @@ fn an_operators_own_server_includes_the_rules() {
     );
     rig.reload();
     assert!(
-        ask(rig.port, HOST).unwrap_err().contains("500"),
+        ask(rig.port(), HOST).unwrap_err().contains("500"),
         "before the first deploy"
     );
-    let one = traffic("blue", &[&b], &[&g], "g-1");
-    let two = traffic("green", &[&b], &[&g], "g-2");
     rig.switch(&target, None, &one);
-    assert_eq!(ask(rig.port, HOST).unwrap(), "b1");
+    assert_eq!(ask(rig.port(), HOST).unwrap(), "b1");
     rig.switch(&target, Some(&one), &two);
-    assert_eq!(ask(rig.port, HOST).unwrap(), "g1");
+    assert_eq!(ask(rig.port(), HOST).unwrap(), "g1");
     assert_eq!(rig.look(&target).problems, []);
     let gone = rig.verdict(&target, &rig.driver().remove(&target));
     assert!(matches!(gone, Verdict::Converged { .. }), "{gone:?}");
-    assert!(ask(rig.port, HOST).unwrap_err().contains("500"));
+    assert!(ask(rig.port(), HOST).unwrap_err().contains("500"));
     assert_eq!(rig.look(&target).persisted, Known::Is(None));
 }
 
 #[test]
 fn without_any_flag_nobody_is_guessed() {
-    if !available("nginx") {
-        return;
-    }
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let rig = Rig::start("");
-    let target = rig.target("app", HOST);
-    let one = traffic("blue", &[&b], &[&g], "g-1");
-    rig.switch(&target, None, &one);
+    let Some(rig) = Rig::open() else { return };
+    let Scene { target, .. } = Scene::serving(&rig);
     fs::remove_file(rig.entry("app").join("current/active.blue")).unwrap();
-    assert!(ask(rig.port, HOST).unwrap_err().contains("503"));
+    assert!(ask(rig.port(), HOST).unwrap_err().contains("503"));
     let Known::Is(Some(running)) = rig.look(&target).running else {
         panic!()
     };
@@ -204,19 +175,14 @@ fn without_any_flag_nobody_is_guessed() {
 
 #[test]
 fn a_way_back_from_settings_that_did_not_take_asks_for_no_reload() {
-    if !available("nginx") {
-        return;
-    }
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let rig = Rig::start("");
-    let blue = traffic("blue", &[&b], &[&g], "g-1");
-    let green = traffic("green", &[&b], &[&g], "g-2");
-    rig.switch(&rig.target("app", HOST), None, &blue);
+    let Some(rig) = Rig::open() else { return };
+    let scene = Scene::serving(&rig);
+    let (blue, green) = (scene.one, scene.two);
     // The same app with other settings, on a port that somebody else holds.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let listen =
-        json!({ "listen": [format!("127.0.0.1:{}", rig.port), format!("127.0.0.1:{port}")] });
+        json!({ "listen": [format!("127.0.0.1:{}", rig.port()), format!("127.0.0.1:{port}")] });
     let target = rig.target_with("app", HOST, listen);
     rig.prepare(&target, Some(&blue), &green);
     let verdict = rig.commit(&target, Some(&blue), &green);
@@ -233,7 +199,7 @@ fn a_way_back_from_settings_that_did_not_take_asks_for_no_reload() {
         matches!(back, Verdict::Converged { at } if at > 0.0),
         "{back:?}"
     );
-    assert_eq!(ask(rig.port, HOST).unwrap(), "b1");
+    assert_eq!(ask(rig.port(), HOST).unwrap(), "b1");
     // With the port free the new settings are taken by the next change.
     drop(taken);
     rig.switch(&target, Some(&blue), &green);
@@ -242,25 +208,23 @@ fn a_way_back_from_settings_that_did_not_take_asks_for_no_reload() {
 
 #[test]
 fn whoever_goes_back_by_hand_finds_the_last_state_of_the_other_slot() {
-    if !available("nginx") {
-        return;
-    }
-    let (b, g) = (Backend::start("b1"), Backend::start("g1"));
-    let rig = Rig::start("");
-    let target = rig.target("app", HOST);
+    let Some(rig) = Rig::open() else { return };
+    let scene = Scene::new(&rig);
+    let target = &scene.target;
     let states = [
-        traffic("blue", &[&b], &[&g], "g-1"),
-        traffic("green", &[&b], &[&g], "g-2"),
-        traffic("blue", &[&b], &[&g], "g-3"),
-        traffic("green", &[&b], &[&g], "g-4"),
-    ];
-    rig.switch(&target, None, &states[0]);
+        ("blue", "g-1"),
+        ("green", "g-2"),
+        ("blue", "g-3"),
+        ("green", "g-4"),
+    ]
+    .map(|(to, generation)| scene.to(to, generation));
+    rig.switch(target, None, &states[0]);
     for pair in states.windows(2) {
-        rig.switch(&target, Some(&pair[0]), &pair[1]);
+        rig.switch(target, Some(&pair[0]), &pair[1]);
     }
     // A deploy that gets no further than its prepare.
-    let next = traffic("blue", &[&b], &[&g], "g-5");
-    rig.prepare(&target, Some(&states[3]), &next);
+    let next = scene.to("blue", "g-5");
+    rig.prepare(target, Some(&states[3]), &next);
     let mut kept: Vec<_> = fs::read_dir(rig.entry("app"))
         .unwrap()
         .map(|e| e.unwrap().file_name().into_string().unwrap())

@@ -1,52 +1,40 @@
 //! A real nginx on this machine with a folder and a port of its own.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use deploy::balancer::{Driver, Target, driver};
+use deploy::balancer::Target;
 
-use crate::server::{Server, target};
-use crate::world::{ask, available, free_port, is_root, wait_for};
+use crate::server::{Place, Server, target};
+use crate::world::{ask, available, is_root, wait_for};
 
 /// An nginx with its own folder.
 pub struct Rig {
-    pub home: tempfile::TempDir,
-    pub port: u16,
-    pub shell: Vec<String>,
+    place: Place,
 }
 
 impl Rig {
-    /// Starts nginx with `http` added to its `http {}`; `{home}` and `{port}` are filled in.
-    pub fn start(http: &str) -> Self {
-        let rig = Self::idle(http);
-        rig.serve();
-        rig
-    }
-    /// The same without starting it.
-    pub fn idle(http: &str) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        let port = free_port();
-        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        for dir in ["deploy", "record", "record/state", "tmp"] {
-            fs::create_dir(home.path().join(dir)).unwrap();
+    /// Starts nginx with `http` added to its `http {}`; `{home}` and `{port}` are filled in. `None`
+    /// where it is not installed.
+    pub fn with(http: &str) -> Option<Self> {
+        if !available("nginx") {
+            return None;
         }
         let rig = Self {
-            home,
-            port,
-            shell: vec!["sh".to_owned()],
+            place: Place::new(&["deploy", "tmp"]),
         };
         rig.configure("include {home}/deploy/*.conf;", http);
-        rig
+        rig.serve();
+        Some(rig)
     }
     /// Writes nginx.conf.
     pub fn configure(&self, include: &str, http: &str) {
         let fill = |s: &str| {
             s.replace("{home}", self.path("").trim_end_matches('/'))
-                .replace("{port}", &self.port.to_string())
+                .replace("{port}", &self.port().to_string())
         };
         let user = if is_root() {
             "user nobody nogroup;"
@@ -61,10 +49,10 @@ impl Rig {
              events {{ worker_connections 1024; }}\nhttp {{\naccess_log off;\n{temps}\n{include}\n{http}\n\
              server {{ listen 127.0.0.1:{{port}} default_server; return 404; }}\n}}\n"
         );
-        fs::write(self.home.path().join("nginx.conf"), fill(&conf)).unwrap();
+        fs::write(self.home().join("nginx.conf"), fill(&conf)).unwrap();
     }
     pub fn entry(&self, app: &str) -> PathBuf {
-        self.home.path().join(format!("deploy/staging.{app}"))
+        self.home().join(format!("deploy/staging.{app}"))
     }
     pub fn nginx(&self, args: &[&str]) -> bool {
         let mut all = vec!["-c".to_owned(), self.path("nginx.conf")];
@@ -87,33 +75,25 @@ impl Rig {
     pub fn target_with(&self, app: &str, host: &str, more: serde_json::Value) -> Target {
         let mut settings = serde_json::json!({
             "dir": self.path("deploy"), "conf": self.path("nginx.conf"),
-            "listen": format!("127.0.0.1:{}", self.port),
+            "listen": format!("127.0.0.1:{}", self.port()),
         });
         for (key, value) in more.as_object().unwrap() {
             settings[key] = value.clone();
         }
-        target(app, host, self.port, settings)
+        target(app, host, self.port(), settings)
     }
 }
 
 impl Server for Rig {
     fn open() -> Option<Self> {
-        available("nginx").then(|| Self::start(""))
+        Self::with("")
     }
-    fn driver(&self) -> &'static dyn Driver {
-        driver("nginx").unwrap()
+    const DRIVER: &'static str = "nginx";
+    fn place(&self) -> &Place {
+        &self.place
     }
-    fn home(&self) -> &Path {
-        self.home.path()
-    }
-    fn port(&self) -> u16 {
-        self.port
-    }
-    fn shell(&self) -> &[String] {
-        &self.shell
-    }
-    fn set_shell(&mut self, shell: Vec<String>) {
-        self.shell = shell;
+    fn place_mut(&mut self) -> &mut Place {
+        &mut self.place
     }
     fn target(&self, app: &str, host: &str) -> Target {
         self.target_with(app, host, serde_json::json!({}))
@@ -122,7 +102,7 @@ impl Server for Rig {
         assert!(self.nginx(&[]), "nginx does not start");
         // The port listens before the pid file is written and before a worker runs.
         wait_for("nginx to answer", || {
-            let answer = ask(self.port, "nobody");
+            let answer = ask(self.port(), "nobody");
             answer.is_err_and(|status| status.contains(" 404 ")) && self.pid().is_some()
         });
     }
@@ -138,7 +118,7 @@ impl Server for Rig {
         thread::sleep(Duration::from_millis(500));
     }
     fn reloads(&self) -> usize {
-        let log = fs::read_to_string(self.path("error.log")).unwrap();
+        let log = self.place.text("error.log");
         log.matches(": reconfiguring").count()
     }
     fn spoil(&self) {
@@ -163,9 +143,6 @@ impl Drop for Rig {
             let stopped = self.nginx(&["-s", "stop"]);
             assert!(stopped || thread::panicking(), "a server was left running");
         }
-        if thread::panicking() {
-            let log = fs::read_to_string(self.path("error.log")).unwrap_or_default();
-            eprintln!("nginx's log:\n{log}");
-        }
+        self.place.tell("nginx", "error.log");
     }
 }

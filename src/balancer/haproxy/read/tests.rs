@@ -1,37 +1,9 @@
 use super::*;
+use crate::balancer::fixture::{self, replace, slot, target};
 use crate::fleet::{Rule, RuleKey};
-use crate::name::{AppName, BalancerName, EnvName, HostName};
-
-fn target() -> Target {
-    Target {
-        env: EnvName::new("staging").unwrap(),
-        app: AppName::new("app").unwrap(),
-        balancer: BalancerName::new("edge").unwrap(),
-        host: HostName::new("lb1").unwrap(),
-        probe: "http://lb1:80".to_owned(),
-        backend: "app".to_owned(),
-        host_header: Some("shop.example.com".to_owned()),
-        root: false,
-        settings: serde_json::Value::Null,
-    }
-}
-
-fn slot(name: &str) -> SlotName {
-    SlotName::new(name).unwrap()
-}
 
 fn traffic() -> Traffic {
-    let member = |n: u16| Member {
-        host: HostName::new(format!("web{n}")).unwrap(),
-        address: format!("10.0.0.{n}"),
-        port: 8080,
-        state: MemberState::Ready,
-    };
-    let groups = BTreeMap::from([
-        (slot("blue"), vec![member(1), member(2)]),
-        (slot("green"), vec![member(3)]),
-    ]);
-    let mut traffic = Traffic::all_to(&slot("blue"), groups, "g-7");
+    let mut traffic = fixture::traffic("blue");
     traffic.split = [(slot("blue"), 9_000), (slot("green"), 1_000)].into();
     traffic.rules = vec![Rule {
         key: RuleKey::Header("x-v".to_owned()),
@@ -44,7 +16,7 @@ fn traffic() -> Traffic {
 /// A look at a healthy entry; `change` edits its lines.
 fn look(change: impl Fn(&mut Vec<String>)) -> Seen {
     let settings = Settings::default();
-    let wish = render::wish(&target(), &settings, &traffic());
+    let wish = render::wish(&target("app"), &settings, &traffic());
     let mut lines = vec![
         format!("key {}", wish.value),
         format!("traffic {}", wish.traffic),
@@ -65,12 +37,7 @@ fn look(change: impl Fn(&mut Vec<String>)) -> Seen {
         "looked".to_owned(),
     ];
     change(&mut lines);
-    seen(&target(), &settings, &lines).unwrap()
-}
-
-fn replace(lines: &mut [String], word: &str, with: &str) {
-    let line = lines.iter_mut().find(|l| l.starts_with(word)).unwrap();
-    *line = with.to_owned();
+    seen(&target("app"), &settings, &lines).unwrap()
 }
 
 #[test]
@@ -91,7 +58,7 @@ fn what_runs_is_never_taken_from_files() {
     assert!(matches!(silent.running, Known::Unknown(_)), "{silent:?}");
     let mute = look(|lines| lines.retain(|l| !l.starts_with("runs")));
     assert!(matches!(mute.running, Known::Unknown(_)), "{mute:?}");
-    let other = look(|lines| replace(lines, "says", "says green:-:0:g-7:-"));
+    let other = look(|lines| replace(lines, "says", "says green:-:0:r-7f3a-2:-"));
     assert!(matches!(other.running, Known::Unknown(_)), "{other:?}");
     let lost = look(|lines| lines.retain(|l| !l.starts_with("member staging.app_green")));
     assert!(matches!(lost.running, Known::Unknown(_)), "{lost:?}");
@@ -112,7 +79,7 @@ fn a_rule_that_the_server_lost_is_seen() {
 #[test]
 fn a_look_that_broke_off_is_no_answer() {
     let lines = ["key -".to_owned()];
-    assert!(seen(&target(), &Settings::default(), &lines).is_err());
+    assert!(seen(&target("app"), &Settings::default(), &lines).is_err());
 }
 
 #[test]

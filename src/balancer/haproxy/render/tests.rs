@@ -1,51 +1,13 @@
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::balancer::haproxy::settings::Settings;
-use crate::name::{AppName, BalancerName, EnvName, HostName};
-
-fn target() -> Target {
-    Target {
-        env: EnvName::new("staging").unwrap(),
-        app: AppName::new("app").unwrap(),
-        balancer: BalancerName::new("edge").unwrap(),
-        host: HostName::new("lb1").unwrap(),
-        probe: "http://lb1:80".to_owned(),
-        backend: "app".to_owned(),
-        host_header: Some("shop.example.com".to_owned()),
-        root: false,
-        settings: serde_json::Value::Null,
-    }
-}
-
-fn slot(name: &str) -> SlotName {
-    SlotName::new(name).unwrap()
-}
-
-fn traffic() -> Traffic {
-    let member = |host: &str, address: &str| Member {
-        host: HostName::new(host).unwrap(),
-        address: address.to_owned(),
-        port: 8080,
-        state: MemberState::Ready,
-    };
-    let groups = BTreeMap::from([
-        (
-            slot("blue"),
-            vec![member("web1", "10.0.0.1"), member("web2", "web2.svc")],
-        ),
-        (slot("green"), vec![member("web3", "fd00::3")]),
-    ]);
-    Traffic::all_to(&slot("blue"), groups, "r-7f3a-2")
-}
+use crate::balancer::fixture::{slot, target, traffic};
 
 fn of(traffic: &Traffic) -> Wish {
-    wish(&target(), &Settings::default(), traffic)
+    wish(&target("app"), &Settings::default(), traffic)
 }
 
 #[test]
 fn what_is_written_for_a_restart() {
-    let mut t = traffic();
+    let mut t = traffic("blue");
     t.groups.get_mut(&slot("blue")).unwrap()[1].state = MemberState::Drain;
     let wish = of(&t);
     assert_eq!(
@@ -72,17 +34,21 @@ backend staging.app_green
     default-server check inter 1s fastinter 500ms downinter 250ms rise 1 fall 2
     server web3 [fd00::3]:8080 init-addr libc,none
 "
-        .replace("proc.deploy_5b1b15cbd8a6e2c4", &variable(&target()))
+        .replace("proc.deploy_5b1b15cbd8a6e2c4", &variable(&target("app")))
     );
     assert_eq!(wish.value, "blue:-:0:r-7f3a-2:blue/2");
     assert_eq!(wish.resting, ["staging.app_blue/web2=drain"]);
     assert_eq!(wish.awaited, ["staging.app_blue/web1"]);
-    assert_eq!(wish.hash, of(&traffic()).hash, "a state needs no reload");
+    assert_eq!(
+        wish.hash,
+        of(&traffic("blue")).hash,
+        "a state needs no reload"
+    );
 }
 
 #[test]
 fn shares_stand_in_one_word() {
-    let mut t = traffic();
+    let mut t = traffic("blue");
     t.split = [(slot("blue"), 9_500), (slot("green"), 500)].into();
     assert_eq!(of(&t).value, "blue:green:500:r-7f3a-2:-");
     t.split = [(slot("blue"), 0), (slot("green"), 10_000)].into();
@@ -93,7 +59,7 @@ fn shares_stand_in_one_word() {
 
 #[test]
 fn rules_are_patterns_without_blanks() {
-    let mut t = traffic();
+    let mut t = traffic("blue");
     t.rules = vec![
         Rule {
             key: RuleKey::Header("X-Variant".to_owned()),
@@ -116,13 +82,13 @@ fn rules_are_patterns_without_blanks() {
 
 #[test]
 fn what_cannot_be_written_is_refused() {
-    let mut t = traffic();
+    let mut t = traffic("blue");
     t.rules = vec![Rule {
         key: RuleKey::Header("X Variant".to_owned()),
         value: "b\r\nx".to_owned(),
         to: slot("red"),
     }];
-    let no = refusals(&target(), &t);
+    let no = refusals(&target("app"), &t);
     assert_eq!(
         no,
         [
@@ -140,12 +106,12 @@ proptest::proptest! {
         name in "[a-zA-Z-]{1,4}[^a]?",
         value in "[^\u{0}]{1,6}",
     ) {
-        let mut t = traffic();
+        let mut t = traffic("blue");
         t.groups.get_mut(&slot("blue")).unwrap()[0].address = address;
         t.rules = vec![Rule { key: RuleKey::Cookie(name), value, to: slot("green") }];
-        if refusals(&target(), &t).is_empty() {
+        if refusals(&target("app"), &t).is_empty() {
             let wish = of(&t);
-            let lines = of(&traffic()).conf.lines().count();
+            let lines = of(&traffic("blue")).conf.lines().count();
             proptest::prop_assert_eq!(wish.conf.lines().count(), lines);
             for line in wish.conf.lines() {
                 proptest::prop_assert!(!line.contains(['#', '"', '\\', '\'']) || line.starts_with('#'));

@@ -1,45 +1,15 @@
 use super::*;
 use crate::balancer::answer::drained;
+use crate::balancer::fixture::{replace, slot, target, traffic};
+use crate::balancer::flags::read::moved;
 use crate::balancer::{DrainView, Verdict, answer};
-use crate::name::{AppName, BalancerName, EnvName, HostName};
-
-fn target() -> Target {
-    Target {
-        env: EnvName::new("staging").unwrap(),
-        app: AppName::new("app").unwrap(),
-        balancer: BalancerName::new("edge").unwrap(),
-        host: HostName::new("lb1").unwrap(),
-        probe: "http://lb1:80".to_owned(),
-        backend: "app".to_owned(),
-        host_header: Some("shop.example.com".to_owned()),
-        root: false,
-        settings: serde_json::Value::Null,
-    }
-}
-
-fn slot(name: &str) -> SlotName {
-    SlotName::new(name).unwrap()
-}
-
-fn traffic() -> Traffic {
-    let member = |n: u16| Member {
-        host: HostName::new(format!("web{n}")).unwrap(),
-        address: format!("10.0.0.{n}"),
-        port: 8080,
-        state: MemberState::Ready,
-    };
-    let groups = BTreeMap::from([
-        (slot("blue"), vec![member(1), member(2)]),
-        (slot("green"), vec![member(3)]),
-    ]);
-    Traffic::all_to(&slot("blue"), groups, "g-7")
-}
+use crate::fleet::{MemberState, Severity};
 
 /// A look at a healthy entry; `change` edits its lines.
 fn look(change: impl Fn(&mut Vec<String>)) -> Seen {
     let settings = Settings::default();
-    let t = traffic();
-    let wish = render::wish(&target(), &settings, &t);
+    let t = traffic("blue");
+    let wish = render::wish(&target("app"), &settings, &t);
     let mut lines = vec![
         "version 1.26.3".to_owned(),
         format!("key {}", wish.key()),
@@ -53,19 +23,14 @@ fn look(change: impl Fn(&mut Vec<String>)) -> Seen {
         "looked".to_owned(),
     ];
     change(&mut lines);
-    seen(&target(), &settings, &lines).unwrap()
-}
-
-fn replace(lines: &mut [String], word: &str, with: &str) {
-    let line = lines.iter_mut().find(|l| l.starts_with(word)).unwrap();
-    *line = with.to_owned();
+    seen(&target("app"), &settings, &lines).unwrap()
 }
 
 #[test]
 fn a_healthy_entry_has_no_problems() {
     let seen = look(|_| {});
-    assert_eq!(seen.persisted, Known::Is(Some(traffic())));
-    assert_eq!(seen.running, Known::Is(Some(traffic())));
+    assert_eq!(seen.persisted, Known::Is(Some(traffic("blue"))));
+    assert_eq!(seen.running, Known::Is(Some(traffic("blue"))));
     assert_eq!(seen.problems, []);
     assert_eq!(
         (seen.version.as_str(), seen.instance.as_str()),
@@ -76,7 +41,7 @@ fn a_healthy_entry_has_no_problems() {
 #[test]
 fn a_look_that_broke_off_is_no_look() {
     let lines = ["version 1.26.3".to_owned(), "key -".to_owned()];
-    let error = seen(&target(), &Settings::default(), &lines).unwrap_err();
+    let error = seen(&target("app"), &Settings::default(), &lines).unwrap_err();
     assert_eq!(error.to_string(), "lb1: the look at nginx broke off");
 }
 
@@ -88,7 +53,7 @@ fn what_nginx_does_not_tell_is_not_known() {
         });
         replace(lines, "status", "status curl: (7) Failed to connect");
     });
-    assert_eq!(silent.persisted, Known::Is(Some(traffic())));
+    assert_eq!(silent.persisted, Known::Is(Some(traffic("blue"))));
     assert!(matches!(&silent.running, Known::Unknown(why) if why.contains("Failed to connect")));
     assert_eq!(silent.problems.len(), 1, "{silent:?}");
     assert_eq!(silent.problems[0].severity, Severity::Error);
@@ -117,7 +82,7 @@ fn without_a_client_nothing_running_is_claimed_even_for_a_new_app() {
 #[test]
 fn the_running_state_is_what_nginx_tells_not_what_lies_there() {
     let seen = look(|lines| {
-        replace(lines, "key", "key g-7,active.green,out.blue.2");
+        replace(lines, "key", "key r-7f3a-2,active.green,out.blue.2");
         let line = lines.iter_mut().find(|l| l.starts_with("running")).unwrap();
         *line = line.replace("active=blue", "active=green");
     });
@@ -125,7 +90,7 @@ fn the_running_state_is_what_nginx_tells_not_what_lies_there() {
         panic!()
     };
     assert_eq!(running.sole(), Some(&slot("green")));
-    assert_eq!(seen.persisted, Known::Is(Some(traffic())));
+    assert_eq!(seen.persisted, Known::Is(Some(traffic("blue"))));
     assert_eq!(
         seen.problems[0].what,
         "the flags of app in staging were changed by hand: there is `active.green out.blue.2`, written was `active.blue`"
@@ -152,7 +117,7 @@ fn nonsense_for_a_member_number_harms_nobody() {
             let line = lines.iter_mut().find(|l| l.starts_with("running")).unwrap();
             *line = line.replace("out=-", &format!("out={out}"));
         });
-        assert_eq!(seen.running, Known::Is(Some(traffic())), "{out}");
+        assert_eq!(seen.running, Known::Is(Some(traffic("blue"))), "{out}");
     }
 }
 
@@ -196,7 +161,7 @@ fn problems_name_the_host_and_what_to_write() {
 fn verdicts_are_read_and_silence_is_none() {
     let read = |lines: &[&str]| {
         let lines: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
-        answer::verdict(&target(), &lines, moved)
+        answer::verdict(&target("app"), &lines, moved)
     };
     assert_eq!(read(&["ready"]), Ok(Verdict::Converged { at: 0.0 }));
     assert_eq!(

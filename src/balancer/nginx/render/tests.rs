@@ -1,46 +1,9 @@
 use super::*;
-use crate::name::{AppName, BalancerName, EnvName, HostName};
-
-fn target() -> Target {
-    Target {
-        env: EnvName::new("staging").unwrap(),
-        app: AppName::new("app").unwrap(),
-        balancer: BalancerName::new("edge").unwrap(),
-        host: HostName::new("lb1").unwrap(),
-        probe: "http://lb1:80".to_owned(),
-        backend: "shop-app".to_owned(),
-        host_header: Some("shop.example.com".to_owned()),
-        root: false,
-        settings: serde_json::Value::Null,
-    }
-}
-
-fn member(host: &str, address: &str) -> Member {
-    Member {
-        host: HostName::new(host).unwrap(),
-        address: address.to_owned(),
-        port: 8080,
-        state: MemberState::Ready,
-    }
-}
-
-fn slot(name: &str) -> SlotName {
-    SlotName::new(name).unwrap()
-}
-
-fn traffic(to: &str) -> Traffic {
-    let groups = BTreeMap::from([
-        (
-            slot("blue"),
-            vec![member("web1", "10.0.0.1"), member("web2", "web2.svc")],
-        ),
-        (slot("green"), vec![member("web3", "fd00::3")]),
-    ]);
-    Traffic::all_to(&slot(to), groups, "r-7f3a-2")
-}
+use crate::balancer::fixture::{member, slot, target, traffic};
+use crate::name::{AppName, EnvName};
 
 fn of(traffic: &Traffic) -> Wish {
-    wish(&target(), &Settings::default(), traffic)
+    wish(&target("shop-app"), &Settings::default(), traffic)
 }
 
 #[test]
@@ -202,7 +165,7 @@ fn flags_are_sorted_as_the_hosts_shell_sorts_them() {
 #[test]
 fn hostile_words_are_refused_one_by_one() {
     let settings = Settings::default();
-    let ok = refusals(&target(), &settings, &traffic("blue"));
+    let ok = refusals(&target("shop-app"), &settings, &traffic("blue"));
     assert_eq!(ok, Vec::<String>::new());
     for bad in [
         "10.0.0.1; }",
@@ -217,16 +180,20 @@ fn hostile_words_are_refused_one_by_one() {
     ] {
         let mut t = traffic("blue");
         t.groups.get_mut(&slot("blue")).unwrap()[0].address = bad.to_owned();
-        assert_eq!(refusals(&target(), &settings, &t).len(), 1, "{bad:?}");
+        assert_eq!(
+            refusals(&target("shop-app"), &settings, &t).len(),
+            1,
+            "{bad:?}"
+        );
     }
     let mut t = traffic("blue");
     t.generation = "a/b".to_owned();
     t.split.insert(slot("green"), 500);
-    let mut bad = target();
+    let mut bad = target("shop-app");
     bad.backend = "a;b".to_owned();
     bad.host_header = Some("x y".to_owned());
     assert_eq!(refusals(&bad, &settings, &t).len(), 4);
-    bad = target();
+    bad = target("shop-app");
     bad.host_header = None;
     assert_eq!(refusals(&bad, &settings, &traffic("blue")).len(), 1);
     let own = Settings {
@@ -241,16 +208,19 @@ fn a_slot_that_gets_requests_has_a_ready_member() {
     let mut t = traffic("green");
     t.groups.get_mut(&slot("green")).unwrap()[0].state = MemberState::Drain;
     assert_eq!(
-        refusals(&target(), &Settings::default(), &t),
+        refusals(&target("shop-app"), &Settings::default(), &t),
         ["slot green would get requests and no member of it is ready"]
     );
     t.groups.remove(&slot("green"));
-    assert_eq!(refusals(&target(), &Settings::default(), &t).len(), 1);
+    assert_eq!(
+        refusals(&target("shop-app"), &Settings::default(), &t).len(),
+        1
+    );
 }
 
 #[test]
 fn names_that_join_to_one_are_two_entries() {
-    let (mut a, mut b) = (target(), target());
+    let (mut a, mut b) = (target("shop-app"), target("shop-app"));
     (a.env, a.app) = (EnvName::new("a-b").unwrap(), AppName::new("c").unwrap());
     (b.env, b.app) = (EnvName::new("a").unwrap(), AppName::new("b-c").unwrap());
     assert_ne!(entry(&a), entry(&b));
@@ -281,7 +251,7 @@ proptest::proptest! {
         host in "[a-z0-9.]{1,5}[^a]?",
         backend in "[a-z_-]{1,4}[^a]?",
     ) {
-        let mut target = target();
+        let mut target = target("shop-app");
         let mut t = traffic("blue");
         target.backend = backend;
         target.host_header = Some(host);
@@ -296,23 +266,6 @@ proptest::proptest! {
                 }
             }
         }
-    }
-}
-
-#[test]
-fn a_share_is_a_few_beginnings_of_four_digits() {
-    assert_eq!(below(2_000), ["0", "1"]);
-    assert_eq!(below(100), ["00"]);
-    assert_eq!(below(1), ["0000"]);
-    assert_eq!(below(102), ["00", "0100", "0101"]);
-    for share in [1, 7, 99, 500, 2_350, 9_999] {
-        let fits = (0..10_000)
-            .filter(|n| {
-                let thrown = format!("{n:04}");
-                below(share).iter().any(|p| thrown.starts_with(p.as_str()))
-            })
-            .count();
-        assert_eq!(fits, usize::try_from(share).unwrap());
     }
 }
 

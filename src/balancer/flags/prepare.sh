@@ -7,7 +7,7 @@ refuse() {
   exit 0
 }
 command -v "$bin" >/dev/null 2>&1 || refuse "$bin is not there"
-pick_client || refuse 'neither curl nor wget is there to read back what nginx does'
+pick_client || refuse "neither curl nor wget is there to read back what $called does"
 lock 5 || refuse 'another change on this load balancer holds its lock'
 live_key
 case $key in
@@ -19,7 +19,7 @@ case $key in
 esac
 # What earlier changes left: states and configurations before the present ones, unfinished ones.
 # Here, since a commit has no time for it. A candidate that is prepared again is made anew. The last
-# state of another slot stays: whoever must go back by hand needs it (docs/nginx.md).
+# state of another slot stays: whoever must go back by hand needs it (see the docs of the driver).
 tidy() {
   set +f
   set -- "$here"/current/active.*
@@ -42,7 +42,7 @@ if ! { [ "$here/live" -ef "$here/conf.$hash" ] && read -r was <"$here/loaded" &&
   case "
 $facts" in *"
 rc 0"*) ;; *) refuse "its configuration was broken before this change: $(printf '%s\n' "$facts" | sed -n 's/^msg //p')" ;; esac
-  find_master "$facts" || refuse 'nginx does not run'
+  find_master "$facts" || refuse "$called does not run"
   make_entry && make_conf "$hash" "$4" "$5" || refuse "$here cannot be written"
   if ! try_conf "$hash" "$6"; then
     [ "$here/live" -ef "$here/conf.$hash" ] || rm -rf "$here/conf.$hash"

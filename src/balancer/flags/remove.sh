@@ -1,4 +1,4 @@
-# remove: takes the entry out of nginx's configuration, reloads, deletes its files.
+# remove: takes the entry out of the server's configuration, reloads, deletes its files.
 # Answers like commit.
 if [ ! -e "$dir/$entry.conf" ] && [ ! -d "$here" ]; then
   stop converged "$(date +%s.%N)"
@@ -12,7 +12,7 @@ back() {
   make_stub
 }
 rm -f "$here/live" "$dir/$entry.conf"
-if ! said=$(ngx -t 2>&1); then
+if ! said=$(check_by 2>&1); then
   back
   printf 'refused\n'
   why "$said"
@@ -20,7 +20,7 @@ if ! said=$(ngx -t 2>&1); then
 fi
 if find_master "$facts" && ! reload "$facts"; then
   back
-  stop differs "nginx did not take the reload: $(log_words)"
+  stop differs "$called did not take the reload: $(log_words)"
 fi
 rm -rf "$here"
 sync "$dir"

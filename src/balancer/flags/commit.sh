@@ -4,7 +4,7 @@
 before=$1 after=$2 hash=$3 http=$4 server=$5 mode=$6 sums="$7 $8" generation=$9
 shift 9
 slot=$1 out=$2 flags=$3 traffic=$4
-pick_client || stop differs 'neither curl nor wget is there to read back what nginx does'
+pick_client || stop differs "neither curl nor wget is there to read back what $called does"
 lock 5 || stop differs 'nothing was done: another change on this load balancer holds its lock'
 live_key
 case $key in
@@ -32,7 +32,7 @@ put_state() {
   at=$(date +%s.%N)
   [ "$here/current" -ef "$state" ] || return 1
   key=$after
-  # The rename becomes durable while nginx is asked.
+  # The rename becomes durable while the server is asked.
   sync "$here" 9>&- 8>&- &
 }
 
@@ -49,12 +49,12 @@ put_conf() {
   # Nothing reads the flags of an entry that is not loaded: they must lie there when it is.
   if [ "$before" = - ]; then put_state || put_back 'the flags could not be written'; fi
   swap "$here/live" "conf.$hash" && make_stub && sync "$here" "$dir" || put_back "$here cannot be written"
-  reload "$facts" || put_back "nginx did not take the reload: $(log_words)"
+  reload "$facts" || put_back "$called did not take the reload: $(log_words)"
   loaded=$hash
   printf '%s\n' "$hash" >"$here/loaded"
   [ "$at" = '' ] || at=$(date +%s.%N)
 }
-# What nginx did not load must not lie there for its next start.
+# What the server did not load must not lie there for its next start.
 put_back() {
   if [ -n "$old_live" ]; then
     swap "$here/live" "$old_live"
@@ -69,7 +69,7 @@ put_back() {
 if command -v switch_set >/dev/null 2>&1; then
   switch_set "$generation" $sums commit || stop differs 'nothing was done: the record of the switch cannot be written'
 fi
-# A way back where the change itself did not take: the flags were never touched, and what nginx has
+# A way back where the change itself did not take: the flags were never touched, and what the server has
 # loaded goes with them. To load the newer configuration now would fail as it did before.
 if [ "$before" != - ] && [ "$key" = "$after" ] && [ -n "$loaded" ] && [ "$loaded" != "$hash" ] &&
   [ "$here/live" -ef "$here/conf.$loaded" ] && read_back "$loaded" "$slot" "$out"; then
@@ -80,7 +80,7 @@ if ! [ "$here/live" -ef "$here/conf.$hash" ] || [ "$loaded" != "$hash" ]; then
 fi
 put_state || stop differs "the flags of $here could not be written"
 [ -n "$at" ] || at=$(date +%s.%N)
-# What others may disturb is done; to ask nginx takes as long as all the rest.
+# What others may disturb is done; to ask the server takes as long as all the rest.
 unlock
 back=
 if read_back "$hash" "$slot" "$out" || { sleep 0.1; read_back "$hash" "$slot" "$out"; }; then
@@ -90,5 +90,5 @@ wait
 if [ -n "$back" ]; then
   printf 'converged %s\n' "$at"
 else
-  printf 'differs nginx answers: %s\n' "$seen"
+  printf 'differs %s answers: %s\n' "$called" "$seen"
 fi
