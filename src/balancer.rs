@@ -10,6 +10,7 @@
 mod answer;
 #[macro_use]
 mod bodies;
+pub mod caddy;
 pub mod command;
 #[cfg(test)]
 mod fixture;
@@ -235,6 +236,7 @@ pub trait Driver: Send + Sync {
 #[must_use]
 pub fn driver(name: &str) -> Option<&'static dyn Driver> {
     match name {
+        "caddy" => Some(&caddy::Caddy),
         "command" => Some(&command::Command),
         "haproxy" => Some(&haproxy::Haproxy),
         "nginx" => Some(&nginx::Nginx),
@@ -244,4 +246,4 @@ pub fn driver(name: &str) -> Option<&'static dyn Driver> {
 }
 
 /// Names of all drivers, for "did you mean".
-pub const NAMES: &[&str] = &["command", "haproxy", "nginx", "none"];
+pub const NAMES: &[&str] = &["caddy", "command", "haproxy", "nginx", "none"];

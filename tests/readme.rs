@@ -13,10 +13,11 @@ use blocks::How;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 4] = [
+const PAGES: [&str; 5] = [
     "README.md",
     "docs/nginx.md",
     "docs/haproxy.md",
+    "docs/caddy.md",
     "docs/owing.md",
 ];
 

@@ -85,3 +85,45 @@ pub fn program(key: &str, value: &Value) -> Result<String, String> {
     }
     Ok(word)
 }
+
+/// Who writes the server: `true` where it is the operator's own.
+///
+/// # Errors
+/// That it is neither word.
+pub fn own(value: &Value) -> Result<bool, String> {
+    match text("server", value)?.as_str() {
+        "own" => Ok(true),
+        "rendered" => Ok(false),
+        other => Err(format!("`server` is `rendered` or `own`, not `{other}`")),
+    }
+}
+
+/// One word or several, each of characters that are `good`.
+///
+/// # Errors
+/// Which is none.
+pub fn words(key: &str, value: &Value, good: impl Fn(char) -> bool) -> Result<Vec<String>, String> {
+    let all = match value {
+        Value::Array(items) if !items.is_empty() => items
+            .iter()
+            .map(|item| text(key, item))
+            .collect::<Result<Vec<_>, _>>()?,
+        one => vec![text(key, one)?],
+    };
+    match all.iter().find(|word| !word.chars().all(&good)) {
+        Some(word) => Err(format!("`{key}` cannot be written as `{word}`")),
+        None => Ok(all),
+    }
+}
+
+/// Path and query of a request.
+///
+/// # Errors
+/// That it is none.
+pub fn request(key: &str, value: &Value) -> Result<String, String> {
+    let good = |c| path_char(c) || matches!(c, '?' | '=' | '&');
+    match value {
+        Value::String(word) if word.starts_with('/') && word.chars().all(good) => Ok(word.clone()),
+        _ => Err(format!("`{key}` is a path such as `/healthz`")),
+    }
+}

@@ -105,7 +105,12 @@ impl Driver for Nginx {
     }
 
     fn look(&self, target: &Target) -> Body {
-        let text = text!("flags/lib.sh", "nginx/lib.sh", "nginx/look.sh");
+        let text = text!(
+            "flags/lib.sh",
+            "nginx/lib.sh",
+            "flags/look.sh",
+            "nginx/look.sh"
+        );
         server(&settings(target)).look(text, target)
     }
 

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Target;
 use crate::fleet::traffic::WHOLE;
-use crate::fleet::{Member, MemberState, Traffic};
+use crate::fleet::{Member, MemberState, RuleKey, Traffic};
 use crate::name::SlotName;
 
 /// Name of the entry: a dot stands in no environment's and no app's name, so no two are one.
@@ -55,6 +55,31 @@ pub fn refusals(target: &Target, server: &str, traffic: &Traffic) -> Vec<String>
     for slot in traffic.split.keys() {
         if traffic.reaches(slot) && !traffic.groups.contains_key(slot) {
             no.push(format!("slot {slot} would get requests and has no members"));
+        }
+    }
+    no
+}
+
+/// Rules that no server can be told, one sentence each.
+#[must_use]
+pub fn rule_refusals(traffic: &Traffic) -> Vec<String> {
+    let mut no = Vec::new();
+    for rule in &traffic.rules {
+        let name = match &rule.key {
+            RuleKey::Header(name) | RuleKey::Cookie(name) => name,
+        };
+        let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        if name.is_empty() || !name.chars().all(token) {
+            no.push(format!("rules: `{name}` is no name of a header or cookie"));
+        }
+        if rule.value.is_empty() || rule.value.chars().any(char::is_control) {
+            no.push(format!("rules: the value for `{name}` cannot be sent"));
+        }
+        if !traffic.groups.contains_key(&rule.to) {
+            no.push(format!(
+                "slot {} would get requests and has no members",
+                rule.to
+            ));
         }
     }
     no

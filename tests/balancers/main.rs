@@ -12,6 +12,7 @@
 )]
 
 mod appliance;
+mod caddy;
 mod contract;
 mod haproxy;
 mod nginx;
@@ -59,6 +60,11 @@ macro_rules! contract {
     };
 }
 
+contract!(caddy_keeps_the_contract, crate::caddy::rig::Rig<false>);
+contract!(
+    caddy_of_today_keeps_the_contract,
+    crate::caddy::rig::Rig<true>
+);
 contract!(command_keeps_the_contract, crate::appliance::Rig<false>);
 // The same driver once more: what is peculiar to a registry is its program.
 contract!(registry_is_switched_by_its_example, crate::appliance::Rig<true>;

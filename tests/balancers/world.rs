@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -336,6 +336,17 @@ pub fn available(program: &str) -> bool {
         eprintln!("SKIPPED: {program} is not installed here (script/test installs it)");
     }
     there
+}
+
+/// A program that `script/test` fetched, since no package has it; says so where it is not there.
+pub fn fetched(program: &str) -> Option<PathBuf> {
+    let at = std::env::var_os("DEPLOY_TEST_PROGRAMS")
+        .map(|dir| PathBuf::from(dir).join(program))
+        .filter(|path| path.exists());
+    if at.is_none() {
+        eprintln!("SKIPPED: no {program} was fetched (script/test fetches it)");
+    }
+    at
 }
 
 pub fn free_port() -> u16 {

@@ -8,6 +8,7 @@
 #   find_master FACTS       its process into master; 1 = it does not run
 #   reload FACTS            until nothing of before it takes requests; 1 = it did not take
 #   log_words               why a reload failed, in its words
+#   entry_more              writes what else of its own the folder of an entry has
 #   conflict                0 = its check, whose words are in said, passed and yet says that the
 #                           app's name is another server's
 #
@@ -63,7 +64,8 @@ read_one() {
 # does not load them; all patterns, so that an absent part never breaks a start.
 make_entry() {
   [ -d "$here" ] || mkdir -p "$here" || return 1
-  [ -s "$here/route.inc" ] || put_text "$here/route.inc" "$(include_line "$here/live/*.inc")"
+  [ -s "$here/route.inc" ] || put_text "$here/route.inc" "$(include_line "$here/live/*.inc")" || return 1
+  entry_more
 }
 put_text() {
   printf '# Written by deploy; see live/.\n%s\n' "$2" >"$1.new" && sync "$1.new" && mv -f "$1.new" "$1"

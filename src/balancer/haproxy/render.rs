@@ -98,24 +98,7 @@ pub fn refusals(target: &Target, traffic: &Traffic) -> Vec<String> {
     if traffic.split.values().filter(|share| **share > 0).count() > 2 {
         no.push("weights: the haproxy driver shares between two slots".to_owned());
     }
-    for rule in &traffic.rules {
-        let name = match &rule.key {
-            RuleKey::Header(name) | RuleKey::Cookie(name) => name,
-        };
-        let token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        if name.is_empty() || !name.chars().all(token) {
-            no.push(format!("rules: `{name}` is no name of a header or cookie"));
-        }
-        if rule.value.is_empty() || rule.value.chars().any(char::is_control) {
-            no.push(format!("rules: the value for `{name}` cannot be sent"));
-        }
-        if !traffic.groups.contains_key(&rule.to) {
-            no.push(format!(
-                "slot {} would get requests and has no members",
-                rule.to
-            ));
-        }
-    }
+    no.extend(words::rule_refusals(traffic));
     no
 }
 

@@ -68,15 +68,10 @@ impl Settings {
                     Value::Bool(false) => Check::Off,
                     Value::String(word) if word == "off" => Check::Off,
                     Value::String(word) if word == "tcp" => Check::Tcp,
-                    Value::String(word)
-                        if word.starts_with('/')
-                            && word
-                                .chars()
-                                .all(|c| keys::path_char(c) || matches!(c, '?' | '=' | '&')) =>
-                    {
-                        Check::Http(word.clone())
-                    }
-                    _ => return Err("`check` is `tcp`, `off` or a path such as `/healthz`".into()),
+                    path => Check::Http(
+                        keys::request(key, path)
+                            .map_err(|_| "`check` is `tcp`, `off` or a path such as `/healthz`")?,
+                    ),
                 }
             }
             _ => return Err(keys::unknown("haproxy", key, KEYS)),

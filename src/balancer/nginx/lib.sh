@@ -10,6 +10,7 @@ ngx() {
 check_by() {
   if [ "$conf" = - ]; then "$@" "$bin" -t; else "$@" "$bin" -c "$conf" -t; fi 7>&- 8>&- 9>&-
 }
+entry_more() { :; }
 conflict() {
   case $said in *"conflicting server name \"$host\""*) ;; *) return 1 ;; esac
 }

@@ -6,22 +6,7 @@ if ! command -v "$bin" >/dev/null 2>&1; then
 fi
 version=$(ngx -v 2>&1)
 printf 'version %s\n' "${version##*/}"
-live_key
-printf 'key %s\n' "$key"
-traffic=
-{ IFS= read -r traffic <"$here/current/traffic"; } 2>/dev/null
-[ -z "$traffic" ] || printf 'traffic %s\n' "$traffic"
-if [ -L "$here/live" ]; then
-  live_hash
-  printf 'live %s\n' "$hash"
-  noted=
-  while read -r value; do
-    noted="$noted$value
-"
-  done <"$here/live/sums"
-  [ "$(sums "$here/live")
-" = "$noted" ] || printf 'problem edited %s\n' "$here/live"
-fi
+tell_files
 
 # What nginx's own check says, and whether our files are reached from its configuration.
 facts=$(survey)
@@ -58,17 +43,9 @@ else
   echo 'problem stopped'
 fi
 
-# What it does. The groups are those of the configuration that it has loaded.
 tell() {
-  printf 'status %s\n' "$1"
+  tell_state "$@"
   [ -n "$2" ] || return 0
-  printf 'running %s\n' "$2"
-  [ "$3" = - ] || printf 'serves %s\n' "$3"
-  hash=${2#conf=}
-  hash=${hash%% *}
-  groups=
-  case $hash in *[!0-9a-f]*) ;; *) { IFS= read -r groups <"$here/conf.$hash/groups.json"; } 2>/dev/null ;; esac
-  [ -z "$groups" ] || printf 'groups %s\n' "$groups"
   worker=${2##*pid=}
   worker=${worker%%[!0-9]*}
   if stat_of "$worker" && [ -n "$master" ] && [ "$parent" != "$master" ]; then

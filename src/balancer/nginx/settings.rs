@@ -53,16 +53,11 @@ impl Settings {
             "dir" => self.dir = keys::path(key, value)?,
             "conf" => self.conf = Some(keys::path(key, value)?),
             "binary" => self.binary = keys::program(key, value)?,
-            "server" => {
-                self.own_server = match keys::text(key, value)?.as_str() {
-                    "own" => true,
-                    "rendered" => false,
-                    other => {
-                        return Err(format!("`server` is `rendered` or `own`, not `{other}`"));
-                    }
-                }
+            "server" => self.own_server = keys::own(value)?,
+            "listen" => {
+                let good = |c: char| c.is_ascii_alphanumeric() || ".:[]_=- ".contains(c);
+                self.listen = keys::words(key, value, good)?;
             }
-            "listen" => self.listen = listens(value)?,
             "keepalive" => {
                 self.keepalive = value
                     .as_u64()
@@ -73,21 +68,6 @@ impl Settings {
             _ => return Err(keys::unknown("nginx", key, KEYS)),
         }
         Ok(())
-    }
-}
-
-fn listens(value: &Value) -> Result<Vec<String>, String> {
-    let all = match value {
-        Value::Array(items) if !items.is_empty() => items
-            .iter()
-            .map(|item| keys::text("listen", item))
-            .collect::<Result<Vec<_>, _>>()?,
-        one => vec![keys::text("listen", one)?],
-    };
-    let good = |c: char| c.is_ascii_alphanumeric() || ".:[]_=- ".contains(c);
-    match all.iter().find(|word| !word.chars().all(good)) {
-        Some(word) => Err(format!("`listen` cannot be written as `{word}`")),
-        None => Ok(all),
     }
 }
 
