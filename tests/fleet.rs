@@ -22,6 +22,8 @@ mod controls;
 mod daytwo;
 #[path = "fleet/cases/drained.rs"]
 mod drained;
+#[path = "fleet/cases/haproxy.rs"]
+mod haproxy;
 #[path = "fleet/cases/hostile.rs"]
 mod hostile;
 #[path = "fleet/cases/main_job.rs"]
