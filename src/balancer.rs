@@ -230,6 +230,14 @@ pub trait Driver: Send + Sync {
 
     /// Removes everything of the app's entry on this host.
     fn remove(&self, target: &Target) -> Body;
+
+    /// What this host needs once, for all apps: our folder, the line that includes it. The text
+    /// stands by itself (`deploy setup --print` shows it), may be run again, and prints a line for
+    /// each thing that begins with `made`, `kept` or `left` (for a person). `None`: nothing that a
+    /// script can do; what is missing, [`Self::look`] says.
+    fn set_up(&self, _target: &Target) -> Option<Body> {
+        None
+    }
 }
 
 /// The driver of that name.

@@ -54,6 +54,7 @@ pub mod schema;
 pub mod secrets;
 pub mod seeing;
 pub mod session;
+pub mod setup;
 pub mod show;
 pub mod signals;
 pub mod stage;
@@ -200,6 +201,7 @@ impl Command {
             Self::Restart(args) => args.run(ctx).await,
             Self::Lock(args) => args.run(ctx).await,
             Self::Unlock(args) => args.run(ctx).await,
+            Self::Setup(args) => args.run(ctx).await,
             // `args::parse` has made a `Deploy` of it.
             Self::Environment(_) => Err(Failure::usage("no command was given")),
         }

@@ -11,6 +11,7 @@
 //! - `manifest`  what a run wanted; what `resume` reads
 //! - `history`   one line per finished run, and the journal's lines
 //! - `past`      verbs about runs that are over or never began, and what hosts together remember
+//! - `setup`     what a host needs once, before the first claim
 //! - `run_report` how a run went, step by step; kept beside its manifest
 //! - `model`     the verbs in memory, clocks included; the scripts must agree with it
 //!
@@ -28,6 +29,7 @@ pub mod parse;
 pub mod past;
 pub mod reply;
 pub mod run_report;
+pub mod setup;
 pub mod verb;
 
 pub use history::{HistoryEntry, JournalLine, Took};

@@ -15,6 +15,7 @@
 //! - `history`   finished runs and attempts, newest first
 //! - `logs`      many containers as one stream
 //! - `run`       one run: times of each step and host, evidence; the same as an HTML page
+//! - `setup`     what was made on hosts, once
 //! - `paint`     colours by meaning
 //! - `layout`    wrapped lists and tables
 //! - `words`     verbs of stages, times of day, text from elsewhere made harmless
@@ -38,6 +39,7 @@ pub mod paint;
 pub mod plain;
 pub mod quiet;
 pub mod run;
+pub mod setup;
 pub mod status;
 pub mod terminal;
 pub mod words;

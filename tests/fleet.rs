@@ -40,6 +40,8 @@ mod refused;
 mod rig;
 #[path = "fleet/cases/secrets.rs"]
 mod secrets;
+#[path = "fleet/cases/setup.rs"]
+mod setup;
 #[path = "fleet/cases/untaken.rs"]
 mod untaken;
 // Storms: `script/test` runs what is in `long` with `--long` only.

@@ -194,4 +194,9 @@ impl Driver for Haproxy {
             &settings(target),
         )
     }
+
+    fn set_up(&self, target: &Target) -> Option<Body> {
+        let body = Body::new("haproxy", include_str!("haproxy/setup.sh"));
+        Some(body.args([settings(target).dir]))
+    }
 }

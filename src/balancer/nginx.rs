@@ -157,4 +157,13 @@ impl Driver for Nginx {
         let text = text!("flags/lib.sh", "nginx/lib.sh", "flags/remove.sh");
         body("lb remove", text, target, &server(&settings(target)).head)
     }
+
+    fn set_up(&self, target: &Target) -> Option<Body> {
+        let Settings {
+            dir, binary, conf, ..
+        } = settings(target);
+        let conf = conf.unwrap_or_else(|| "-".to_owned());
+        let body = Body::new("nginx", include_str!("nginx/setup.sh"));
+        Some(body.args([dir, binary, conf]))
+    }
 }

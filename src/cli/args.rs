@@ -139,6 +139,7 @@ pub enum Command {
     Restart(restart::Args),
     Lock(lock::Args),
     Unlock(unlock::Args),
+    Setup(super::setup::Args),
     /// Anything else: the first word is an environment.
     #[command(external_subcommand)]
     Environment(Vec<OsString>),
