@@ -10,6 +10,7 @@
 //! - `confirm`   the question of a protected environment
 //! - `signals`   Ctrl-C and its like as values
 //! - `seeing`    how long hosts are waited for by what only looks
+//! - `source`    what a command of `hosts_from` prints
 //! - `session`   configuration read, machines connected, faces listening
 //! - `drive`     from a plan to its end; `summary` the block at the end
 //! - `streams`   logs of all hosts as one
@@ -57,6 +58,7 @@ pub mod session;
 pub mod setup;
 pub mod show;
 pub mod signals;
+pub mod source;
 pub mod stage;
 pub mod status;
 pub mod streams;
@@ -117,6 +119,7 @@ pub fn main(outside: Outside, clock: Clock, out: &Out) -> ExitCode {
         clock,
         out: out.clone(),
         zone: jiff::tz::TimeZone::system(),
+        asked: source::Asked::default(),
     };
     let code = match command {
         Some(command) => serve(&ctx, command),

@@ -6,6 +6,7 @@
 //!
 //! - `source` the door to the files; `document` one file taken apart; `commit` which commit they are of
 //! - `hosts`, `groups`, `host_keys`, `apps`, `settings`, `gates`, `sections` what may stand there
+//! - `foreign` hosts from elsewhere: Ansible's inventories, as they are or as a command prints them
 //! - `layer` layering and provenance; `pattern`, `select`, `units`, `fields` the words inside
 //! - `explain` effective values with their places
 //! - `schema` the JSON Schema of all that, for editors
@@ -20,6 +21,7 @@ mod commit;
 mod document;
 mod explain;
 mod fields;
+mod foreign;
 mod gates;
 mod groups;
 mod host_keys;

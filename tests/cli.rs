@@ -331,3 +331,35 @@ fn hosts_are_named_by_globs_ranges_groups_and_not() {
         );
     }
 }
+
+#[test]
+fn hosts_come_from_a_command_that_prints_json_and_are_explained_with_its_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let staging = "hosts_from: { command: [sh, -c, \"echo x >>ran; cat list.json\"] }
+apps: { app: { image: registry.example.com/acme/app, port: 80, strategy: blue-green, slots: [web, other] } }
+groups: { other: [web2] }
+";
+    put("inventories/staging.yml", staging);
+    put(
+        "list.json",
+        r#"{"_meta":{"hostvars":{"web1":{"ansible_host":"10.0.0.1","heap":"2g"}}},"web":{"hosts":["web1"]},"more":["web2"]}"#,
+    );
+    let (_, stdout, stderr) = deploy(dir.path(), "inventory staging --explain web1");
+    assert!(
+        stdout.contains("10.0.0.1") && stdout.contains("cat list.json`:5"),
+        "{stdout}{stderr}"
+    );
+    // Once, however often the inventory is read.
+    let ran = || std::fs::read_to_string(dir.path().join("ran")).unwrap();
+    assert_eq!(ran(), "x\n");
+    put("list.json", "no json");
+    let (code, _, stderr) = deploy(dir.path(), "inventory staging");
+    assert_eq!(code, 2);
+    assert!(stderr.contains("printed no JSON object"), "{stderr}");
+    assert!(stderr.contains("staging.yml:1:"), "{stderr}");
+}

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use super::args::{self, Options};
 use super::failure::Failure;
 use super::outside::Outside;
+use super::source::Asked;
 use crate::name::EnvName;
 use crate::report::terminal::{Colours, Stderr};
 use crate::report::{Face, Feed, Json, Out, Plain, Quiet, Terminal};
@@ -25,6 +26,8 @@ pub struct Context {
     pub out: Out,
     /// The zone in which times are shown.
     pub zone: TimeZone,
+    /// What commands of `hosts_from` have printed.
+    pub asked: Asked,
 }
 
 impl Context {

@@ -13,6 +13,7 @@ use super::args;
 use super::context::Context;
 use super::failure::Failure;
 use super::signals::{self, Stop};
+use super::source;
 use crate::balancer;
 use crate::compose::ImageRef;
 use crate::engine::site::Site;
@@ -66,7 +67,7 @@ pub fn read(ctx: &Context, env: &EnvName) -> Result<Inventory, Findings> {
 fn read_with(ctx: &Context, env: &EnvName, sets: &[String]) -> Result<Inventory, Findings> {
     let words = args::all_reserved();
     let config = Config::new(config_dir(ctx), words.iter().map(String::as_str));
-    let inventory = config.load(env, sets)?;
+    let inventory = config.load_asking(env, sets, &|words| source::ask(ctx, words))?;
     let mut found = Findings::default();
     for part in [drivers(&inventory), possible(&inventory)] {
         found.extend(part.err().into_iter().flatten());

@@ -14,9 +14,10 @@ use crate::text::yaml::{self, Entry, Key, Node, Value};
 use crate::text::{Diagnostic, Findings, SourceFile, Span};
 
 /// Sections that may stand at the top of a file, besides settings.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "connect",
     "hosts",
+    "hosts_from",
     "groups",
     "load_balancers",
     "apps",
@@ -30,7 +31,7 @@ pub(super) const CONNECT: [&str; 5] = ["user", "port", "become", "connection", "
 
 /// A file taken apart.
 pub(super) struct Document {
-    /// [`Level::Defaults`] or [`Level::Environment`].
+    /// [`Level::Source`], [`Level::Defaults`] or [`Level::Environment`].
     pub level: Level,
     pub root: Node,
     pub top: Part,
@@ -55,7 +56,11 @@ pub(super) struct Overlay {
 impl Document {
     /// Reads a text and checks what can be checked without the others.
     pub fn read(file: &Arc<SourceFile>, level: Level, findings: &mut Findings) -> Option<Self> {
-        let root = yaml::parse(file, findings)?;
+        Self::of(yaml::parse(file, findings)?, level, findings)
+    }
+
+    /// The same of what was read already.
+    pub fn of(root: Node, level: Level, findings: &mut Findings) -> Option<Self> {
         check_nodes(&root, "", findings);
         let known = [&SECTIONS[..], &EVERYWHERE, &APP_WIDE].concat();
         Fields::of(&root, "", &known, findings)?;

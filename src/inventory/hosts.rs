@@ -33,15 +33,16 @@ pub(super) struct World {
     pub broken: BTreeSet<String>,
     /// How the names begin that a key of `hosts:` was meant to stand for, where it was refused.
     lost: Vec<String>,
-    /// Number of the entries of the first file, which all of the next file's are over.
-    older: Vec<usize>,
+    /// All numbers of entries: those of a file are over the ones of the files before.
+    numbers: Vec<usize>,
 }
 
 struct HostPart {
     key: String,
     span: Span,
     pattern: bool,
-    first_file: bool,
+    /// How many entries the files before had.
+    over: usize,
     part: Part,
 }
 
@@ -71,18 +72,20 @@ impl World {
     /// Reads `hosts:` and `groups:` of all files.
     pub fn read(docs: &[Document], findings: &mut Findings) -> Self {
         let mut world = Self::default();
-        for (number, doc) in docs.iter().enumerate() {
+        for doc in docs {
+            let over = world.entries.len();
             for entry in doc.section("hosts", findings) {
-                world.host_entry(entry, number == 0 && docs.len() > 1, findings);
+                world.host_entry(entry, over, findings);
             }
         }
+        world.numbers = (0..world.entries.len()).collect();
         world.names = world.of_host.keys().cloned().collect();
         world.read_groups(docs, findings);
         world.index_groups();
         world
     }
 
-    fn host_entry(&mut self, entry: &Entry, first_file: bool, findings: &mut Findings) {
+    fn host_entry(&mut self, entry: &Entry, over: usize, findings: &mut Findings) {
         let key = &entry.key.text;
         let names = match pattern::expand(key) {
             Ok(names) => names,
@@ -129,14 +132,11 @@ impl World {
             }
         }
         let number = self.entries.len();
-        if first_file {
-            self.older.push(number);
-        }
         self.entries.push(HostPart {
             key: key.clone(),
             span: entry.key.span.clone(),
             pattern: pattern::is_pattern(key),
-            first_file,
+            over,
             part,
         });
         for (name, one) in good {
@@ -228,7 +228,7 @@ impl World {
         }
         let mut hosts = Vec::new();
         for (number, e) in self.entries_of(host) {
-            let over: &[usize] = if e.first_file { &[] } else { &self.older };
+            let over = &self.numbers[..e.over];
             let (level, side) = if e.pattern {
                 (entry[0], number)
             } else {

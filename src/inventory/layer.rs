@@ -15,6 +15,8 @@ use crate::text::{Diagnostic, Findings, Span};
 /// Where a value may be written, the less specific first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
+    /// What `hosts_from` names, for all hosts.
+    Source,
     /// `inventories/defaults.yml`, at its top.
     Defaults,
     /// The environment's file, at its top.
@@ -40,6 +42,7 @@ pub enum Level {
 impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Source => "hosts_from",
             Self::Defaults => "defaults",
             Self::Environment => "environment",
             Self::App => "app",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::document::{Document, read_set};
+use super::foreign::{self, HostsFrom, Source};
 use super::hosts::World;
 use super::layer::Level;
 use super::model::Inventory;
@@ -66,6 +67,20 @@ impl Config {
     /// Everything that is wrong in all files, where at least one finding is an error. Warnings of a
     /// good configuration are in [`Inventory::warnings`].
     pub fn load(&self, env: &EnvName, sets: &[String]) -> Result<Inventory, Findings> {
+        self.load_asking(env, sets, &|_| Err("no command is run here".to_owned()))
+    }
+
+    /// The same where `hosts_from` may name a command: `ask` runs it, in the directory of the
+    /// configuration, and returns what it printed or why there is nothing.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_asking(
+        &self,
+        env: &EnvName,
+        sets: &[String],
+        ask: &dyn Fn(&[String]) -> Result<String, String>,
+    ) -> Result<Inventory, Findings> {
         let mut findings = Findings::default();
         self.check_name(env, &mut findings);
         let mut files = Vec::new();
@@ -83,7 +98,40 @@ impl Config {
         {
             return Err(findings);
         }
-        build(env, &files, sets, findings)
+        let read = |from: &HostsFrom| self.foreign(from, ask);
+        build_from(env, &files, sets, &read, findings)
+    }
+
+    /// The text of what `hosts_from` names.
+    #[expect(clippy::disallowed_methods, reason = "the door of inventory files")]
+    fn foreign(
+        &self,
+        from: &HostsFrom,
+        ask: &dyn Fn(&[String]) -> Result<String, String>,
+    ) -> Result<Arc<SourceFile>, Diagnostic> {
+        let (name, read) = match &from.source {
+            Source::File(path) => {
+                let path = self.dir.join(&path.value);
+                let shown = path
+                    .strip_prefix(".")
+                    .unwrap_or(&path)
+                    .display()
+                    .to_string();
+                let read = std::fs::read_to_string(&path);
+                (shown, read.map_err(|e| format!("cannot be read: {e}")))
+            }
+            Source::Command(words) => {
+                let name = format!("`{}`", words.join(" "));
+                let read = ask(words).and_then(|printed| {
+                    let why = |e: String| format!("printed no JSON object: {e}");
+                    foreign::pretty(&printed).map_err(why)
+                });
+                (name, read)
+            }
+        };
+        let why = |why: String| Diagnostic::error(format!("{name} {why}")).at(&from.span);
+        read.map(|text| SourceFile::new(name.as_str(), text))
+            .map_err(why)
     }
 
     fn check_name(&self, env: &EnvName, findings: &mut Findings) {
@@ -145,10 +193,24 @@ impl Config {
 }
 
 /// Makes an environment of texts; see [`Config::load`]. The last file is the environment's.
+#[cfg(test)]
 pub(super) fn build(
     env: &EnvName,
     files: &[(Arc<SourceFile>, Level)],
     sets: &[String],
+    findings: Findings,
+) -> Result<Inventory, Findings> {
+    // What it names is empty here.
+    let empty = |_: &HostsFrom| Ok(SourceFile::new("hosts_from", "{}"));
+    build_from(env, files, sets, &empty, findings)
+}
+
+/// The same with what `hosts_from` names, read by `foreign`.
+pub(super) fn build_from(
+    env: &EnvName,
+    files: &[(Arc<SourceFile>, Level)],
+    sets: &[String],
+    foreign: &dyn Fn(&HostsFrom) -> Result<Arc<SourceFile>, Diagnostic>,
     mut findings: Findings,
 ) -> Result<Inventory, Findings> {
     let read = files
@@ -156,9 +218,18 @@ pub(super) fn build(
         .map(|(file, level)| Document::read(file, *level, &mut findings));
     let docs: Vec<Option<Document>> = read.collect();
     // A file that is no YAML leaves too little to check the others against.
-    let Some(docs) = docs.into_iter().collect::<Option<Vec<Document>>>() else {
+    let Some(mut docs) = docs.into_iter().collect::<Option<Vec<Document>>>() else {
         return Err(findings);
     };
+    let mut known: Vec<Arc<SourceFile>> = files.iter().map(|(f, _)| Arc::clone(f)).collect();
+    match hosts_from(&docs, foreign, &mut findings) {
+        Some(Ok((file, doc))) => {
+            known.insert(0, file);
+            docs.insert(0, doc);
+        }
+        Some(Err(())) => return Err(findings),
+        None => {}
+    }
     let values = sets.iter().filter_map(|s| read_set(s, &mut findings));
     let values: Vec<_> = values.collect();
     let world = World::read(&docs, &mut findings);
@@ -181,7 +252,7 @@ pub(super) fn build(
         sets: sets.to_vec(),
         origins,
         warnings: Vec::new(),
-        files: files.iter().map(|(f, _)| Arc::clone(f)).collect(),
+        files: known,
     };
     check::all(&inventory, &world, &mut findings);
     if findings.has_errors() {
@@ -189,4 +260,29 @@ pub(super) fn build(
     }
     inventory.warnings = findings.sorted().into_iter().cloned().collect();
     Ok(inventory)
+}
+
+/// The document of what `hosts_from` names, in the most specific file that says it; an error where it
+/// cannot be had, for then nobody knows which hosts there are.
+fn hosts_from(
+    docs: &[Document],
+    foreign: &dyn Fn(&HostsFrom) -> Result<Arc<SourceFile>, Diagnostic>,
+    findings: &mut Findings,
+) -> Option<Result<(Arc<SourceFile>, Document), ()>> {
+    let node = docs.iter().rev().find_map(|d| d.root.get("hosts_from"))?;
+    if node.is_null() {
+        return None;
+    }
+    let from = HostsFrom::read(node, findings);
+    let made = from.and_then(|from| match foreign(&from) {
+        Ok(file) => {
+            let root = from.document(&file, findings)?;
+            Some((file, Document::of(root, Level::Source, findings)?))
+        }
+        Err(why) => {
+            findings.push(why);
+            None
+        }
+    });
+    Some(made.ok_or(()))
 }

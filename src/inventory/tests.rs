@@ -10,6 +10,7 @@ use crate::text::{Findings, SourceFile};
 
 mod effective;
 mod examples;
+mod foreign;
 mod large;
 mod mistakes;
 

@@ -23,6 +23,7 @@ hosts:
     labels: { rack: a1 }
     apps: { app: { port: 8081, services: { app: { restart: always, limits: { pids: 9 } } } } }
   lb1:
+hosts_from: { command: [ansible-inventory, --list], vars: [a, b] }
 groups:
   blue: [web1, web2]
   green:
@@ -338,6 +339,10 @@ fn what_the_code_refuses_is_not_valid() {
     let root = schema();
     for (from, to) in [
         ("labels: { rack", "lables: { rack"),
+        (
+            "{ command: [ansible-inventory",
+            "{ comand: [ansible-inventory",
+        ),
         ("strategy: rolling", "strategy: roling"),
         ("bake: 1s500ms", "bake: 30"),
         ("confirm: true", "confirm: yes"),
