@@ -11,6 +11,7 @@
 //! - `signals`   Ctrl-C and its like as values
 //! - `seeing`    how long hosts are waited for by what only looks
 //! - `source`    what a command of `hosts_from` prints
+//! - `several`   several apps in one command
 //! - `session`   configuration read, machines connected, faces listening
 //! - `drive`     from a plan to its end; `summary` the block at the end
 //! - `streams`   logs of all hosts as one
@@ -56,6 +57,7 @@ pub mod secrets;
 pub mod seeing;
 pub mod session;
 pub mod setup;
+pub mod several;
 pub mod show;
 pub mod signals;
 pub mod source;

@@ -47,7 +47,7 @@ pub use model::{
 };
 pub use policy::{Denial, Policy, Requirement, Rule};
 pub use select::{HostSelector, Names, SelectorError};
-pub use source::Config;
+pub use source::{Asking, Config};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! the rendered files of every host. The revision (`#42`) is a number for people.
 
 mod draft;
+mod gates;
 mod policy;
 mod secrets;
 

@@ -333,6 +333,31 @@ fn hosts_are_named_by_globs_ranges_groups_and_not() {
 }
 
 #[test]
+fn mistakes_of_files_and_of_drivers_come_in_one_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    put(
+        "inventories/staging.yml",
+        "hosts: { web1: { prt: 22 }, lb1: }
+load_balancers: { edge: { driver: ngnix, hosts: lb1 }, inner: { driver: nginx, hosts: lb1, keepalife: 3 } }
+",
+    );
+    let (code, stdout, stderr) = deploy(dir.path(), "check staging --offline");
+    assert_eq!(code, 2);
+    for said in [
+        "unknown key `prt`",
+        "there is no load balancer driver `ngnix`",
+        "nginx has no setting `keepalife`",
+    ] {
+        assert!(stdout.contains(said), "no {said} in {stdout}{stderr}");
+    }
+}
+
+#[test]
 fn hosts_come_from_a_command_that_prints_json_and_are_explained_with_its_lines() {
     let dir = tempfile::tempdir().unwrap();
     let put = |name: &str, text: &str| {

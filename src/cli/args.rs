@@ -125,6 +125,7 @@ pub enum Command {
     Versions(super::versions::Args),
     Render(render::Args),
     Init(init::Args),
+    Setup(super::setup::Args),
     Check(check::Args),
     Inventory(inventory::Args),
     Schema(schema::Args),
@@ -139,7 +140,6 @@ pub enum Command {
     Restart(restart::Args),
     Lock(lock::Args),
     Unlock(unlock::Args),
-    Setup(super::setup::Args),
     /// Anything else: the first word is an environment.
     #[command(external_subcommand)]
     Environment(Vec<OsString>),

@@ -6,23 +6,24 @@ use super::failure::Failure;
 use super::guard::Allow;
 use super::place::{Opened, Wish};
 use super::promote;
+use super::several;
 use super::target::{App, Wanted};
-use super::work;
 use crate::name::{AppName, EnvName, ExitCode};
 
 /// Bring an environment to a release
 ///
 /// Looks, plans, pulls, starts the release in the standby slot, gates it, switches all load
 /// balancers, drains, bakes, and keeps the old slot for the way back. Before the switch nobody
-/// notices a failure.
+/// notices a failure. Several apps are brought one after the other, as they are named: all are
+/// checked before the first begins, and one that fails ends the row.
 #[derive(Debug, clap::Args)]
-#[command(override_usage = "deploy [OPTIONS] ENV [APP]@VERSION")]
+#[command(override_usage = "deploy [OPTIONS] ENV [APP]@VERSION...")]
 pub struct Args {
     /// Environment: the name of a file in `inventories/`
     env: EnvName,
-    /// Release to bring it to; APP may be left out where there is one
+    /// Releases to bring it to, one for each app; APP may be left out where there is one
     #[arg(value_name = "[APP]@VERSION")]
-    wanted: Option<Wanted>,
+    wanted: Vec<Wanted>,
     /// Deploy exactly what serves in this environment, by digest; APP without a version then
     #[arg(long, value_name = "ENV")]
     from: Option<EnvName>,
@@ -40,44 +41,54 @@ impl Args {
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
         ctx.environment(&self.env, true)?;
         let opened = Opened::known(ctx, &self.env)?;
-        let mut wish = match (&self.from, &self.wanted) {
-            (Some(from), _) => self.promoted(ctx, from, &opened).await?,
-            (None, Some(wanted)) => opened.wish(wanted)?,
-            (None, None) => {
+        let mut wishes = Vec::new();
+        match (&self.from, self.wanted.as_slice()) {
+            (Some(from), []) => wishes.push(promoted(ctx, from, None, &opened).await?),
+            (Some(from), all) => {
+                for wanted in all {
+                    wishes.push(promoted(ctx, from, Some(wanted), &opened).await?);
+                }
+            }
+            (None, []) => {
                 ctx.out.say(&meanings(&self.env, &opened.apps));
                 return Ok(ExitCode::Usage);
             }
-        };
-        wish.place.without = self.without.lbs;
-        wish.allow = self.allow;
-        work::deploy(ctx, wish).await
+            (None, all) => {
+                for wanted in all {
+                    wishes.push(opened.wish(wanted)?);
+                }
+            }
+        }
+        for wish in &mut wishes {
+            wish.place.without.clone_from(&self.without.lbs);
+            wish.allow = self.allow.clone();
+        }
+        several::deploy(ctx, wishes).await
     }
 }
 
-impl Args {
-    /// What serves in another environment, here.
-    async fn promoted(
-        &self,
-        ctx: &Context,
-        from: &EnvName,
-        opened: &Opened,
-    ) -> Result<Wish, Failure> {
-        ctx.environment(from, false)?;
-        let named = match &self.wanted {
-            None => None,
-            Some(Wanted::Bare(word)) => Some(App(AppName::new(word.as_str())?)),
-            Some(Wanted::Release { .. }) => {
-                return Err(Failure::usage(format!(
-                    "the version is the one that serves in {from}: none is named with --from"
-                )));
-            }
-        };
-        let place = opened.place(named.as_ref())?;
-        let serving = promote::serving(ctx, from, &place.app).await?;
-        let mut wish = Wish::new(place, serving.version);
-        wish.digests = Some(serving.digests);
-        Ok(wish)
-    }
+/// What serves in another environment, here.
+async fn promoted(
+    ctx: &Context,
+    from: &EnvName,
+    wanted: Option<&Wanted>,
+    opened: &Opened,
+) -> Result<Wish, Failure> {
+    ctx.environment(from, false)?;
+    let named = match wanted {
+        None => None,
+        Some(Wanted::Bare(word)) => Some(App(AppName::new(word.as_str())?)),
+        Some(Wanted::Release { .. }) => {
+            return Err(Failure::usage(format!(
+                "the version is the one that serves in {from}: none is named with --from"
+            )));
+        }
+    };
+    let place = opened.place(named.as_ref())?;
+    let serving = promote::serving(ctx, from, &place.app).await?;
+    let mut wish = Wish::new(place, serving.version);
+    wish.digests = Some(serving.digests);
+    Ok(wish)
 }
 
 /// What `deploy ENV` could mean.

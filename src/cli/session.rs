@@ -19,7 +19,7 @@ use crate::compose::ImageRef;
 use crate::engine::site::Site;
 use crate::engine::voice::Voice;
 use crate::host::{Address, Connector, Settings, Target, control_base};
-use crate::inventory::{App, Config, GateKind, HostSelector, Inventory, Strategy};
+use crate::inventory::{App, Asking, Config, HostSelector, Inventory, Strategy};
 use crate::name::{AppName, Digest, EnvName, HostName, ImageName, Version};
 use crate::plan::Setup;
 use crate::record::Manifest;
@@ -67,15 +67,18 @@ pub fn read(ctx: &Context, env: &EnvName) -> Result<Inventory, Findings> {
 fn read_with(ctx: &Context, env: &EnvName, sets: &[String]) -> Result<Inventory, Findings> {
     let words = args::all_reserved();
     let config = Config::new(config_dir(ctx), words.iter().map(String::as_str));
-    let inventory = config.load_asking(env, sets, &|words| source::ask(ctx, words))?;
-    let mut found = Findings::default();
-    for part in [drivers(&inventory), possible(&inventory)] {
-        found.extend(part.err().into_iter().flatten());
-    }
-    if found.has_errors() {
-        return Err(found);
-    }
-    Ok(inventory)
+    // In one run with all that is wrong in the files themselves.
+    let also = |inventory: &Inventory| {
+        let parts = [drivers(inventory), possible(inventory)];
+        let mut found = Findings::default();
+        found.extend(parts.into_iter().filter_map(Result::err).flatten());
+        found
+    };
+    let asking = Asking {
+        command: &|words| source::ask(ctx, words),
+        also: &also,
+    };
+    config.load_asking(env, sets, &asking)
 }
 
 /// Where `inventories/` and `templates/` are.
@@ -105,15 +108,6 @@ fn possible(inventory: &Inventory) -> Result<(), Findings> {
                     .hint("use blue-green, with two slots"),
             );
         }
-        for gate in app.members().flat_map(|m| &m.gates) {
-            if matches!(gate.kind, GateKind::Command { .. }) {
-                found.push(
-                    Diagnostic::error("a gate by command cannot be asked yet")
-                        .at(&gate.span)
-                        .hint("use http or tcp"),
-                );
-            }
-        }
     }
     if found.has_errors() {
         Err(found)
@@ -127,6 +121,10 @@ fn drivers(inventory: &Inventory) -> Result<(), Findings> {
     let mut found = Findings::default();
     for lb in inventory.balancers.values() {
         let name = &lb.driver;
+        if name.value.is_empty() {
+            // That it has none is said already.
+            continue;
+        }
         let Some(driver) = balancer::driver(&name.value) else {
             let known = balancer::NAMES;
             found.push(

@@ -240,6 +240,13 @@ fn command(node: &Node, path: &str, findings: &mut Findings) -> Option<GateKind>
             (argv(run, &f.path("run"), findings)?, service)
         }
     };
+    if argv.iter().any(|word| word.contains('\n')) {
+        findings.push(
+            fields::wrong(node, path, "words on one line each")
+                .hint("put a longer script into the image, and name it here"),
+        );
+        return None;
+    }
     Some(GateKind::Command { argv, service })
 }
 

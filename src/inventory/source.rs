@@ -21,6 +21,16 @@ pub struct Config {
     reserved: Vec<String>,
 }
 
+/// What only others can do while an environment is read.
+pub struct Asking<'a> {
+    /// Runs a command of `hosts_from`, in the directory of the configuration: what it printed, or
+    /// why there is nothing.
+    pub command: &'a dyn Fn(&[String]) -> Result<String, String>,
+    /// What else is wrong, to be shown in the same run. Where something else is wrong too, the
+    /// inventory that it is given lacks what was not understood.
+    pub also: &'a dyn Fn(&Inventory) -> Findings,
+}
+
 /// The file with values that all environments share; it may be absent.
 const DEFAULTS: &str = "defaults";
 
@@ -67,11 +77,15 @@ impl Config {
     /// Everything that is wrong in all files, where at least one finding is an error. Warnings of a
     /// good configuration are in [`Inventory::warnings`].
     pub fn load(&self, env: &EnvName, sets: &[String]) -> Result<Inventory, Findings> {
-        self.load_asking(env, sets, &|_| Err("no command is run here".to_owned()))
+        let nobody = |_: &[String]| Err("no command is run here".to_owned());
+        let asking = Asking {
+            command: &nobody,
+            also: &|_| Findings::default(),
+        };
+        self.load_asking(env, sets, &asking)
     }
 
-    /// The same where `hosts_from` may name a command: `ask` runs it, in the directory of the
-    /// configuration, and returns what it printed or why there is nothing.
+    /// The same with what only others can do.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -79,7 +93,7 @@ impl Config {
         &self,
         env: &EnvName,
         sets: &[String],
-        ask: &dyn Fn(&[String]) -> Result<String, String>,
+        asking: &Asking<'_>,
     ) -> Result<Inventory, Findings> {
         let mut findings = Findings::default();
         self.check_name(env, &mut findings);
@@ -98,8 +112,12 @@ impl Config {
         {
             return Err(findings);
         }
-        let read = |from: &HostsFrom| self.foreign(from, ask);
-        build_from(env, &files, sets, &read, findings)
+        let read = |from: &HostsFrom| self.foreign(from, asking.command);
+        let outside = Outside {
+            foreign: &read,
+            also: asking.also,
+        };
+        build_from(env, &files, sets, &outside, findings)
     }
 
     /// The text of what `hosts_from` names.
@@ -202,15 +220,27 @@ pub(super) fn build(
 ) -> Result<Inventory, Findings> {
     // What it names is empty here.
     let empty = |_: &HostsFrom| Ok(SourceFile::new("hosts_from", "{}"));
-    build_from(env, files, sets, &empty, findings)
+    let outside = Outside {
+        foreign: &empty,
+        also: &|_| Findings::default(),
+    };
+    build_from(env, files, sets, &outside, findings)
 }
 
-/// The same with what `hosts_from` names, read by `foreign`.
+/// What others do while an environment is read.
+pub(super) struct Outside<'a> {
+    /// Reads what `hosts_from` names.
+    pub foreign: &'a dyn Fn(&HostsFrom) -> Result<Arc<SourceFile>, Diagnostic>,
+    /// See [`Asking::also`].
+    pub also: &'a dyn Fn(&Inventory) -> Findings,
+}
+
+/// The same with what others do.
 pub(super) fn build_from(
     env: &EnvName,
     files: &[(Arc<SourceFile>, Level)],
     sets: &[String],
-    foreign: &dyn Fn(&HostsFrom) -> Result<Arc<SourceFile>, Diagnostic>,
+    outside: &Outside<'_>,
     mut findings: Findings,
 ) -> Result<Inventory, Findings> {
     let read = files
@@ -222,7 +252,7 @@ pub(super) fn build_from(
         return Err(findings);
     };
     let mut known: Vec<Arc<SourceFile>> = files.iter().map(|(f, _)| Arc::clone(f)).collect();
-    match hosts_from(&docs, foreign, &mut findings) {
+    match hosts_from(&docs, outside.foreign, &mut findings) {
         Some(Ok((file, doc))) => {
             known.insert(0, file);
             docs.insert(0, doc);
@@ -255,6 +285,7 @@ pub(super) fn build_from(
         files: known,
     };
     check::all(&inventory, &world, &mut findings);
+    findings.extend((outside.also)(&inventory));
     if findings.has_errors() {
         return Err(findings);
     }

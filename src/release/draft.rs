@@ -303,6 +303,8 @@ fn render_part(
     let unused = document.runs(&own).moved(|at| rendered.origin(at));
     let ((), more) = unused.or(())?;
     warnings.extend(more);
+    let ((), more) = super::gates::check(member, &document).or(())?;
+    warnings.extend(more);
     let wanted = policy(inventory, app, version, member, &document);
     let broken = super::policy::check(&inventory.policy, &document, &wanted, member);
     let ((), more) = broken.moved(|at| rendered.origin(at)).or(())?;

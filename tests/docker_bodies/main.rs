@@ -95,6 +95,43 @@ async fn a_release_is_pulled_replaced_watched_and_taken_back() {
     )
     .await;
     eprintln!("first passed gate: {} ms", took.as_millis());
+    let command = |argv: &[&str], service: &str| {
+        let mut asked = health_gate("127.0.0.1", None);
+        asked.probe = Probe::Command {
+            argv: argv.iter().map(|w| (*w).to_owned()).collect(),
+            service: (service != "-").then(|| service.parse().unwrap()),
+        };
+        asked
+    };
+    for (asked, wanted) in [
+        (command(&["/app", "healthcheck"], "web"), "exit code 0"),
+        (command(&["/app", "healthcheck"], "-"), "exit code 0"),
+        (
+            command(&["/absent", "a b", ""], "web"),
+            "the container cannot run it",
+        ),
+        (
+            command(&["/app", "healthcheck"], "db"),
+            "no container of db runs",
+        ),
+    ] {
+        let limit = Duration::from_secs(10);
+        see(
+            &rig.host,
+            Some(PROJECT),
+            &[asked],
+            limit,
+            |tick| match tick {
+                Tick::Gate { ok, detail, .. } => {
+                    assert!(detail.starts_with(wanted), "{detail}");
+                    assert_eq!(*ok, wanted == "exit code 0");
+                    true
+                }
+                _ => false,
+            },
+        )
+        .await;
+    }
     see(
         &rig.host,
         Some(PROJECT),

@@ -44,8 +44,8 @@ fn text(line: &str) -> String {
 
 #[test]
 fn a_first_word_that_is_no_command_is_an_environment() {
-    insta::assert_snapshot!(command("staging app@1.0.1-22-7e56158"), @r#"Deploy(Args { env: "staging", wanted: Some(Release { app: Some("app"), version: "1.0.1-22-7e56158" }), from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false } })"#);
-    insta::assert_snapshot!(command("staging"), @r#"Deploy(Args { env: "staging", wanted: None, from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false } })"#);
+    insta::assert_snapshot!(command("staging app@1.0.1-22-7e56158"), @r#"Deploy(Args { env: "staging", wanted: [Release { app: Some("app"), version: "1.0.1-22-7e56158" }], from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false } })"#);
+    insta::assert_snapshot!(command("staging"), @r#"Deploy(Args { env: "staging", wanted: [], from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false } })"#);
     assert_eq!(
         command("staging app@1"),
         command("deploy staging app@1"),
@@ -105,7 +105,7 @@ fn every_command_has_its_form() {
 #[test]
 fn what_means_nothing_is_refused_with_its_reason() {
     for (line, says) in [
-        ("staging app@1 more", "unexpected argument 'more'"),
+        ("stage staging app@1 more", "unexpected argument 'more'"),
         ("staging app@a/b", "contains '/'"),
         ("Staging app@1", "environment name \"Staging\""),
         ("../x app@1", "environment name \"../x\""),
@@ -165,6 +165,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       versions   Show the versions that the registry has, newest first, and which of them run here
       render     Show the files that hosts would get; change nothing
       init       Write a small working configuration to begin with: an inventory and a template
+      setup      Make what hosts need once: the folder of the record, the load balancer's include
       check      Check all that can be checked without changing anything, and show all findings at once
       inventory  Show every effective value of an environment, where it stands, and what it overrode
       schema     Print the JSON Schema of inventories, for editors

@@ -107,7 +107,7 @@ fn targets(
         .enumerate()
         .filter(|(_, g)| g.from.contains(&view));
     of_view
-        .filter_map(|(gate, spec)| {
+        .map(|(gate, spec)| {
             let probe = match &spec.kind {
                 GateKind::Http {
                     path,
@@ -121,14 +121,17 @@ fn targets(
                     host: host.clone(),
                 },
                 GateKind::Tcp { port } => Probe::Tcp { port: *port },
-                GateKind::Command { .. } => return None,
+                GateKind::Command { argv, service } => Probe::Command {
+                    argv: argv.clone(),
+                    service: service.clone(),
+                },
             };
-            Some(Target {
+            Target {
                 member: member.cloned(),
                 address: address.to_owned(),
                 gate,
                 probe,
-            })
+            }
         })
         .collect()
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::facts;
 use crate::fleet::Health;
 use crate::host::script::Script;
-use crate::name::HostName;
+use crate::name::{HostName, ServiceName};
 
 const TEXT: &str = include_str!("sh/watch.sh");
 
@@ -54,7 +54,17 @@ pub enum Probe {
         /// Port.
         port: u16,
     },
+    /// A command that must end with 0, in the containers of a service of the watched project.
+    Command {
+        /// The command, word by word; no line break and no control character in it.
+        argv: Vec<String>,
+        /// The service; the project's only one where absent.
+        service: Option<ServiceName>,
+    },
 }
+
+/// Stands after each word of a command on its way: no word of an inventory has it.
+const SEPARATOR: &str = "\u{1f}";
 
 /// What a watcher said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,13 +138,18 @@ pub fn script(
 }
 
 fn words(n: usize, target: &Target) -> [String; 6] {
+    let mut address = target.address.clone();
     let (kind, port, path, host) = match &target.probe {
         Probe::Http {
             port, path, host, ..
-        } => ("http", port, path.clone(), host.clone()),
-        Probe::Tcp { port } => ("tcp", port, String::new(), None),
+        } => ("http", *port, path.clone(), host.clone()),
+        Probe::Tcp { port } => ("tcp", *port, String::new(), None),
+        Probe::Command { argv, service } => {
+            address = service.as_ref().map_or("-".to_owned(), ToString::to_string);
+            let words = argv.iter().flat_map(|w| [w.as_str(), SEPARATOR]);
+            ("exec", 0, words.collect(), None)
+        }
     };
-    let address = target.address.clone();
     [
         n.to_string(),
         address,
@@ -222,6 +237,7 @@ impl WatchReader {
                 http(*status, code.parse().ok()?, exit, seconds)
             }
             (Probe::Tcp { .. }, ["tcp", rc]) => tcp(rc),
+            (Probe::Command { service, .. }, ["exec", rc]) => exec(service.as_ref(), rc)?,
             _ => return None,
         };
         Some(Tick::Gate {
@@ -283,6 +299,23 @@ fn tcp(rc: &str) -> (bool, String) {
     (rc == "0", detail.to_owned())
 }
 
+/// The status of `docker exec` under `timeout`; its output is never shown, it may hold anything.
+fn exec(service: Option<&ServiceName>, rc: &str) -> Option<(bool, String)> {
+    let detail = match rc {
+        "none" => match service {
+            Some(service) => format!("no container of {service} runs"),
+            None => "no container runs".to_owned(),
+        },
+        "several" => "several services run, and the gate names none".to_owned(),
+        "blind" => "the engine does not say which containers run".to_owned(),
+        "124" | "143" | "137" => "no answer in time".to_owned(),
+        // Which of the two an absent program is depends on the engine.
+        "126" | "127" => format!("the container cannot run it ({rc})"),
+        rc => format!("exit code {}", rc.parse::<u8>().ok()?),
+    };
+    Some((rc == "0", detail))
+}
+
 fn watched(row: Row) -> Watched {
     Watched {
         name: row.0.trim_start_matches('/').to_owned(),
@@ -298,197 +331,4 @@ fn watched(row: Row) -> Watched {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const WATCH: &str = include_str!("../../../tests/fixtures/docker/watch.txt");
-
-    fn target(gate: usize, probe: Probe) -> Target {
-        Target {
-            member: None,
-            address: "127.0.0.1".into(),
-            gate,
-            probe,
-        }
-    }
-    fn get(status: Option<u16>) -> Probe {
-        Probe::Http {
-            port: 8080,
-            path: "/healthz".into(),
-            status: status.map_or((200, 399), |s| (s, s)),
-            host: None,
-        }
-    }
-    fn one(line: &str) -> Option<(bool, String)> {
-        let targets = [
-            target(0, get(None)),
-            target(1, get(Some(503))),
-            target(2, Probe::Tcp { port: 80 }),
-        ];
-        match WatchReader::new(&targets).line(line)? {
-            Tick::Gate {
-                index, ok, detail, ..
-            } => {
-                assert!(line.starts_with(&format!("g {index} ")));
-                Some((ok, detail))
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_target_becomes_six_words() {
-        let mut lb = target(3, get(None));
-        lb.member = Some(HostName::new("web1").unwrap());
-        lb.address = "fd00::7".into();
-        let every = Duration::from_millis(500);
-        let script = script(None, &[lb], every, Duration::from_secs(2));
-        assert_eq!(
-            script.args,
-            [
-                "-", "0.500", "2.000", "0", "fd00::7", "http", "8080", "/healthz", ""
-            ]
-        );
-        assert!(script.tied && script.quiet.is_some());
-    }
-
-    #[test]
-    fn a_watch_that_was_recorded_is_read_whole() {
-        let targets = [
-            target(0, get(None)),
-            target(1, get(None)),
-            target(2, Probe::Tcp { port: 8080 }),
-            target(3, Probe::Tcp { port: 8099 }),
-        ];
-        let mut reader = WatchReader::new(&targets);
-        let ticks: Vec<Tick> = WATCH.lines().filter_map(|l| reader.line(l)).collect();
-        let gate = |i: usize, wanted: bool, what: &str| {
-            let mut of = ticks.iter().filter_map(|t| match t {
-                Tick::Gate {
-                    index, ok, detail, ..
-                } if *index == i => Some((*ok, detail.as_str())),
-                _ => None,
-            });
-            assert!(of.clone().count() >= 3, "gate {i}");
-            assert!(
-                of.all(|(ok, d)| ok == wanted && d.starts_with(what)),
-                "gate {i}"
-            );
-        };
-        gate(0, true, "HTTP 200 in ");
-        gate(1, false, "connection refused");
-        gate(2, true, "accepted");
-        gate(3, false, "connection refused");
-        let states: Vec<(&str, Health, &str)> = ticks
-            .iter()
-            .filter_map(|t| match t {
-                Tick::Containers(list) => list.first(),
-                _ => None,
-            })
-            .map(|c| (c.state.as_str(), c.health, c.release.as_str()))
-            .collect();
-        // It was stopped and started again meanwhile.
-        assert!(
-            states.contains(&("running", Health::Healthy, "relA")),
-            "{states:?}"
-        );
-        assert!(states.iter().any(|s| s.0 == "exited"), "{states:?}");
-        assert!(
-            states.contains(&("running", Health::Starting, "relA")),
-            "{states:?}"
-        );
-    }
-
-    #[test]
-    fn only_a_whole_answer_with_the_right_status_passes() {
-        let of = |line: &str| one(line).unwrap();
-        assert_eq!(
-            of("g 0 http 200 0 0.0123"),
-            (true, "HTTP 200 in 12 ms".into())
-        );
-        assert_eq!(of("g 0 http 301 0 -"), (true, "HTTP 301".into()));
-        assert_eq!(
-            of("g 0 http 404 0 -"),
-            (false, "HTTP 404, wanted 200–399".into())
-        );
-        assert_eq!(of("g 1 http 503 0 -"), (true, "HTTP 503".into()));
-        assert_eq!(
-            of("g 1 http 200 0 -"),
-            (false, "HTTP 200, wanted 503".into())
-        );
-        assert_eq!(
-            of("g 0 http 200 28 2.0"),
-            (false, "HTTP 200 in 2.0 s, then no answer in time".into())
-        );
-        assert_eq!(
-            of("g 0 http 200  0.1"),
-            (false, "HTTP 200 in 100 ms, then no answer".into())
-        );
-        assert_eq!(
-            of("g 0 http 000 7 0.1"),
-            (false, "connection refused".into())
-        );
-        assert_eq!(of("g 2 tcp 0"), (true, "accepted".into()));
-        assert_eq!(of("g 2 tcp 124"), (false, "no answer in time".into()));
-    }
-
-    #[test]
-    fn torn_and_foreign_lines_say_nothing() {
-        for bad in [
-            "",
-            "g",
-            "g 0",
-            "g 9 tcp 0",
-            "g 0 tcp 0",
-            "g 2 http 200 0 -",
-            "g 0 http 200",
-            "g 0 http x 0 -",
-            "g 0 http 200 0 - more",
-            "gg 0 tcp 0",
-            "hello",
-        ] {
-            assert_eq!(one(bad), None, "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_container_that_cannot_be_read_makes_the_whole_list_unknown() {
-        let mut reader = WatchReader::new(&[]);
-        let good = r#"c ["/a","web","False","running","none",0,0,false,null,"no"]"#;
-        assert_eq!(reader.line(good), None);
-        assert_eq!(reader.line("c [\"/b\""), None);
-        assert_eq!(reader.line("C ok 2"), Some(Tick::Blind));
-        assert_eq!(reader.line("C ok 0"), Some(Tick::Containers(vec![])));
-        // A line that another one broke into is lost: no container has gone.
-        reader.line(good);
-        assert_eq!(reader.line("C ok 2"), Some(Tick::Blind));
-        assert_eq!(reader.line("C ok 1"), Some(Tick::Blind));
-        assert_eq!(reader.line("C ok"), Some(Tick::Blind));
-        reader.line(good);
-        assert_eq!(reader.line("C failed"), Some(Tick::Blind));
-        reader.line(&good.replace("False", "True"));
-        reader.line(good);
-        let Some(Tick::Containers(list)) = reader.line("C ok 2") else {
-            panic!("no list");
-        };
-        assert_eq!(list.len(), 1);
-        assert!(list[0].one_shot && list[0].release.is_empty());
-        assert_eq!(
-            reader.line("cannot http"),
-            Some(Tick::Cannot("http".into()))
-        );
-        assert_eq!(reader.line("."), Some(Tick::Alive));
-    }
-
-    proptest! {
-        #[test]
-        fn a_gate_never_passes_by_accident(line in "g [0-2] (http|tcp) .{0,20}") {
-            if let Some((true, _)) = one(&line) {
-                let words: Vec<&str> = line.split(' ').collect();
-                prop_assert!(words[2..] == ["tcp", "0"] || words.get(4) == Some(&"0"));
-            }
-        }
-    }
-}
+mod tests;

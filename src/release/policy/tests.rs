@@ -144,3 +144,24 @@ fn memory_of_all_started_services_is_summed() {
         [("blue", "web1", 129, false), ("green", "web2", 129, false)]
     );
 }
+
+#[test]
+fn a_gate_by_command_names_a_service_that_the_template_starts() {
+    let gate = |gate: &str| format!("gates: [ {{ command: {gate} }} ]\n");
+    let two = format!("{BARE}  web:\n    image: {{{{ image }}}}\n");
+    let all = |more: &str, services: &str| said(&gate(more), services);
+    assert!(!all("[/check]", BARE).contains("gate"));
+    assert!(!all("{ run: [/check], service: web }", &two).contains("service `"));
+    let slip = all("{ run: [/check], service: wbe }", &two);
+    assert!(
+        slip.contains("the template starts no service `wbe`"),
+        "{slip}"
+    );
+    assert!(slip.contains("did you mean `web`?"), "{slip}");
+    let none = all("[/check]", &two);
+    assert!(
+        none.contains("this gate does not say in whose container it runs"),
+        "{none}"
+    );
+    assert!(none.contains("staging.yml:7:"), "{none}");
+}

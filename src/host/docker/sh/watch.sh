@@ -1,9 +1,12 @@
 # watch PROJECT EVERY TIMEOUT { LABEL ADDRESS KIND PORT PATH HOST }…: asks gates and looks at
 # containers until the client is gone. PROJECT `-`: no containers. HOST: the Host header, empty for
-# the address. Times in seconds, with decimals.
+# the address. Times in seconds, with decimals. KIND exec: ADDRESS is the service, or `-` for the only
+# one; PATH the command's words, a unit separator after each.
 #
 #   g LABEL http STATUS CURL-EXIT SECONDS   an answer; 000 = none
 #   g LABEL tcp RC                          0 = accepted, 124 = in time neither accepted nor refused
+#   g LABEL exec RC                         status of a command in a container; none, several or blind
+#                                           where it is not known in which
 #   c [JSON]                                a container (see dk_fields)
 #   C ok N | C failed                       that was all N of them; failed = nothing is known
 #   cannot http|tcp                         nothing here can ask that
@@ -214,6 +217,55 @@ dk_tcp_one() {
 		wait $!
 	done
 }
+# A command in all containers of a service, one after the other; the first that fails tells. One that
+# does not end in time is left behind in its container: nothing outside can end it there.
+dk_exec_one() {
+	dk_us=$(printf '\037')
+	dk_in=
+	while :; do
+		sleep "$dk_every" &
+		[ -n "$dk_in" ] || dk_exec_where "$2"
+		dk_rc=$dk_why
+		for dk_id in $dk_in; do
+			dk_exec_in "$dk_id" "$5" >/dev/null 2>&1 </dev/null
+			dk_rc=$?
+			[ "$dk_rc" = 0 ] || break
+		done
+		# It may be another container by now.
+		[ "$dk_rc" = 0 ] || dk_in=
+		printf 'g %s exec %s\n' "$1" "$dk_rc"
+		wait $!
+	done
+}
+dk_exec_where() {
+	dk_in= dk_why=blind
+	dk_x=$(timeout 5 docker ps --no-trunc --filter "label=com.docker.compose.project=$dk_project" \
+		--filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.Label "com.docker.compose.service"}}' 2>/dev/null) || return 0
+	dk_why=none dk_only=
+	while read -r dk_id dk_name; do
+		[ -n "$dk_id" ] || continue
+		case $1 in
+		"$dk_name") ;;
+		-)
+			[ "${dk_only:-$dk_name}" = "$dk_name" ] || dk_why=several
+			dk_only=$dk_name
+			;;
+		*) continue ;;
+		esac
+		dk_in="$dk_in $dk_id"
+	done <<X
+$dk_x
+X
+	[ "$dk_why" = none ] || dk_in=
+}
+dk_exec_in() (
+	dk_id=$1
+	set -f
+	IFS=$dk_us
+	set -- $2
+	unset IFS
+	exec timeout "$dk_timeout" docker exec "$dk_id" "$@"
+)
 # Asking curl for its version costs as much as asking a gate, so few gates just try. Many go into
 # one process, by what came with 7.75: an exit code per gate, parallel transfers.
 dk_ask_with() {
@@ -251,6 +303,7 @@ dk_watch() {
 	while [ "$dk_left" -gt 0 ]; do
 		case $3.$dk_http in
 		tcp.*) dk_tcp_one "$1" "$2" "$3" "$4" & ;;
+		exec.*) dk_exec_one "$1" "$2" "$3" "$4" "$5" & ;;
 		http.dk_curl_all) set -- "$@" "$1" "$2" "$3" "$4" "$5" "$6" ;;
 		http.?*) "$dk_http" "$1" "$2" "$3" "$4" "$5" "$6" & ;;
 		esac
