@@ -9,6 +9,7 @@
 //! - `foreign` hosts from elsewhere: Ansible's inventories, as they are or as a command prints them
 //! - `layer` layering and provenance; `pattern`, `select`, `units`, `fields` the words inside
 //! - `explain` effective values with their places
+//! - `unreachable` what becomes of hosts that do not answer
 //! - `schema` the JSON Schema of all that, for editors
 //! - `check` what needs more than one place; `model` the result
 //!
@@ -37,6 +38,7 @@ mod select;
 mod settings;
 mod source;
 pub mod units;
+mod unreachable;
 
 pub use explain::{Explained, Only, Row, Subject};
 pub use layer::{Level, Origin, Origins, Provenance};
@@ -48,6 +50,7 @@ pub use model::{
 pub use policy::{Denial, Policy, Requirement, Rule};
 pub use select::{HostSelector, Names, SelectorError};
 pub use source::{Asking, Config};
+pub use unreachable::Unreachable;
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@
 //! - `restart`     host by host within the active slot
 //! - `resume`      what a run left unfinished, to its `before` or its `after`
 //! - `debts`      hosts that miss a change, and what may not be touched because of them
+//! - `skipped`    app hosts that do not answer: refused, or passed by and set down
 //! - `drain`      one host out of traffic until a person brings it back
 //! - `catch_up`   load balancers that missed a change are led to what the others do
 //! - `rolling`     the steps for that: out of traffic, up again, gated, back
@@ -32,6 +33,7 @@ pub mod restart;
 pub mod resume;
 mod rolling;
 pub mod setup;
+pub mod skipped;
 pub mod step;
 pub mod switch;
 mod text;

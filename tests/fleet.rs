@@ -42,6 +42,8 @@ mod rig;
 mod secrets;
 #[path = "fleet/cases/setup.rs"]
 mod setup;
+#[path = "fleet/cases/silent.rs"]
+mod silent;
 #[path = "fleet/cases/untaken.rs"]
 mod untaken;
 // Storms: `script/test` runs what is in `long` with `--long` only.

@@ -94,6 +94,8 @@ pub async fn bring(
         debts::rest(&mut site.setup, &fleet, None, false);
         let drained = fleet.drained();
         exclude::leave_out(&mut site, &mut fleet, &place.without)?;
+        exclude::skip(&mut site, &fleet, &inventory.protection.unreachable)
+            .map_err(|r| drive::refused(kind.word(), r))?;
         let site = Arc::new(site);
         let digests = digests?;
         let salt = match &then {

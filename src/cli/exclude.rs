@@ -1,9 +1,12 @@
-//! `--exclude-lb HOST`: a load balancer that cannot be reached is left out, by name.
+//! Who is left out of a run: a load balancer that cannot be reached, by name (`--exclude-lb HOST`);
+//! app hosts that do not answer, within the budget of the environment.
 
 use super::failure::Failure;
 use crate::engine::site::Site;
 use crate::fleet::{BalancerView, Fleet, Severity};
+use crate::inventory::Unreachable;
 use crate::name::HostName;
+use crate::plan::{Refusal, skipped};
 
 /// The option.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -47,6 +50,28 @@ pub fn leave_out(site: &mut Site, fleet: &mut Fleet, names: &[HostName]) -> Resu
             let why = "left out by --exclude-lb".to_owned();
             site.silent.insert(name.clone(), why.clone());
             fleet.silent.insert(name.clone(), why);
+        }
+    }
+    Ok(())
+}
+
+/// Lets app hosts rest that do not answer, as far as the environment allows it: they are neither
+/// claimed nor asked, and they are owing.
+///
+/// # Errors
+/// Those that do not answer, where they are more than may be skipped.
+pub fn skip(site: &mut Site, fleet: &Fleet, budget: &Unreachable) -> Result<(), Refusal> {
+    for host in skipped::within(&site.setup, fleet, budget)? {
+        site.setup.rest(&host);
+        // One that was reached and did not answer its look.
+        if site
+            .machines
+            .get(&host)
+            .is_some_and(|m| m.balancer.is_none())
+        {
+            site.machines.remove(&host);
+            let why = fleet.silent.get(&host).cloned().unwrap_or_default();
+            site.silent.insert(host, why);
         }
     }
     Ok(())

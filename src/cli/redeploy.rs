@@ -17,9 +17,9 @@ use crate::engine::ask::Answers;
 use crate::engine::site::{Machine, Site};
 use crate::engine::voice::Voice;
 use crate::fleet::Fleet;
-use crate::inventory::units;
+use crate::inventory::{Unreachable, units};
 use crate::name::{EnvName, ExitCode, RunId};
-use crate::plan::{Action, Plan, Setup, judge};
+use crate::plan::{Action, Plan, Setup, judge, skipped};
 use crate::record::past::{self, Remembered};
 use crate::release::ReleaseLabel;
 use crate::report::words;
@@ -184,7 +184,7 @@ impl Args {
         }
         let (pasts, _) = seeing::read(answers, past::read_runs);
         Ok(Found::Ready(Box::new(Again {
-            recorded: serves(&setup, &fleet)?,
+            recorded: serves(&setup, &fleet, &inventory.protection.unreachable)?,
             past: past::merge(&pasts),
             limit: self.limit,
             now: ctx.clock.wall().as_second(),
@@ -199,8 +199,11 @@ fn some_of(time: Duration) -> Duration {
 }
 
 /// The release that serves, as it was recorded.
-fn serves(setup: &Setup, fleet: &Fleet) -> Result<ReleaseLabel, Failure> {
-    if let Some((host, why)) = fleet.silent.iter().next() {
+fn serves(setup: &Setup, fleet: &Fleet, budget: &Unreachable) -> Result<ReleaseLabel, Failure> {
+    let skipped =
+        skipped::within(setup, fleet, budget).map_err(|r| drive::refused("redeploy", r))?;
+    let mut silent = fleet.silent.iter().filter(|(h, _)| !skipped.contains(h));
+    if let Some((host, why)) = silent.next() {
         return Err(Failure::unreachable(format!(
             "no answer from {host}: {why}"
         )));

@@ -186,6 +186,10 @@ async fn turn_how(
             without.extend(exclude::silent_debtors(&site, &fleet));
         }
         exclude::leave_out(&mut site, &mut fleet, &without)?;
+        if matches!(how.kind, PlanKind::Switch | PlanKind::Rollback) {
+            // Those of the slot that is left are not needed: more than the budget is no reason here.
+            let _ = exclude::skip(&mut site, &fleet, &inventory.protection.unreachable);
+        }
         let site = Arc::new(site);
         let mut meta = drive::meta(ctx);
         if how.take_over {

@@ -13,6 +13,7 @@ use super::layer::Origins;
 use super::policy::Policy;
 use super::select::Names;
 use super::units::{Bytes, Cpus};
+use super::unreachable::Unreachable;
 use crate::name::{AppName, BalancerName, EnvName, GroupName, HostName, ServiceName, SlotName};
 use crate::text::yaml::Node;
 use crate::text::{Diagnostic, SourceFile, Span};
@@ -373,6 +374,8 @@ pub struct Protection {
     pub ticket: Option<TicketRule>,
     /// Fewest members of a slot that may carry its traffic; 1 where nothing is said.
     pub min_healthy: Option<usize>,
+    /// How many app hosts that do not answer a run may pass by; none where nothing is said.
+    pub unreachable: Unreachable,
 }
 
 /// The form of a ticket.

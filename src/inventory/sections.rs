@@ -9,6 +9,7 @@ use super::hosts::World;
 use super::layer::{Layer, Origins, merge};
 use super::model::{Balancer, Located, Protection, Registry, SecretSource, TicketRule};
 use super::pattern;
+use super::unreachable;
 use crate::name::BalancerName;
 use crate::text::yaml::{Entry, Node};
 use crate::text::{Diagnostic, Findings, Span};
@@ -282,7 +283,7 @@ pub(super) fn protection(
         Fields::of(
             node,
             "protection",
-            &["confirm", "ticket", "min_healthy"],
+            &["confirm", "ticket", "min_healthy", "unreachable"],
             findings,
         );
     }
@@ -299,10 +300,13 @@ pub(super) fn protection(
     let least = node.get("min_healthy");
     let least = least
         .and_then(|n| fields::number::<usize>(n, "protection.min_healthy", 1..=10_000, findings));
+    let silent = node.get("unreachable");
+    let silent = silent.and_then(|n| unreachable::read(n, "protection.unreachable", findings));
     Protection {
         confirm: confirm.unwrap_or(false),
         ticket: ticket.and_then(|t| ticket_rule(&t, findings)),
         min_healthy: least,
+        unreachable: silent.unwrap_or_default(),
     }
 }
 

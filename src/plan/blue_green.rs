@@ -8,7 +8,7 @@ use crate::release::Release;
 
 use super::entry::{self, Entry, Need};
 use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{debts, judge, keep, rolling, switch, traffic};
+use super::{debts, judge, keep, rolling, skipped, switch, traffic};
 
 /// Plans a deploy (or, with [`PlanKind::Stage`], everything up to the gates).
 ///
@@ -81,12 +81,17 @@ fn first_slot(setup: &Setup, release: &Release, fleet: &Fleet) -> Result<SlotNam
 fn serves(setup: &Setup, release: &Release, fleet: &Fleet, slot: &SlotName) -> bool {
     let id = &release.label.id;
     let running = judge::slot_release(setup, fleet, slot);
-    running.is_some_and(|r| r.id == *id)
-        || setup.hosts(slot).all(|h| {
-            let view = fleet.hosts.get(h);
-            let record = view.and_then(|v| v.record.slots.get(slot));
-            record.is_some_and(|s| s.release == *id)
-        })
+    let holds = |h: &HostName| {
+        let view = fleet.hosts.get(h);
+        let record = view.and_then(|v| v.record.slots.get(slot));
+        record.is_some_and(|s| s.release == *id)
+    };
+    // One that owes has missed it: the others say what serves.
+    let debts = fleet.debts();
+    let (owing, well): (Vec<&HostName>, Vec<&HostName>) =
+        setup.hosts(slot).partition(|h| debts.contains_key(*h));
+    let asked = if well.is_empty() { owing } else { well };
+    running.is_some_and(|r| r.id == *id) || asked.into_iter().all(holds)
 }
 
 /// Hosts of a slot that differ from the release, and how.
@@ -197,6 +202,11 @@ impl Wish<'_> {
             .filter_map(|h| judge::recorded(fleet.hosts.get(h)?, standby));
         plan.known = kept.map(|k| k.label.clone()).collect();
         plan.known.dedup();
+        if self.kind == PlanKind::Deploy
+            && let (Some(active), Some(now)) = (active, before)
+        {
+            skipped::set_down(&mut plan, setup, fleet, (active, now), self.generation)?;
+        }
         let ups = self.stage(&mut plan, standby);
         let gate = Action::Gate {
             slot: standby.clone(),

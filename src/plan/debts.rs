@@ -211,7 +211,10 @@ pub(super) fn owe(
             owing.push((lb.host.clone(), slots));
         }
     }
-    let new = missing.iter().filter(|h| !debts.contains_key(*h));
+    let told = |h: &HostName| plan.steps.iter().any(|s| owes(&s.action, h));
+    let new = missing
+        .iter()
+        .filter(|h| !debts.contains_key(*h) && !told(h));
     owing.extend(new.map(|h| (h.clone(), BTreeSet::new())));
     if owing.is_empty() {
         return None;
@@ -242,6 +245,20 @@ pub(super) fn owe(
     Some(plan.push(action, undo, needs, why))
 }
 
+/// Whether this action writes that the host owes.
+fn owes(action: &Action, host: &HostName) -> bool {
+    matches!(action, Action::Owe { owing, .. } if owing.iter().any(|o| o.host == *host))
+}
+
+/// Members of the slot that the plan gates: whoever passes has caught up.
+pub(super) fn gated(plan: &Plan, of: &SlotName) -> Vec<HostName> {
+    let gates = plan.steps.iter().filter_map(|s| match &s.action {
+        Action::Gate { slot, hosts, .. } if slot == of => Some(hosts),
+        _ => None,
+    });
+    gates.flatten().cloned().collect()
+}
+
 /// At the end of a plan: these hosts have caught up, as far as they owed anything.
 pub(super) fn pay(
     plan: &mut Plan,
@@ -251,10 +268,12 @@ pub(super) fn pay(
     why: &str,
 ) {
     let debts = fleet.debts();
-    let paid: Vec<HostName> = caught_up
-        .into_iter()
-        .filter(|h| debts.contains_key(h))
-        .collect();
+    let mut paid: Vec<HostName> = Vec::new();
+    for host in caught_up {
+        if debts.contains_key(&host) && !paid.contains(&host) {
+            paid.push(host);
+        }
+    }
     if paid.is_empty() {
         return;
     }

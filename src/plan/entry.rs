@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fleet::{ClaimView, Fleet, HoldView, Problem, Severity, Traffic};
 use crate::name::{HostName, RunId, SlotName};
 
-use super::{PlanKind, Refusal, Setup, debts, traffic};
+use super::{PlanKind, Refusal, Setup, debts, skipped, traffic};
 
 /// Which app hosts a plan works on.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +60,7 @@ pub(super) fn checks(setup: &Setup, fleet: &Fleet, need: Need<'_>) -> Result<Ent
         Need::All | Need::Slot(_) => found.reasons.extend(twice),
     }
     notes.extend(debts::notes(setup, fleet));
+    notes.extend(skipped::notes(setup, fleet));
     let now = traffic::now(setup, fleet);
     if let Err(refusal) = &now {
         found.unknown |= refusal.unknown;

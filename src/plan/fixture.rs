@@ -298,6 +298,13 @@ impl World {
         self
     }
 
+    /// The host does not answer and is passed by.
+    pub fn skipped(self, name: &str) -> Self {
+        let mut world = self.silent(name);
+        world.setup.rest(&host(name));
+        world
+    }
+
     /// Every other host remembers that this one missed run r-9 and may still send to these slots.
     pub fn owes(mut self, name: &str, slots: &[&str]) -> Self {
         let debt = Debt {

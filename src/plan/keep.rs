@@ -7,7 +7,7 @@ use crate::name::{HostName, SlotName, StepId};
 use crate::release::Release;
 
 use super::rolling::{self, Rolling};
-use super::{Action, Plan, PlanKind, Refusal, Setup, Undo, blue_green, debts, judge};
+use super::{Action, Plan, PlanKind, Refusal, Setup, Undo, blue_green, debts, judge, skipped};
 
 /// Plans the repair of the active slot and of the way back.
 pub(super) fn keep(
@@ -28,10 +28,15 @@ pub(super) fn keep(
     plan.notes = notes;
     let broken = blue_green::differing(setup, release, fleet, active);
     refuse_clashes(setup, release, fleet, active, &broken)?;
+    let down = skipped::set_down(&mut plan, setup, fleet, (active, serving), generation)?;
+    let serving = down.as_ref().map_or(serving, |(now, _)| now);
+    let needs: Vec<StepId> = down.iter().map(|(_, step)| *step).collect();
     let last = repair_active(
-        &mut plan, setup, release, fleet, serving, active, &broken, generation,
+        &mut plan, setup, release, fleet, serving, active, &broken, generation, needs,
     );
     repair_standby(&mut plan, setup, fleet, active, &last)?;
+    let gated = debts::gated(&plan, active);
+    debts::pay(&mut plan, setup, fleet, gated, "they have caught up");
     let back = way_back(setup, fleet, active);
     if plan.is_empty() {
         plan.end = judge::NOTHING;
@@ -57,13 +62,30 @@ fn repair_active(
     active: &SlotName,
     broken: &[(HostName, Vec<String>)],
     generation: &str,
+    needs: Vec<StepId>,
 ) -> Vec<StepId> {
     let id = &release.label.id;
     let mut rolling = Rolling::new(plan, setup, active, serving.clone(), generation);
+    rolling.last = needs;
     let is_broken = |h: &HostName| broken.iter().any(|(b, _)| b == h);
     let out = rolling::out_of_traffic(setup, serving, active);
-    let well: Vec<HostName> = out.into_iter().filter(|h| !is_broken(h)).collect();
-    rolling.gate(well.clone(), Some(id.clone()), false, "it gets no traffic");
+    let debts = fleet.debts();
+    let mut well: Vec<HostName> = out.into_iter().filter(|h| !is_broken(h)).collect();
+    let owing = setup
+        .hosts(active)
+        .filter(|h| debts.contains_key(*h) && !is_broken(h));
+    well.extend(
+        owing
+            .filter(|h| !well.contains(h))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
+    let why = if well.iter().any(|h| debts.contains_key(h)) {
+        "it missed a change"
+    } else {
+        "it gets no traffic"
+    };
+    rolling.gate(well.clone(), Some(id.clone()), false, why);
     rolling.back(&well, "it is well: back into traffic");
     let hosts = broken.iter().map(|(h, _)| h.clone()).collect();
     let hosts = rolling::order(setup, fleet, active, serving, hosts);

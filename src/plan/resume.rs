@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::fleet::{Fleet, Traffic};
 use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 
-use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, switch};
+use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, skipped, switch};
 
 /// What the unfinished run wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +55,7 @@ enum At {
 /// where neither slot is fit: then nothing may be touched.
 pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Refusal> {
     let mut plan = Plan::new(setup, PlanKind::Resume, &run.target);
+    let run = &at_rest(setup, run);
     plan.before.clone_from(&run.before);
     plan.from = judge::shown_release(setup, fleet, &run.target);
     plan.old = setup.other(&run.target).cloned();
@@ -106,6 +107,16 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
         }
         Some((why, _)) => Err(neither(setup, unfit.into_iter().chain(why))),
         None => Err(neither(setup, unfit.into_iter())),
+    }
+}
+
+/// Hosts that the run passed by count as set down, wherever that has come to.
+fn at_rest(setup: &Setup, run: &Unfinished) -> Unfinished {
+    let out = |t: &Option<Traffic>| t.as_ref().map(|t| skipped::at_rest(setup, t));
+    Unfinished {
+        before: out(&run.before),
+        after: out(&run.after),
+        ..run.clone()
     }
 }
 
@@ -187,7 +198,8 @@ fn places(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Vec<At>, Ref
     for lb in &setup.balancers {
         let view = fleet.balancers.get(&lb.host);
         let known = view.and_then(|v| Some((v.persisted.get()?, v.running.get()?)));
-        let Some((written, doing)) = known else {
+        let rest = |t: &Option<Traffic>| t.as_ref().map(|t| skipped::at_rest(setup, t));
+        let Some((written, doing)) = known.map(|(w, d)| (rest(w), rest(d))) else {
             refusal.unknown = true;
             refusal.reasons.push((
                 format!("load balancer {} does not say what it does", lb.host),
@@ -197,11 +209,11 @@ fn places(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Vec<At>, Ref
         };
         let is = |t: &Option<Traffic>, end: &Option<Traffic>| same(t.as_ref(), end.as_ref());
         let known = |t: &Option<Traffic>| is(t, &run.before) || is(t, &run.after);
-        let at = if is(written, &run.before) && is(doing, &run.before) {
+        let at = if is(&written, &run.before) && is(&doing, &run.before) {
             At::Before
-        } else if is(written, &run.after) && is(doing, &run.after) {
+        } else if is(&written, &run.after) && is(&doing, &run.after) {
             At::After
-        } else if known(written) && known(doing) {
+        } else if known(&written) && known(&doing) {
             At::Between
         } else {
             At::Elsewhere
@@ -237,7 +249,34 @@ fn unwind(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) {
     plan.end = OutcomeKind::Cancelled;
     plan.notes
         .push("no load balancer sends to the new slot: what the run began is taken back".into());
-    revert(plan, setup, fleet, run, &[]);
+    let needs: Vec<StepId> = agree(plan, setup, fleet, run).into_iter().collect();
+    revert(plan, setup, fleet, run, &needs);
+}
+
+/// Where the run was setting hosts down that do not answer and not all load balancers came to it, all
+/// do it now: it is written that these hosts owe.
+fn agree(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Option<StepId> {
+    let before = run.before.clone()?;
+    let views = setup
+        .balancers
+        .iter()
+        .map(|lb| (lb, fleet.balancers.get(&lb.host)));
+    let mut moves = Vec::new();
+    let (mut some, mut all) = (false, true);
+    for (lb, view) in views {
+        let running = view.and_then(|v| v.running.get().cloned().flatten());
+        let written = view.and_then(|v| v.persisted.get().cloned().flatten());
+        let [doing, says] = [&running, &written].map(|t| same(t.as_ref(), Some(&before)));
+        some |= doing || says;
+        all &= doing && says;
+        moves.push(Move {
+            host: lb.host.clone(),
+            before: running,
+            after: Some(before.clone()),
+        });
+    }
+    let why = "hosts that do not answer get no requests from any of them";
+    (some && !all).then(|| plan.push(Action::Shift { moves }, Undo::Nothing, &[], why))
 }
 
 fn revert(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished, needs: &[StepId]) {

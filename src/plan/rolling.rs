@@ -102,6 +102,15 @@ impl<'a> Rolling<'a> {
         }
     }
 
+    /// Members that do not answer: out of traffic, and they stay out.
+    pub fn set_down(&mut self, hosts: &[HostName]) -> StepId {
+        let mut to = self.now.clone();
+        for host in hosts {
+            to = Setup::with_member(&to, self.slot, host, MemberState::Drain, "");
+        }
+        self.shift(to, Undo::Half, "it does not answer")
+    }
+
     /// One member: out of traffic, and its open requests end.
     pub fn out(&mut self, host: &HostName, why: &str) {
         let out = Setup::with_member(&self.now, self.slot, host, MemberState::Drain, "");

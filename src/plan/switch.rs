@@ -302,9 +302,13 @@ impl Target {
     }
 }
 
-/// What each load balancer does now, and what it shall do.
-fn moves(setup: &Setup, fleet: &Fleet, after: &Traffic) -> Vec<Move> {
+/// What each load balancer does then, and what it shall do: what earlier steps of the plan lead to,
+/// else what it does now.
+fn moves(setup: &Setup, fleet: &Fleet, led: Option<&Traffic>, after: &Traffic) -> Vec<Move> {
     let before = |lb: &super::LbHost| {
+        if led.is_some() {
+            return led.cloned();
+        }
         let view = fleet.balancers.get(&lb.host);
         view.and_then(|v| v.running.get().cloned().flatten())
     };
@@ -317,15 +321,9 @@ fn moves(setup: &Setup, fleet: &Fleet, after: &Traffic) -> Vec<Move> {
 }
 
 /// Who has caught up by the switch: its load balancers, and the members that were gated for it.
-fn led(plan: &Plan, setup: &Setup) -> Vec<HostName> {
+fn caught_up(plan: &Plan, setup: &Setup) -> Vec<HostName> {
     let mut out: Vec<HostName> = setup.balancers.iter().map(|lb| lb.host.clone()).collect();
-    for step in &plan.steps {
-        if let Action::Gate { slot, hosts, .. } = &step.action
-            && *slot == plan.target
-        {
-            out.extend(hosts.iter().cloned());
-        }
-    }
+    out.extend(debts::gated(plan, &plan.target));
     out
 }
 
@@ -337,12 +335,19 @@ pub(super) fn shift(
     after: Traffic,
     needs: &[StepId],
 ) {
-    let moves = moves(setup, fleet, &after);
+    let led = plan.after.take();
+    let moves = moves(setup, fleet, led.as_ref(), &after);
+    let earlier: Vec<StepId> = plan
+        .steps
+        .iter()
+        .filter(|s| matches!(s.action, Action::Shift { .. }))
+        .map(|s| s.id)
+        .collect();
     let mut ready = needs.to_vec();
     for change in &moves {
         let action = Action::Prepare(change.clone());
         let why = "checked by the server before the switch";
-        ready.push(plan.push(action, Undo::Nothing, &[], why));
+        ready.push(plan.push(action, Undo::Nothing, &earlier, why));
     }
     let now: Vec<&Traffic> = moves.iter().filter_map(|m| m.before.as_ref()).collect();
     let silent = debts::without(setup, fleet, &now);
@@ -388,6 +393,7 @@ pub(super) fn shift(
             "gates stay on with traffic",
         );
     }
-    debts::pay(plan, setup, fleet, led(plan, setup), "they have caught up");
+    let paid = caught_up(plan, setup);
+    debts::pay(plan, setup, fleet, paid, "they have caught up");
     plan.after = Some(after);
 }

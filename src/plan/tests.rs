@@ -10,4 +10,5 @@ mod refused;
 mod restart;
 mod resume;
 mod settle;
+mod skipped;
 mod switch;

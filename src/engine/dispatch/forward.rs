@@ -319,7 +319,9 @@ impl Dispatcher {
         match end {
             // A change of traffic is done when it was read back, and by nothing else.
             Ok(Answer::Balancer(verdict)) => {
-                let forward = token.stage == Stage::Switch;
+                // Where one change is the switch, the others are not what is told of.
+                let counts = self.plan.commit.is_none_or(|c| c == token.step);
+                let forward = token.stage == Stage::Switch && counts;
                 self.verdict(&token.host, &verdict, forward)?;
                 Ok(self.turned(token))
             }

@@ -300,6 +300,22 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
     first        replace  done     cancelled
     first        shift    not done cancelled, succeeded
     first        shift    done     succeeded
+    kept         owe      not done cancelled
+    kept         owe      done     cancelled
+    kept         shift    not done cancelled
+    kept         shift    done     cancelled
+    passed by    -        not done cancelled, succeeded
+    passed by    -        done     cancelled, succeeded
+    passed by    drain    not done succeeded
+    passed by    drain    done     succeeded
+    passed by    owe      not done cancelled
+    passed by    owe      done     cancelled
+    passed by    pull     not done cancelled
+    passed by    pull     done     cancelled
+    passed by    replace  not done cancelled
+    passed by    replace  done     cancelled
+    passed by    shift    not done cancelled, succeeded
+    passed by    shift    done     succeeded
     put back     -        not done cancelled
     put back     -        done     cancelled
     put back     drain    not done cancelled
@@ -350,6 +366,18 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
     rollback     prepare  done     cancelled
     rollback     shift    not done cancelled, succeeded
     rollback     shift    done     succeeded
+    set down     -        not done cancelled, succeeded
+    set down     -        done     cancelled, succeeded
+    set down     drain    not done succeeded
+    set down     drain    done     succeeded
+    set down     owe      not done cancelled
+    set down     owe      done     cancelled
+    set down     pull     not done cancelled
+    set down     pull     done     cancelled
+    set down     replace  not done cancelled
+    set down     replace  done     cancelled
+    set down     shift    not done cancelled, succeeded
+    set down     shift    done     succeeded
     shared       -        not done cancelled, succeeded
     shared       -        done     cancelled, succeeded
     shared       drain    not done succeeded

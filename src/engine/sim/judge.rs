@@ -156,7 +156,10 @@ fn gated(play: &Play<'_>, before: Option<&Traffic>, after: Option<&Traffic>) -> 
         .iter()
         .any(|s| matches!(s.action, Action::Gate { once: true, .. }));
     let (had, gets) = (reached(before), reached(after));
-    let somebody_leaves = had.iter().any(|m| !gets.contains(m));
+    let resting = &play.stage.world.setup.resting;
+    // Of one that does not answer nobody knows whether it was of any help.
+    let leaves = |m: &&(SlotName, HostName)| !gets.contains(m) && !resting.contains(&m.1);
+    let somebody_leaves = had.iter().any(|m| leaves(&m));
     for (slot, host) in gets {
         let new = !had.contains(&(slot.clone(), host.clone()));
         if !new && !somebody_leaves {

@@ -137,6 +137,13 @@ pub fn all() -> Vec<Stage> {
     // A host that rests is passed by.
     let world = World::serving().up("green", 41).drained("web3");
     out.push(brought("rests", quick(world), 43, PlanKind::Deploy));
+    // One that does not answer and gets requests is set down first; one that gets none is passed by.
+    let world = World::serving().up("green", 41).skipped("web2");
+    out.push(brought("set down", quick(world), 43, PlanKind::Deploy));
+    let world = World::serving().up("green", 41).skipped("web3");
+    out.push(brought("passed by", quick(world), 43, PlanKind::Deploy));
+    let world = World::serving().skipped("web2");
+    out.push(brought("kept", quick(world), 42, PlanKind::Deploy));
     // One machine is app host and load balancer: it does one thing at a time.
     let world = World::of(
         &[("blue", &["web1", "web2"]), ("green", &["web3", "one"])],

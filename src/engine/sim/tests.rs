@@ -95,53 +95,53 @@ fn every_step_with_every_fault() {
         }
     }
     insta::assert_snapshot!(shown(&matrix), @"
-    drain    SilentDone    failed 8, succeeded 17
-    drain    SilentNot     failed 8, succeeded 17
-    drain    Slow          succeeded 25
-    owe      Fails         failed 11, succeeded 18
-    owe      FailsAfter    failed 11, succeeded 18
-    owe      Lost          superseded 29
-    owe      Refused       failed 11, succeeded 18
-    owe      SilentDone    failed 11, succeeded 18
-    owe      SilentNot     failed 11, succeeded 18
-    owe      Slow          succeeded 29
-    prepare  CheckRefuses  failed 17
-    prepare  Fails         failed 17
-    prepare  FailsAfter    failed 17
-    prepare  Lost          superseded 17
-    prepare  Refused       failed 17
-    prepare  SilentDone    failed 17
-    prepare  SilentNot     failed 17
-    prepare  Slow          succeeded 17
-    pull     Fails         failed 11
-    pull     FailsAfter    failed 11
-    pull     Lost          superseded 11
-    pull     Refused       failed 11
-    pull     SilentDone    failed 11
-    pull     SilentNot     failed 11
-    pull     Slow          staged 2, succeeded 9
-    replace  EndsAtOnce    failed 16
-    replace  Fails         failed 16
-    replace  FailsAfter    failed 16
-    replace  Lost          superseded 16
-    replace  NeverWell     failed 16
-    replace  Refused       failed 16
-    replace  RestartLoop   failed 16
-    replace  SilentDone    failed 16
-    replace  SilentNot     failed 16
-    replace  Slow          staged 2, succeeded 14
-    shift    CheckRefuses  failed 25, rolled_back 14
-    shift    Differs       failed 25, rolled_back 14
-    shift    DiffersDone   failed 25, rolled_back 14
-    shift    Fails         failed 25, rolled_back 14
-    shift    FailsAfter    failed 25, rolled_back 14
-    shift    Lost          superseded 39
-    shift    Moved         mixed 39
-    shift    NotReadBack   failed 25, rolled_back 14
-    shift    Refused       failed 25, rolled_back 14
-    shift    SilentDone    failed 25, rolled_back 14
-    shift    SilentNot     failed 25, rolled_back 14
-    shift    Slow          succeeded 39
+    drain    SilentDone    failed 8, succeeded 21
+    drain    SilentNot     failed 8, succeeded 21
+    drain    Slow          succeeded 29
+    owe      Fails         failed 16, succeeded 18
+    owe      FailsAfter    failed 16, succeeded 18
+    owe      Lost          superseded 44
+    owe      Refused       failed 16, succeeded 18
+    owe      SilentDone    failed 16, succeeded 18
+    owe      SilentNot     failed 16, succeeded 18
+    owe      Slow          succeeded 44
+    prepare  CheckRefuses  failed 19
+    prepare  Fails         failed 19
+    prepare  FailsAfter    failed 19
+    prepare  Lost          superseded 21
+    prepare  Refused       failed 19
+    prepare  SilentDone    failed 19
+    prepare  SilentNot     failed 19
+    prepare  Slow          succeeded 21
+    pull     Fails         failed 12
+    pull     FailsAfter    failed 12
+    pull     Lost          superseded 14
+    pull     Refused       failed 12
+    pull     SilentDone    failed 12
+    pull     SilentNot     failed 12
+    pull     Slow          staged 2, succeeded 12
+    replace  EndsAtOnce    failed 17
+    replace  Fails         failed 17
+    replace  FailsAfter    failed 17
+    replace  Lost          superseded 19
+    replace  NeverWell     failed 17
+    replace  Refused       failed 17
+    replace  RestartLoop   failed 17
+    replace  SilentDone    failed 17
+    replace  SilentNot     failed 17
+    replace  Slow          staged 2, succeeded 17
+    shift    CheckRefuses  failed 25, rolled_back 16
+    shift    Differs       failed 25, rolled_back 16
+    shift    DiffersDone   failed 25, rolled_back 16
+    shift    Fails         failed 25, rolled_back 16
+    shift    FailsAfter    failed 25, rolled_back 16
+    shift    Lost          superseded 47
+    shift    Moved         mixed 45
+    shift    NotReadBack   failed 25, rolled_back 16
+    shift    Refused       failed 25, rolled_back 16
+    shift    SilentDone    failed 25, rolled_back 16
+    shift    SilentNot     failed 25, rolled_back 16
+    shift    Slow          succeeded 47
     ");
 }
 
@@ -170,42 +170,42 @@ fn every_way_back_with_every_fault() {
         }
     }
     insta::assert_snapshot!(shown(&matrix), @"
-    drain    SilentDone    failed 18, rolled_back 216
-    drain    SilentNot     failed 18, rolled_back 216
-    drain    Slow          failed 18, rolled_back 216
-    evidence Fails         failed 276, rolled_back 126
-    evidence FailsAfter    failed 276, rolled_back 126
-    evidence Lost          superseded 402
-    evidence Refused       failed 276, rolled_back 126
-    evidence SilentDone    failed 276, rolled_back 126
-    evidence SilentNot     failed 276, rolled_back 126
-    evidence Slow          failed 276, rolled_back 126
-    owe      Fails         failed 488
-    owe      FailsAfter    failed 488
-    owe      Lost          superseded 488
-    owe      Refused       failed 488
-    owe      SilentDone    failed 488
-    owe      SilentNot     failed 488
-    owe      Slow          failed 488
-    revert   Fails         failed 276, rolled_back 126
-    revert   FailsAfter    failed 276, rolled_back 126
-    revert   Lost          superseded 402
-    revert   Refused       failed 276, rolled_back 126
-    revert   SilentDone    failed 276, rolled_back 126
-    revert   SilentNot     failed 276, rolled_back 126
-    revert   Slow          failed 276, rolled_back 126
-    shift    CheckRefuses  failed 455, mixed 75, rolled_back 252
-    shift    Differs       failed 455, mixed 75, rolled_back 252
-    shift    DiffersDone   failed 455, mixed 75, rolled_back 252
-    shift    Fails         failed 455, mixed 75, rolled_back 252
-    shift    FailsAfter    failed 455, mixed 75, rolled_back 252
-    shift    Lost          superseded 782
-    shift    Moved         mixed 782
-    shift    NotReadBack   failed 455, mixed 71, rolled_back 216
-    shift    Refused       failed 455, mixed 75, rolled_back 252
-    shift    SilentDone    failed 455, mixed 75, rolled_back 252
-    shift    SilentNot     failed 455, mixed 75, rolled_back 252
-    shift    Slow          failed 455, mixed 75, rolled_back 252
+    drain    SilentDone    failed 18, rolled_back 252
+    drain    SilentNot     failed 18, rolled_back 252
+    drain    Slow          failed 18, rolled_back 252
+    evidence Fails         failed 313, rolled_back 144
+    evidence FailsAfter    failed 313, rolled_back 144
+    evidence Lost          superseded 457
+    evidence Refused       failed 313, rolled_back 144
+    evidence SilentDone    failed 313, rolled_back 144
+    evidence SilentNot     failed 313, rolled_back 144
+    evidence Slow          failed 313, rolled_back 144
+    owe      Fails         failed 628, rolled_back 90
+    owe      FailsAfter    failed 628, rolled_back 90
+    owe      Lost          superseded 718
+    owe      Refused       failed 628, rolled_back 90
+    owe      SilentDone    failed 628, rolled_back 90
+    owe      SilentNot     failed 628, rolled_back 90
+    owe      Slow          failed 628, rolled_back 90
+    revert   Fails         failed 313, rolled_back 144
+    revert   FailsAfter    failed 313, rolled_back 144
+    revert   Lost          superseded 457
+    revert   Refused       failed 313, rolled_back 144
+    revert   SilentDone    failed 313, rolled_back 144
+    revert   SilentNot     failed 313, rolled_back 144
+    revert   Slow          failed 313, rolled_back 144
+    shift    CheckRefuses  failed 455, mixed 87, rolled_back 288
+    shift    Differs       failed 455, mixed 87, rolled_back 288
+    shift    DiffersDone   failed 455, mixed 87, rolled_back 288
+    shift    Fails         failed 455, mixed 87, rolled_back 288
+    shift    FailsAfter    failed 455, mixed 87, rolled_back 288
+    shift    Lost          superseded 830
+    shift    Moved         mixed 830
+    shift    NotReadBack   failed 455, mixed 83, rolled_back 252
+    shift    Refused       failed 455, mixed 87, rolled_back 288
+    shift    SilentDone    failed 455, mixed 87, rolled_back 288
+    shift    SilentNot     failed 455, mixed 87, rolled_back 288
+    shift    Slow          failed 455, mixed 87, rolled_back 288
     ");
 }
 
@@ -356,6 +356,21 @@ fn every_blow_at_every_time() {
     first        signal   cancelled
     first        taken    superseded
     first        unwell   failed, rolled_back, succeeded
+    kept         doubt    succeeded
+    kept         ends     succeeded
+    kept         hiccup   succeeded
+    kept         mute     succeeded
+    kept         restarts succeeded
+    kept         taken    superseded
+    kept         unwell   succeeded
+    passed by    doubt    failed, rolled_back, succeeded
+    passed by    ends     failed, rolled_back, succeeded
+    passed by    hiccup   succeeded
+    passed by    mute     failed, rolled_back, succeeded
+    passed by    restarts rolled_back, succeeded
+    passed by    signal   cancelled
+    passed by    taken    superseded
+    passed by    unwell   failed, rolled_back, succeeded
     put back     doubt    failed, succeeded
     put back     ends     failed, succeeded
     put back     hiccup   succeeded
@@ -404,6 +419,13 @@ fn every_blow_at_every_time() {
     rollback     signal   cancelled
     rollback     taken    superseded
     rollback     unwell   failed, rolled_back, succeeded
+    set down     doubt    succeeded
+    set down     ends     succeeded
+    set down     hiccup   succeeded
+    set down     mute     succeeded
+    set down     restarts succeeded
+    set down     taken    superseded
+    set down     unwell   succeeded
     shared       doubt    failed, rolled_back, succeeded
     shared       ends     failed, rolled_back, succeeded
     shared       hiccup   succeeded

@@ -61,7 +61,7 @@ policy:
   require: { limits.memory: error, healthcheck: warning }
   deny: { privileged: error }
   ceilings: { memory: 4g }
-protection: { confirm: true, ticket: '^CHG', min_healthy: 1 }
+protection: { confirm: true, ticket: '^CHG', min_healthy: 1, unreachable: { skip: 1, share: 25% } }
 registries: { "registry:5000": { insecure: true, address: "10.0.0.1:5000", ca: ca.pem } }
 secrets: { db: { env: DB }, key: { file: key.txt }, line: { file: a.env, key: A }, token: { command: [op, read, x] } }
 "#;
