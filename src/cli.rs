@@ -66,6 +66,7 @@ pub mod status;
 pub mod streams;
 pub mod summary;
 pub mod switch;
+pub mod sync;
 pub mod target;
 pub mod undrain;
 pub mod unfinished;
@@ -204,6 +205,7 @@ impl Command {
             Self::Where(args) => args.run(ctx).await,
             Self::Redeploy(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
+            Self::Sync(args) => args.run(ctx).await,
             Self::Lock(args) => args.run(ctx).await,
             Self::Unlock(args) => args.run(ctx).await,
             Self::Setup(args) => args.run(ctx).await,

@@ -9,6 +9,7 @@
 //! - `changes`     what it changes, for the person who reads it: images, files, containers, bytes
 //! - `keep`        the wanted release serves already: repair, or change nothing
 //! - `switch`      switch and rollback
+//! - `sync`        hosts that miss what is recorded are brought to it
 //! - `restart`     host by host within the active slot
 //! - `resume`      what a run left unfinished, to its `before` or its `after`
 //! - `debts`      hosts that miss a change, and what may not be touched because of them
@@ -36,6 +37,7 @@ pub mod setup;
 pub mod skipped;
 pub mod step;
 pub mod switch;
+pub mod sync;
 mod text;
 mod traffic;
 

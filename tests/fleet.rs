@@ -44,6 +44,8 @@ mod secrets;
 mod setup;
 #[path = "fleet/cases/silent.rs"]
 mod silent;
+#[path = "fleet/cases/sync.rs"]
+mod sync;
 #[path = "fleet/cases/untaken.rs"]
 mod untaken;
 // Storms: `script/test` runs what is in `long` with `--long` only.

@@ -138,6 +138,7 @@ pub enum Command {
     Where(super::where_is::Args),
     Redeploy(super::redeploy::Args),
     Restart(restart::Args),
+    Sync(super::sync::Args),
     Lock(lock::Args),
     Unlock(unlock::Args),
     /// Anything else: the first word is an environment.

@@ -234,7 +234,7 @@ fn tell(session: &Session, plan: &Plan, doubts: &[Doubt]) {
 
 /// Connects to the machines of an app and looks at them; with `compare` at what lies on their
 /// disks too.
-async fn look(
+pub(super) async fn look(
     session: &Session,
     inventory: &Inventory,
     app: &App,

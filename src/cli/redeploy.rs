@@ -184,7 +184,7 @@ impl Args {
         }
         let (pasts, _) = seeing::read(answers, past::read_runs);
         Ok(Found::Ready(Box::new(Again {
-            recorded: serves(&setup, &fleet, &inventory.protection.unreachable)?,
+            recorded: serves(&setup, &fleet, &place.inventory.protection.unreachable)?,
             past: past::merge(&pasts),
             limit: self.limit,
             now: ctx.clock.wall().as_second(),

@@ -296,12 +296,24 @@ fn make(
         specs.insert(key, part.spec.clone());
     }
     for host in site.machines.keys() {
-        let part = release.and_then(|r| r.on(&plan.target, host));
-        let brings = plan.steps.iter().any(|s| {
-            matches!(&s.action, Action::Pull { host: h, .. } if h == host)
-                || matches!(&s.action, Action::Restart { host: h, .. } if h == host)
+        // What is pulled or brought up there, in the slot where that is.
+        let brings = plan.steps.iter().find_map(|s| match &s.action {
+            Action::Pull {
+                host: h,
+                slot,
+                release,
+            }
+            | Action::Restart {
+                host: h,
+                slot,
+                release,
+            } if h == host => Some((slot, release)),
+            _ => None,
         });
-        let part = part.filter(|_| brings);
+        let part = brings.and_then(|(slot, id)| {
+            let part = release?.on(slot, host)?;
+            (part.spec.label.id == *id).then_some(part)
+        });
         let release = part.map(|p| (p.spec.clone(), p.files.clone()));
         uploads.insert(
             host.clone(),

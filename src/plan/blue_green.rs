@@ -108,8 +108,14 @@ pub(super) fn differing(
             continue;
         };
         let (env, app) = (&setup.env, &setup.app);
-        let found =
-            judge::differences(view, env, app, slot, &release.label.id, &want.spec.services);
+        let found = judge::differences(
+            view,
+            env,
+            app,
+            slot,
+            &want.spec.label.id,
+            &want.spec.services,
+        );
         if !found.is_empty() {
             out.push((host.clone(), found));
         }
@@ -202,12 +208,13 @@ impl Wish<'_> {
             .filter_map(|h| judge::recorded(fleet.hosts.get(h)?, standby));
         plan.known = kept.map(|k| k.label.clone()).collect();
         plan.known.dedup();
-        if self.kind == PlanKind::Deploy
-            && let (Some(active), Some(now)) = (active, before)
-        {
-            skipped::set_down(&mut plan, setup, fleet, (active, now), self.generation)?;
-        }
-        let ups = self.stage(&mut plan, standby);
+        let down = match (active, before) {
+            (Some(active), Some(now)) if self.kind == PlanKind::Deploy => {
+                skipped::set_down(&mut plan, setup, fleet, (active, now), self.generation)?
+            }
+            _ => None,
+        };
+        let ups = self.stage(&mut plan, standby, down.map(|(_, step)| step));
         let gate = Action::Gate {
             slot: standby.clone(),
             hosts: setup.hosts(standby).cloned().collect(),
@@ -282,8 +289,9 @@ impl Wish<'_> {
     }
 
     /// Pull and replace on every host of the slot that does not run the release yet. What stands by
-    /// is ended only when every host has the images: until then there is a way back.
-    fn stage(&self, plan: &mut Plan, slot: &SlotName) -> Vec<StepId> {
+    /// is ended only when every host has the images: until then there is a way back. `first` comes
+    /// before it too: where that cannot be taken back, no slot was changed.
+    fn stage(&self, plan: &mut Plan, slot: &SlotName, first: Option<StepId>) -> Vec<StepId> {
         let differing = differing(self.setup, self.release, self.fleet, slot);
         let id = &self.release.label.id;
         if differing.is_empty() {
@@ -300,6 +308,7 @@ impl Wish<'_> {
             };
             pulls.push(plan.push(pull, Undo::Nothing, &[], "the images of the release"));
         }
+        pulls.extend(first);
         let mut ups = Vec::new();
         for (host, why) in differing {
             let evidence = Action::Evidence {

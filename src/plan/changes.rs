@@ -106,6 +106,29 @@ impl Fetch {
     }
 }
 
+/// Files of the part that a host holds otherwise, holds not, or holds beside them, each in a line.
+#[must_use]
+pub fn different_files(
+    held: &BTreeMap<String, crate::fleet::HeldFile>,
+    part: &Part,
+) -> Vec<String> {
+    let mut changes = Changes::default();
+    changes.compare(&part.host, held, part);
+    let files = changes.files.into_iter();
+    files
+        .map(|f| {
+            let mut lines = f.what.lines().filter(|l| !l.starts_with("@@"));
+            let changed = |l: &&str| l.starts_with(['+', '-']) && !l.starts_with("---");
+            let first = if f.what.lines().count() > 1 {
+                lines.find(|l| changed(l) && !l.starts_with("+++"))
+            } else {
+                lines.next()
+            };
+            format!("{}: {}", f.path, first.unwrap_or("differs"))
+        })
+        .collect()
+}
+
 impl Changes {
     /// What the plan for this release changes.
     #[must_use]

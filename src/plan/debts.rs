@@ -188,6 +188,15 @@ pub(super) fn everyone(setup: &Setup, fleet: &Fleet) -> Vec<HostName> {
     out
 }
 
+/// Whether every other host that answers remembers the debt: a run may have died while it was written.
+pub(super) fn remembered_by_all(setup: &Setup, fleet: &Fleet, owing: &HostName) -> bool {
+    let others = everyone(setup, fleet);
+    let mut asked = fleet
+        .records()
+        .filter(|(h, _)| others.contains(h) && *h != owing);
+    asked.all(|(_, record)| record.owing.contains_key(owing))
+}
+
 /// Writes who misses the change that follows; `None` where nobody does. `missing` are app hosts.
 pub(super) fn owe(
     plan: &mut Plan,
@@ -207,14 +216,14 @@ pub(super) fn owe(
     let mut owing = Vec::new();
     for lb in &setup.left_out {
         let slots = slots_of(debts.get(&lb.host), &now);
-        if debts.get(&lb.host).is_none_or(|d| d.slots != slots) {
+        let told = remembered_by_all(setup, fleet, &lb.host);
+        if !told || debts.get(&lb.host).is_none_or(|d| d.slots != slots) {
             owing.push((lb.host.clone(), slots));
         }
     }
     let told = |h: &HostName| plan.steps.iter().any(|s| owes(&s.action, h));
-    let new = missing
-        .iter()
-        .filter(|h| !debts.contains_key(*h) && !told(h));
+    let known = |h: &HostName| debts.contains_key(h) && remembered_by_all(setup, fleet, h);
+    let new = missing.iter().filter(|h| !known(h) && !told(h));
     owing.extend(new.map(|h| (h.clone(), BTreeSet::new())));
     if owing.is_empty() {
         return None;

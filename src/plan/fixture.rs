@@ -86,6 +86,16 @@ pub fn release(setup: &Setup, number: u64) -> Release {
     }
 }
 
+/// What blue and green hold, as a sync makes it again.
+pub fn recorded(setup: &Setup, blue: u64, green: u64) -> Release {
+    let mut all = release(setup, blue);
+    let other = release(setup, green).parts;
+    let of = |name: &'static str| move |p: &Part| p.spec.slot == slot(name);
+    all.parts.retain(of("blue"));
+    all.parts.extend(other.into_iter().filter(of("green")));
+    all
+}
+
 fn machine(name: &str) -> Option<crate::name::MachineId> {
     Some(format!("m-{name}").parse().expect("a machine id"))
 }

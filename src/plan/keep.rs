@@ -223,14 +223,14 @@ fn way_back(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
     }
     let mut ids = BTreeSet::new();
     let mut held = None;
-    let mut served = true;
+    let mut served = false;
     for host in setup.hosts(slot) {
         let view = fleet.hosts.get(host);
         let Some((view, kept)) = view.and_then(|v| Some((v, judge::recorded(v, slot)?))) else {
             return format!("{slot} is NOT a way back: {host} has no recorded release there");
         };
         ids.insert(&kept.label.id);
-        served &= view.record.promoted.contains(&kept.label.id);
+        served |= view.record.promoted.contains(&kept.label.id);
         held = Some(&kept.label);
     }
     match held {

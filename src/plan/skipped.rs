@@ -119,8 +119,28 @@ pub(super) fn set_down(
     }
     debts::refuse_behind(setup, fleet, slot)?;
     refuse(setup, (slot, now), &down)?;
-    let debts = fleet.debts();
-    let new = down.iter().filter(|h| !debts.contains_key(*h));
+    let needs = tell(plan, setup, fleet, &down, generation)
+        .into_iter()
+        .collect();
+    let generation = format!("{generation}.down");
+    let mut rolling = Rolling::new(plan, setup, slot, now.clone(), &generation);
+    rolling.last = needs;
+    let step = rolling.set_down(&down);
+    Ok(Some((rolling.now, step)))
+}
+
+/// Writes on every other host that these owe, as far as not all remember it. They stay out however
+/// the run ends, so it stays written too.
+fn tell(
+    plan: &mut Plan,
+    setup: &Setup,
+    fleet: &Fleet,
+    hosts: &[HostName],
+    generation: &str,
+) -> Option<StepId> {
+    let new = hosts
+        .iter()
+        .filter(|h| !debts::remembered_by_all(setup, fleet, h));
     let owing: Vec<Owes> = new
         .map(|h| Owes {
             host: h.clone(),
@@ -128,22 +148,24 @@ pub(super) fn set_down(
             slots: BTreeSet::new(),
         })
         .collect();
-    let mut needs = Vec::new();
-    if !owing.is_empty() {
-        let action = Action::Owe {
-            on: debts::everyone(setup, fleet),
-            owing,
-            paid: Vec::new(),
-        };
-        // They stay out however the run ends, so it stays written too.
-        let why = "whoever comes next must know before the change";
-        needs.push(plan.push(action, Undo::Nothing, &[], why));
-    }
-    let generation = format!("{generation}.down");
-    let mut rolling = Rolling::new(plan, setup, slot, now.clone(), &generation);
-    rolling.last = needs;
-    let step = rolling.set_down(&down);
-    Ok(Some((rolling.now, step)))
+    let action = Action::Owe {
+        on: debts::everyone(setup, fleet),
+        owing: owing.clone(),
+        paid: Vec::new(),
+    };
+    let why = "whoever comes next must know before the change";
+    (!owing.is_empty()).then(|| plan.push(action, Undo::Nothing, &[], why))
+}
+
+/// The same for all that are skipped: where a run that was left sets them down to its end.
+pub(super) fn tell_all(
+    plan: &mut Plan,
+    setup: &Setup,
+    fleet: &Fleet,
+    generation: &str,
+) -> Option<StepId> {
+    let hosts: Vec<HostName> = skipped(setup, fleet).cloned().collect();
+    tell(plan, setup, fleet, &hosts, generation)
 }
 
 fn refuse(

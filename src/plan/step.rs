@@ -33,6 +33,8 @@ pub enum PlanKind {
     Drain,
     /// It is brought back.
     Undrain,
+    /// Hosts are brought to the recorded release.
+    Sync,
 }
 
 impl PlanKind {
@@ -49,6 +51,7 @@ impl PlanKind {
             Self::CatchUp => "catch-up",
             Self::Drain => "drain",
             Self::Undrain => "undrain",
+            Self::Sync => "sync",
         }
     }
 }

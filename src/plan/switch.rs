@@ -182,7 +182,8 @@ impl Target {
         let Some(held) = judge::slot_release(setup, fleet, &self.slot) else {
             return Ok(());
         };
-        let served = setup.hosts(&self.slot).all(|h| {
+        // One that was brought to it later was not there when it served.
+        let served = setup.hosts(&self.slot).any(|h| {
             let view = fleet.hosts.get(h);
             view.is_some_and(|v| v.record.promoted.contains(&held.id))
         });

@@ -12,3 +12,4 @@ mod resume;
 mod settle;
 mod skipped;
 mod switch;
+mod sync;

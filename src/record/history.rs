@@ -82,7 +82,11 @@ impl HistoryEntry {
     pub fn promotes(&self) -> Option<&ReleaseId> {
         let moved = matches!(
             self.kind,
-            RunKind::Deploy | RunKind::Switch | RunKind::Rollback | RunKind::Restart
+            RunKind::Deploy
+                | RunKind::Switch
+                | RunKind::Rollback
+                | RunKind::Restart
+                | RunKind::Sync
         );
         let served = matches!(self.outcome, OutcomeKind::Succeeded | OutcomeKind::NoChange);
         self.release.as_ref().filter(|_| moved && served)

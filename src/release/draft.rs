@@ -156,10 +156,26 @@ impl Draft {
             version: self.version.clone(),
             digest: self.own_digest(digests),
         };
-        let overlays = self.overlays(digests, &labels(&label))?;
+        self.pin_as(&label, digests, given)
+    }
+
+    /// The same under the name of a release that exists. Whoever asks holds it against what that is
+    /// made of.
+    ///
+    /// # Errors
+    /// As [`Draft::pin`].
+    pub fn pin_as(
+        &self,
+        label: &ReleaseLabel,
+        digests: &BTreeMap<ImageRef, Digest>,
+        given: &Given<'_>,
+    ) -> Result<Release, Findings> {
+        let prints = Prints::new(given.salt, &self.secrets(), given.secrets);
+        let overlays = self.overlays(digests, &labels(label))?;
         let parts = self.parts.iter().zip(overlays);
-        let part = |(p, overlay): (&DraftPart, _)| p.part(&label, &overlay, &prints, given);
+        let part = |(p, overlay): (&DraftPart, _)| p.part(label, &overlay, &prints, given);
         let parts = parts.map(part).collect();
+        let label = label.clone();
         Ok(Release { label, parts })
     }
 

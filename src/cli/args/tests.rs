@@ -89,6 +89,7 @@ fn every_command_has_its_form() {
         "logs staging app --tail 5 -f",
         "logs staging --tail all",
         "restart staging app",
+        "sync staging app --hosts web[3:4]",
         "lock staging -m year-end",
         "rollback staging app --take-over -m night",
         "switch staging app --to blue --take-over -m night",
@@ -178,6 +179,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       where      Show which hosts carry an image or a container
       redeploy   Deploy the release that serves again, where image, configuration or hosts changed
       restart    Restart the release that serves, host by host
+      sync       Bring hosts that are new, rebuilt, owing or differ to the recorded release
       lock       Refuse runs until the lock is lifted; rollback goes ahead all the same
       unlock     Lift a lock that `deploy lock` set, whoever set it
 

@@ -8,7 +8,7 @@ use super::{Dispatcher, Out, Phase, Progress, Token};
 use crate::balancer::Verdict;
 use crate::engine::remote::{Answer, Trouble, Work};
 use crate::event::{Kind, Stage};
-use crate::fleet::MemberState;
+use crate::fleet::{Member, MemberState, Traffic};
 use crate::name::{HostName, OutcomeKind, StepId};
 use crate::plan::{Action, Move, Plan, Step, Undo};
 
@@ -343,13 +343,21 @@ impl Dispatcher {
             Action::Shift { moves } => moves.first()?.after.as_ref(),
             _ => None,
         });
-        let groups = last
-            .next_back()
-            .and_then(|t| t.groups.get(&self.plan.target));
-        let out = groups.into_iter().flatten();
-        out.filter(|m| m.state != MemberState::Ready)
-            .map(|m| m.host.clone())
-            .collect()
+        // Where there is no switch, members were to come back: what was before says who is out.
+        let rolls = self.plan.commit.is_none();
+        let before = self.plan.before.as_ref().filter(|_| rolls);
+        let now = last.next_back().or(before);
+        let target = &self.plan.target;
+        let members = |t: Option<&Traffic>| t.and_then(|t| t.groups.get(target)).cloned();
+        let now = members(now).unwrap_or_default();
+        let wanted = members(self.plan.after.as_ref().filter(|_| rolls)).unwrap_or_default();
+        let (ready, mut out): (Vec<Member>, Vec<Member>) =
+            now.into_iter().partition(|m| m.state == MemberState::Ready);
+        let new = wanted.into_iter().filter(|m| m.state == MemberState::Ready);
+        let missing = |m: &Member| ready.iter().chain(&out).all(|o| o.host != m.host);
+        let new: Vec<Member> = new.filter(missing).collect();
+        out.extend(new);
+        out.into_iter().map(|m| m.host).collect()
     }
 
     /// Whether a step that is never taken back was begun after this one.

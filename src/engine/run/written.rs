@@ -26,6 +26,7 @@ pub(in crate::engine) fn run_kind(kind: PlanKind) -> RunKind {
         PlanKind::Restart => RunKind::Restart,
         PlanKind::CatchUp => RunKind::CatchUp,
         PlanKind::Drain | PlanKind::Undrain => RunKind::Drain,
+        PlanKind::Sync => RunKind::Sync,
         // A resumed run keeps the kind that it had; see `entry`.
         PlanKind::Resume => RunKind::Deploy,
     }

@@ -346,13 +346,14 @@ fn mixed(play: &Play<'_>, outcome: &Outcome) -> Result<(), String> {
     }
     for (lb, traffic) in &play.model.balancers {
         if *traffic != play.start.balancers[lb] && !outcome.hosts.contains(lb) {
-            let kept = play
-                .stage
-                .plan
-                .steps
-                .iter()
-                .any(|s| s.undo == Undo::NeverBack);
-            if !kept {
+            // A change that stays once it is done, whatever comes after it.
+            let stays = |s: &crate::plan::Step| match (&s.action, &s.undo) {
+                (Action::Shift { moves }, Undo::Half(_)) => {
+                    moves.iter().any(|m| m.host == *lb && m.after == *traffic)
+                }
+                (_, undo) => *undo == Undo::NeverBack,
+            };
+            if !play.stage.plan.steps.iter().any(stays) {
                 return Err(format!("{lb} is not as before and is not named"));
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::engine::gates::GateBook;
 use crate::plan::fixture::{World, host, release, slot};
-use crate::plan::{Action, Plan, PlanKind, blue_green, catch_up, drain, restart, switch};
+use crate::plan::{Action, Plan, PlanKind, blue_green, catch_up, drain, restart, switch, sync};
 
 /// A fleet and a plan for it.
 pub struct Stage {
@@ -50,6 +50,13 @@ fn quick(mut world: World) -> World {
 fn brought(name: &'static str, world: World, number: u64, kind: PlanKind) -> Stage {
     let release = release(&world.setup, number);
     let plan = blue_green::deploy(&world.setup, &release, &world.fleet, kind, "g1");
+    let plan = plan.unwrap_or_else(|r| panic!("{name}: {}", r.text()));
+    Stage { name, world, plan }
+}
+
+fn synced(name: &'static str, world: World) -> Stage {
+    let recorded = crate::plan::fixture::recorded(&world.setup, 42, 41);
+    let plan = sync::sync(&world.setup, &recorded, &world.fleet, &[], "g1");
     let plan = plan.unwrap_or_else(|r| panic!("{name}: {}", r.text()));
     Stage { name, world, plan }
 }
@@ -144,6 +151,24 @@ pub fn all() -> Vec<Stage> {
     out.push(brought("passed by", quick(world), 43, PlanKind::Deploy));
     let world = World::serving().skipped("web2");
     out.push(brought("kept", quick(world), 42, PlanKind::Deploy));
+    // web2 missed a release, web4 was rebuilt; then one member that is new.
+    let mut world = World::serving().owes("web2", &[]).out("blue", "web2");
+    world.put(&host("web2"), &slot("blue"), 40);
+    world.host("web4").containers.clear();
+    world.host("web4").record = crate::fleet::RecordView::default();
+    out.push(synced("sync", quick(world)));
+    let mut world = quick(World::serving());
+    let mut known = world.clone();
+    for group in known.setup.groups.values_mut() {
+        group.retain(|m| m.host != host("web2"));
+    }
+    for (lb, traffic) in [("lb1", "blue"), ("lb2", "blue")] {
+        let there = known.setup.all_to(&slot(traffic), "g0");
+        world.says(lb, Some(there));
+    }
+    world.host("web2").containers.clear();
+    world.host("web2").record = crate::fleet::RecordView::default();
+    out.push(synced("new member", world));
     // One machine is app host and load balancer: it does one thing at a time.
     let world = World::of(
         &[("blue", &["web1", "web2"]), ("green", &["web3", "one"])],

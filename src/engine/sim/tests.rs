@@ -98,50 +98,50 @@ fn every_step_with_every_fault() {
     drain    SilentDone    failed 8, succeeded 21
     drain    SilentNot     failed 8, succeeded 21
     drain    Slow          succeeded 29
-    owe      Fails         failed 16, succeeded 18
-    owe      FailsAfter    failed 16, succeeded 18
-    owe      Lost          superseded 44
-    owe      Refused       failed 16, succeeded 18
-    owe      SilentDone    failed 16, succeeded 18
-    owe      SilentNot     failed 16, succeeded 18
-    owe      Slow          succeeded 44
-    prepare  CheckRefuses  failed 19
-    prepare  Fails         failed 19
-    prepare  FailsAfter    failed 19
+    owe      Fails         failed 26, succeeded 24
+    owe      FailsAfter    failed 26, succeeded 24
+    owe      Lost          superseded 50
+    owe      Refused       failed 26, succeeded 24
+    owe      SilentDone    failed 26, succeeded 24
+    owe      SilentNot     failed 26, succeeded 24
+    owe      Slow          succeeded 50
+    prepare  CheckRefuses  failed 21
+    prepare  Fails         failed 21
+    prepare  FailsAfter    failed 21
     prepare  Lost          superseded 21
-    prepare  Refused       failed 19
-    prepare  SilentDone    failed 19
-    prepare  SilentNot     failed 19
+    prepare  Refused       failed 21
+    prepare  SilentDone    failed 21
+    prepare  SilentNot     failed 21
     prepare  Slow          succeeded 21
-    pull     Fails         failed 12
-    pull     FailsAfter    failed 12
-    pull     Lost          superseded 14
-    pull     Refused       failed 12
-    pull     SilentDone    failed 12
-    pull     SilentNot     failed 12
-    pull     Slow          staged 2, succeeded 12
-    replace  EndsAtOnce    failed 17
-    replace  Fails         failed 17
-    replace  FailsAfter    failed 17
-    replace  Lost          superseded 19
-    replace  NeverWell     failed 17
-    replace  Refused       failed 17
-    replace  RestartLoop   failed 17
-    replace  SilentDone    failed 17
-    replace  SilentNot     failed 17
-    replace  Slow          staged 2, succeeded 17
-    shift    CheckRefuses  failed 25, rolled_back 16
-    shift    Differs       failed 25, rolled_back 16
-    shift    DiffersDone   failed 25, rolled_back 16
-    shift    Fails         failed 25, rolled_back 16
-    shift    FailsAfter    failed 25, rolled_back 16
-    shift    Lost          superseded 47
-    shift    Moved         mixed 45
-    shift    NotReadBack   failed 25, rolled_back 16
-    shift    Refused       failed 25, rolled_back 16
-    shift    SilentDone    failed 25, rolled_back 16
-    shift    SilentNot     failed 25, rolled_back 16
-    shift    Slow          succeeded 47
+    pull     Fails         failed 17
+    pull     FailsAfter    failed 17
+    pull     Lost          superseded 17
+    pull     Refused       failed 17
+    pull     SilentDone    failed 17
+    pull     SilentNot     failed 17
+    pull     Slow          staged 2, succeeded 15
+    replace  EndsAtOnce    failed 22
+    replace  Fails         failed 22
+    replace  FailsAfter    failed 22
+    replace  Lost          superseded 22
+    replace  NeverWell     failed 22
+    replace  Refused       failed 22
+    replace  RestartLoop   failed 22
+    replace  SilentDone    failed 22
+    replace  SilentNot     failed 22
+    replace  Slow          staged 2, succeeded 20
+    shift    CheckRefuses  failed 33, rolled_back 18
+    shift    Differs       failed 33, rolled_back 18
+    shift    DiffersDone   failed 33, rolled_back 18
+    shift    Fails         failed 33, rolled_back 18
+    shift    FailsAfter    failed 33, rolled_back 18
+    shift    Lost          superseded 51
+    shift    Moved         mixed 51
+    shift    NotReadBack   failed 33, rolled_back 18
+    shift    Refused       failed 33, rolled_back 18
+    shift    SilentDone    failed 33, rolled_back 18
+    shift    SilentNot     failed 33, rolled_back 18
+    shift    Slow          succeeded 51
     ");
 }
 
@@ -170,16 +170,16 @@ fn every_way_back_with_every_fault() {
         }
     }
     insta::assert_snapshot!(shown(&matrix), @"
-    drain    SilentDone    failed 18, rolled_back 252
-    drain    SilentNot     failed 18, rolled_back 252
-    drain    Slow          failed 18, rolled_back 252
-    evidence Fails         failed 313, rolled_back 144
-    evidence FailsAfter    failed 313, rolled_back 144
-    evidence Lost          superseded 457
-    evidence Refused       failed 313, rolled_back 144
-    evidence SilentDone    failed 313, rolled_back 144
-    evidence SilentNot     failed 313, rolled_back 144
-    evidence Slow          failed 313, rolled_back 144
+    drain    SilentDone    failed 18, rolled_back 288
+    drain    SilentNot     failed 18, rolled_back 288
+    drain    Slow          failed 18, rolled_back 288
+    evidence Fails         failed 353, rolled_back 180
+    evidence FailsAfter    failed 353, rolled_back 180
+    evidence Lost          superseded 533
+    evidence Refused       failed 353, rolled_back 180
+    evidence SilentDone    failed 353, rolled_back 180
+    evidence SilentNot     failed 353, rolled_back 180
+    evidence Slow          failed 353, rolled_back 180
     owe      Fails         failed 628, rolled_back 90
     owe      FailsAfter    failed 628, rolled_back 90
     owe      Lost          superseded 718
@@ -187,25 +187,25 @@ fn every_way_back_with_every_fault() {
     owe      SilentDone    failed 628, rolled_back 90
     owe      SilentNot     failed 628, rolled_back 90
     owe      Slow          failed 628, rolled_back 90
-    revert   Fails         failed 313, rolled_back 144
-    revert   FailsAfter    failed 313, rolled_back 144
-    revert   Lost          superseded 457
-    revert   Refused       failed 313, rolled_back 144
-    revert   SilentDone    failed 313, rolled_back 144
-    revert   SilentNot     failed 313, rolled_back 144
-    revert   Slow          failed 313, rolled_back 144
-    shift    CheckRefuses  failed 455, mixed 87, rolled_back 288
-    shift    Differs       failed 455, mixed 87, rolled_back 288
-    shift    DiffersDone   failed 455, mixed 87, rolled_back 288
-    shift    Fails         failed 455, mixed 87, rolled_back 288
-    shift    FailsAfter    failed 455, mixed 87, rolled_back 288
-    shift    Lost          superseded 830
-    shift    Moved         mixed 830
-    shift    NotReadBack   failed 455, mixed 83, rolled_back 252
-    shift    Refused       failed 455, mixed 87, rolled_back 288
-    shift    SilentDone    failed 455, mixed 87, rolled_back 288
-    shift    SilentNot     failed 455, mixed 87, rolled_back 288
-    shift    Slow          failed 455, mixed 87, rolled_back 288
+    revert   Fails         failed 353, rolled_back 180
+    revert   FailsAfter    failed 353, rolled_back 180
+    revert   Lost          superseded 533
+    revert   Refused       failed 353, rolled_back 180
+    revert   SilentDone    failed 353, rolled_back 180
+    revert   SilentNot     failed 353, rolled_back 180
+    revert   Slow          failed 353, rolled_back 180
+    shift    CheckRefuses  failed 599, mixed 99, rolled_back 324
+    shift    Differs       failed 599, mixed 99, rolled_back 324
+    shift    DiffersDone   failed 599, mixed 99, rolled_back 324
+    shift    Fails         failed 599, mixed 99, rolled_back 324
+    shift    FailsAfter    failed 599, mixed 99, rolled_back 324
+    shift    Lost          superseded 1022
+    shift    Moved         mixed 1022
+    shift    NotReadBack   failed 599, mixed 95, rolled_back 288
+    shift    Refused       failed 599, mixed 99, rolled_back 324
+    shift    SilentDone    failed 599, mixed 99, rolled_back 324
+    shift    SilentNot     failed 599, mixed 99, rolled_back 324
+    shift    Slow          failed 599, mixed 99, rolled_back 324
     ");
 }
 
@@ -356,13 +356,22 @@ fn every_blow_at_every_time() {
     first        signal   cancelled
     first        taken    superseded
     first        unwell   failed, rolled_back, succeeded
-    kept         doubt    succeeded
+    kept         doubt    failed, succeeded
     kept         ends     succeeded
     kept         hiccup   succeeded
     kept         mute     succeeded
     kept         restarts succeeded
+    kept         signal   cancelled
     kept         taken    superseded
     kept         unwell   succeeded
+    new member   doubt    failed, succeeded
+    new member   ends     failed, succeeded
+    new member   hiccup   succeeded
+    new member   mute     failed, succeeded
+    new member   restarts failed, succeeded
+    new member   signal   cancelled, succeeded
+    new member   taken    superseded
+    new member   unwell   failed, succeeded
     passed by    doubt    failed, rolled_back, succeeded
     passed by    ends     failed, rolled_back, succeeded
     passed by    hiccup   succeeded
@@ -419,13 +428,14 @@ fn every_blow_at_every_time() {
     rollback     signal   cancelled
     rollback     taken    superseded
     rollback     unwell   failed, rolled_back, succeeded
-    set down     doubt    succeeded
-    set down     ends     succeeded
+    set down     doubt    failed, rolled_back, succeeded
+    set down     ends     failed, rolled_back, succeeded
     set down     hiccup   succeeded
-    set down     mute     succeeded
-    set down     restarts succeeded
+    set down     mute     failed, rolled_back, succeeded
+    set down     restarts rolled_back, succeeded
+    set down     signal   cancelled
     set down     taken    superseded
-    set down     unwell   succeeded
+    set down     unwell   failed, rolled_back, succeeded
     shared       doubt    failed, rolled_back, succeeded
     shared       ends     failed, rolled_back, succeeded
     shared       hiccup   succeeded
@@ -450,6 +460,14 @@ fn every_blow_at_every_time() {
     switch       signal   cancelled
     switch       taken    superseded
     switch       unwell   failed, rolled_back, succeeded
+    sync         doubt    failed, succeeded
+    sync         ends     failed, succeeded
+    sync         hiccup   succeeded
+    sync         mute     failed, succeeded
+    sync         restarts failed, succeeded
+    sync         signal   cancelled
+    sync         taken    superseded
+    sync         unwell   failed, succeeded
     undrain      doubt    failed, succeeded
     undrain      ends     failed, succeeded
     undrain      hiccup   succeeded

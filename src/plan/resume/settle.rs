@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::super::rolling::{self, Rolling};
-use super::super::{Action, Move, Plan, Refusal, Setup, Undo, judge};
+use super::super::{Action, Move, Plan, Refusal, Setup, Undo, judge, skipped};
 use super::{Unfinished, neither};
 use crate::fleet::{Fleet, MemberState, Traffic};
 use crate::name::{HostName, OutcomeKind, SlotName};
@@ -23,25 +23,45 @@ pub(super) fn settle(
     plan.to.clone_from(&plan.from);
     plan.end = OutcomeKind::Cancelled;
     let found = sends_to(setup, fleet, slot)?;
-    let all = setup.hosts(slot).cloned();
-    let (well, sick): (Vec<HostName>, Vec<HostName>) =
-        all.partition(|h| rolling::answers(setup, fleet, slot, h));
+    let gets = |h: &HostName| {
+        found
+            .values()
+            .any(|t| rolling::ready(t, slot).any(|r| r == h))
+    };
+    let recorded = |h: &HostName| judge::recorded(fleet.hosts.get(h)?, slot);
+    // Members that nobody sends to and that were not yet brought to what serves, new ones too: they
+    // stay out until the next run brings them.
+    let late = |h: &HostName| {
+        let wanted = run.wanted.as_ref();
+        !gets(h) && recorded(h).is_none_or(|r| wanted.is_some_and(|id| *id != r.label.id))
+    };
+    let (fresh, all): (Vec<HostName>, Vec<HostName>) =
+        setup.hosts(slot).cloned().partition(|h| late(h));
+    let (well, sick): (Vec<HostName>, Vec<HostName>) = all
+        .into_iter()
+        .partition(|h| rolling::answers(setup, fleet, slot, h));
     if well.is_empty() {
         let why = judge::unfit(setup, fleet, slot);
         return Err(neither(setup, why.into_iter()));
     }
     let mut kept = BTreeMap::new();
     for host in &sick {
-        let view = fleet.hosts.get(host);
-        match view.and_then(|v| judge::recorded(v, slot)) {
+        match recorded(host) {
             Some(release) => kept.insert(host.clone(), release.label.id.clone()),
             None => return Err(neither(setup, judge::unfit(setup, fleet, slot).into_iter())),
         };
     }
     let generation = format!("{}.resume", before.generation);
     let mut to = setup.all_to(slot, &generation);
-    for host in &sick {
+    for host in sick.iter().chain(&fresh) {
         to = Setup::with_member(&to, slot, host, MemberState::Drain, &generation);
+    }
+    if let Some(group) = to.groups.get_mut(slot) {
+        let known = |h: &HostName| {
+            let mut groups = found.values().filter_map(|t| t.groups.get(slot)).flatten();
+            groups.any(|m| m.host == *h)
+        };
+        group.retain(|m| !fresh.contains(&m.host) || known(&m.host));
     }
     let members = |t: &Traffic| t.groups.get(slot).cloned();
     let settled = found.values().all(|t| members(t) == members(&to));
@@ -59,7 +79,8 @@ pub(super) fn settle(
         let shift = Action::Shift {
             moves: moves.collect(),
         };
-        let needs = std::mem::take(&mut rolling.last);
+        let mut needs = std::mem::take(&mut rolling.last);
+        needs.extend(skipped::tell_all(rolling.plan, setup, fleet, &generation));
         // Half done it is as good as what was found; the next resume goes on from there.
         let why = "whoever does not answer gets none";
         let shifted = rolling.plan.push(shift, Undo::Nothing, &needs, why);

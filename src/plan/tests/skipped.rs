@@ -25,9 +25,9 @@ fn one_that_gets_requests_is_set_down_first() {
           undo if half done: switch lb1 lb2 to blue
       s3  web3: pull (the images of the release)
       s4  web4: pull (the images of the release)
-      s5  web3: stop and up green (web runs 0.41.0) after s3 s4
+      s5  web3: stop and up green (web runs 0.41.0) after s3 s4 s2
           undo: web3: keep evidence of green; web3: green back to #41 0.41.0
-      s6  web4: stop and up green (web runs 0.41.0) after s3 s4
+      s6  web4: stop and up green (web runs 0.41.0) after s3 s4 s2
           undo: web4: keep evidence of green; web4: green back to #41 0.41.0
       s7  gate green web3 web4 (no traffic before the gates have passed) after s5 s6
       s8  lb1: prepare green (checked by the server before the switch) after s2
