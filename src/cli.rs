@@ -25,6 +25,8 @@ pub mod args;
 pub mod bring;
 pub mod catch_up;
 pub mod check;
+pub mod complete;
+pub mod completions;
 pub mod confirm;
 pub mod context;
 pub mod deploy;
@@ -197,6 +199,8 @@ impl Command {
             Self::Inventory(args) => args.run(ctx).await,
             Self::Schema(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,
+            Self::Completions(args) => args.run(ctx),
+            Self::Complete(args) => args.run(ctx),
             Self::Exec(args) => args.run(ctx).await,
             Self::History(args) => args.run(ctx).await,
             Self::Show(args) => args.run(ctx).await,

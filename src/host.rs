@@ -34,9 +34,10 @@ use script::{Reply, RunError, Script};
 use ssh::Ssh;
 
 use crate::name::HostName;
+use crate::time::Clock;
 
 pub use address::{Address, Target};
-pub use connect::{ConnectError, ConnectKind, Connector, Settings};
+pub use connect::{ConnectError, ConnectKind, Connector, Ear, Settings};
 pub use control::base as control_base;
 pub use wire::cksum;
 
@@ -54,6 +55,7 @@ struct Inner {
     name: HostName,
     transport: Transport,
     at_once: Semaphore,
+    ear: Option<Ear>,
 }
 
 enum Transport {
@@ -71,18 +73,19 @@ impl Transport {
 }
 
 impl Host {
-    fn new(name: HostName, transport: Transport) -> Self {
+    fn new(name: HostName, transport: Transport, ear: Option<Ear>) -> Self {
         Self(Arc::new(Inner {
             name,
             transport,
             at_once: Semaphore::new(AT_ONCE),
+            ear,
         }))
     }
 
     /// This machine, reached without SSH.
     #[must_use]
     pub fn local(name: HostName, local: Local) -> Self {
-        Self::new(name, Transport::Local(local))
+        Self::new(name, Transport::Local(local), None)
     }
 
     /// The host as the inventory calls it.
@@ -137,6 +140,20 @@ impl Host {
         script: Script,
         mut on_line: impl FnMut(&str) + Send,
     ) -> Result<Reply, RunError> {
+        let Some(ear) = &self.0.ear else {
+            return self.unheard(script, &mut on_line).await;
+        };
+        let (name, clock) = (script.name, Clock::system());
+        let reply = self.unheard(script, &mut on_line).await;
+        ear.hear(&self.0.name, name, clock.elapsed(), reply.is_ok());
+        reply
+    }
+
+    async fn unheard(
+        &self,
+        script: Script,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Reply, RunError> {
         let call = self.call(script.name);
         let nonce = wire::nonce();
         let message = wire::message(&script, &nonce).map_err(|why| call.wire(why))?;
@@ -149,7 +166,7 @@ impl Host {
             .await
             .map_err(|_| call.timeout(script.limit))?;
         let channel = channel.map_err(|source| call.connection(source))?;
-        call::exchange(call, &script, (nonce, message), channel, &mut on_line).await
+        call::exchange(call, &script, (nonce, message), channel, on_line).await
     }
 
     fn call(&self, script: &'static str) -> Call<'_> {

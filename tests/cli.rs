@@ -126,6 +126,45 @@ fn an_environment_that_is_written_wrongly_does_not_hide_the_others() {
     assert!(stderr.contains("inventories/production.yml:1:"), "{stderr}");
 }
 
+/// What bash would offer for a line with the cursor at its end.
+#[test]
+fn bash_completes_environments_apps_and_hosts() {
+    let complete = |line: &str| {
+        let script = r#"
+            PATH=$1:$PATH; eval "$(deploy completions bash)"
+            COMP_LINE=$2 COMP_POINT=${#2}
+            # As readline cuts words: also at @ and =.
+            IFS=$'\n' read -r -d '' -a COMP_WORDS < <(printf %s "$2" | sed 's/[@=]/\n&\n/g; s/ /\n/g'; printf '\0')
+            [[ $2 == *' ' ]] && COMP_WORDS+=("")
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+            _deploy 2>/dev/null; printf '%s ' "${COMPREPLY[@]}""#;
+        let bin = Path::new(env!("CARGO_BIN_EXE_deploy")).parent().unwrap();
+        let out = Command::new("bash")
+            .args([
+                "--norc",
+                "-c",
+                script,
+                "bash",
+                &bin.display().to_string(),
+                line,
+            ])
+            .current_dir(tour())
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim_end().to_owned();
+        assert_eq!(text(&out.stderr), "", "{line}");
+        text(&out.stdout)
+    };
+    assert_eq!(complete("deploy sta"), "stage status staging");
+    assert_eq!(complete("deploy staging a"), "app@");
+    assert_eq!(
+        complete("deploy logs staging --host web"),
+        "web1 web2 web3 web4"
+    );
+    assert_eq!(complete("deploy status staging "), "app");
+    assert_eq!(complete("deploy nonsense nonsense nonsense x"), "");
+}
+
 #[test]
 fn json_says_an_error_as_one_object_on_stdout_and_in_words_on_stderr() {
     let dir = folder();

@@ -59,7 +59,8 @@ Exit codes:
   Where several apply: 6, then 7, 5, 1, 3.
 
 Hosts are reached as by `ssh`: your configuration, agent and known_hosts.
-DEPLOY_SSH_CONFIG=FILE names another ssh configuration.";
+DEPLOY_SSH_CONFIG=FILE names another ssh configuration.
+Completion: `source <(deploy completions bash)`; zsh and fish: `deploy completions --help`.";
 
 /// Parts of each help text: what it is, how it looks, how to call it.
 const HELP: &str =
@@ -141,10 +142,17 @@ pub enum Command {
     Sync(super::sync::Args),
     Lock(lock::Args),
     Unlock(unlock::Args),
+    #[command(hide = true)]
+    Completions(super::completions::Args),
+    #[command(hide = true)]
+    Complete(super::complete::Args),
     /// Anything else: the first word is an environment.
     #[command(external_subcommand)]
     Environment(Vec<OsString>),
 }
+
+/// Commands that the list of commands leaves out.
+const HIDDEN: &[&str] = &["deploy", "complete", "completions"];
 
 /// Commands that are to come; an environment of this name would be hidden by them.
 const LATER: &[&str] = &[
@@ -248,6 +256,12 @@ fn styled(text: &clap::builder::StyledStr, look: Look) -> String {
     }
 }
 
+/// The grammar without its looks, for whoever asks what may be typed.
+#[must_use]
+pub fn bare_grammar() -> clap::Command {
+    Cli::command()
+}
+
 /// Every command that can be typed, hidden ones not.
 #[must_use]
 pub fn commands() -> Vec<String> {
@@ -261,7 +275,7 @@ pub fn commands() -> Vec<String> {
 /// True for words that no environment may have as its name.
 #[must_use]
 pub fn reserved(word: &str) -> bool {
-    word == "deploy" || LATER.contains(&word) || commands().iter().any(|c| c == word)
+    HIDDEN.contains(&word) || LATER.contains(&word) || commands().iter().any(|c| c == word)
 }
 
 /// Every word that no environment may have as its name.
@@ -271,7 +285,7 @@ pub fn all_reserved() -> Vec<String> {
     commands()
         .into_iter()
         .chain(later)
-        .chain(["deploy".to_owned()])
+        .chain(HIDDEN.iter().map(|w| (*w).to_owned()))
         .collect()
 }
 

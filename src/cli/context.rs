@@ -49,6 +49,12 @@ impl Context {
         Feed::start(self.face())
     }
 
+    /// Whether progress is drawn on the screen; with -v there is a line for everything instead.
+    fn draws(&self) -> bool {
+        let screen = self.outside.stderr_terminal && !self.outside.dumb();
+        screen && !self.outside.ci() && self.options.verbose == 0
+    }
+
     fn face(&self) -> Box<dyn Face> {
         let out = self.out.clone();
         if self.options.json {
@@ -56,7 +62,7 @@ impl Context {
         } else if self.options.quiet {
             let face = Quiet::new(out, self.zone.clone());
             Box::new(face.refusals(!self.options.unattended))
-        } else if self.outside.stderr_terminal && !self.outside.dumb() && !self.outside.ci() {
+        } else if self.draws() {
             let colours = Colours {
                 screen: self.colour(),
                 results: self.stdout_colour(),

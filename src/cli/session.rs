@@ -18,7 +18,7 @@ use crate::balancer;
 use crate::compose::ImageRef;
 use crate::engine::site::Site;
 use crate::engine::voice::Voice;
-use crate::host::{Address, Connector, Settings, Target, control_base};
+use crate::host::{Address, Connector, Ear, Settings, Target, control_base};
 use crate::inventory::{App, Asking, Config, HostSelector, Inventory, Strategy};
 use crate::name::{AppName, Digest, EnvName, HostName, ImageName, Version};
 use crate::plan::Setup;
@@ -360,6 +360,16 @@ impl Session {
         let base = control_base(ctx.outside.runtime_dir().as_deref());
         let mut settings = Settings::new(base);
         settings.ssh_config = ctx.outside.ssh_config();
+        if ctx.options.verbose > 0 {
+            let notices = feed.notices();
+            settings.ear = Some(Ear::new(move |host, script, took, answered| {
+                let end = if answered { "" } else { ", no answer" };
+                notices.say(&format!(
+                    "{host} {script}: {}{end}",
+                    crate::text::duration(took)
+                ));
+            }));
+        }
         // What only looks is done again and again; a run has connections of its own.
         settings.keep = connect.is_some();
         settings.connect_timeout = connect.unwrap_or(settings.connect_timeout);

@@ -16,6 +16,31 @@ use super::ssh::{self, Ssh};
 use super::{Host, Transport, fault};
 use crate::name::HostName;
 
+/// Who hears of each script that ran: on which host, its name, how long it took, whether there was
+/// an answer.
+#[derive(Clone)]
+pub struct Ear(Arc<Hear>);
+
+type Hear = dyn Fn(&HostName, &str, Duration, bool) + Send + Sync;
+
+impl Ear {
+    /// Somebody who hears.
+    #[must_use]
+    pub fn new(hear: impl Fn(&HostName, &str, Duration, bool) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    pub(super) fn hear(&self, host: &HostName, script: &str, took: Duration, answered: bool) {
+        (self.0)(host, script, took, answered);
+    }
+}
+
+impl std::fmt::Debug for Ear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ear")
+    }
+}
+
 /// How connections are made.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -31,6 +56,8 @@ pub struct Settings {
     /// Take a connection that an earlier command has left, and leave one for the next: for what only
     /// looks. It goes by itself two minutes after its last use.
     pub keep: bool,
+    /// Hears of each script that ran.
+    pub ear: Option<Ear>,
 }
 
 impl Settings {
@@ -43,6 +70,7 @@ impl Settings {
             connect_timeout: Duration::from_secs(5),
             parallel: 8,
             keep: false,
+            ear: None,
         }
     }
 }
@@ -91,7 +119,8 @@ impl Connector {
                 Transport::Ssh(Ssh::connect(address, shared).await?)
             }
         };
-        Ok(Host::new(address.name.clone(), transport))
+        let ear = self.settings.ear.clone();
+        Ok(Host::new(address.name.clone(), transport, ear))
     }
 
     #[expect(

@@ -213,6 +213,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
 
     Hosts are reached as by `ssh`: your configuration, agent and known_hosts.
     DEPLOY_SSH_CONFIG=FILE names another ssh configuration.
+    Completion: `source <(deploy completions bash)`; zsh and fish: `deploy completions --help`.
     ");
 }
 
