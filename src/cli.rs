@@ -49,6 +49,7 @@ pub mod place;
 pub mod plan;
 pub mod planned;
 pub mod promote;
+pub mod pull;
 pub mod redeploy;
 pub mod render;
 pub mod restart;
@@ -199,6 +200,7 @@ impl Command {
             Self::Inventory(args) => args.run(ctx).await,
             Self::Schema(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,
+            Self::Pull(args) => args.run(ctx).await,
             Self::Completions(args) => args.run(ctx),
             Self::Complete(args) => args.run(ctx),
             Self::Exec(args) => args.run(ctx).await,

@@ -8,6 +8,7 @@
 //! - `reply`     their answers as types; `parse` reads them, one function a verb
 //! - `debt`      hosts that missed a change: written on the others, read back
 //! - `look`      what a look found: the record and the facts that were asked for with it
+//! - `fetch`     images fetched outside of a run
 //! - `manifest`  what a run wanted; what `resume` reads
 //! - `history`   one line per finished run, and the journal's lines
 //! - `past`      verbs about runs that are over or never began, and what hosts together remember
@@ -19,6 +20,7 @@
 //! `model::Host`, an arm in `tests/record_conformance.rs`.
 
 pub mod debt;
+pub mod fetch;
 #[cfg(test)]
 pub mod fixture;
 pub mod history;

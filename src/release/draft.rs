@@ -94,6 +94,24 @@ impl Draft {
             .collect()
     }
 
+    /// The images of each host, of all its slots, by digest where `digests` knows it.
+    #[must_use]
+    pub fn images_by_host(
+        &self,
+        digests: &BTreeMap<ImageRef, Digest>,
+    ) -> BTreeMap<HostName, BTreeSet<String>> {
+        let mut all: BTreeMap<HostName, BTreeSet<String>> = BTreeMap::new();
+        for part in &self.parts {
+            let of_host = all.entry(part.host.clone()).or_default();
+            for service in part.document.images() {
+                let mut image = service.image;
+                image.digest = image.digest.or_else(|| digests.get(&image).cloned());
+                of_host.insert(image.to_string());
+            }
+        }
+        all
+    }
+
     /// The most memory that all services of a slot on a host may take together, and whether one of
     /// them has no limit.
     pub fn memory(&self) -> impl Iterator<Item = (&SlotName, &HostName, u64, bool)> {

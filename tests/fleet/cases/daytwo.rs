@@ -154,6 +154,34 @@ fn the_record_tells_who_did_what_and_survives_the_loss_of_hosts() {
     shop.fleet.fault("unpause", &["web4"]);
 }
 
+/// Images onto all hosts, and nothing else: what runs and what is written stays as it is.
+fn fetches_ahead(shop: &Shop) {
+    let before = shop.state();
+    let pull = |more: &[&str]| {
+        let to = format!("app@{SECOND}");
+        shop.run(&[&["pull", "staging", &to], more].concat())
+    };
+    let name = format!("registry:5000/acme/app:{SECOND}");
+    shop.sh(
+        "web3",
+        &format!(
+            "docker image inspect {name} >/dev/null 2>&1 && docker rmi {name} >/dev/null; true"
+        ),
+    );
+    pull(&["--host", "web3", "--parallel", "1"])
+        .assert_code(0)
+        .assert_says(&["web3: ", " fetched ("]);
+    let all = pull(&[]);
+    all.assert_code(0)
+        .assert_says(&["web3: ", "is there already"]);
+    assert_eq!(all.stdout.lines().count(), 4, "{}", all.stdout);
+    for web in ["web1", "web2", "web3", "web4"] {
+        shop.sh(web, &format!("docker image inspect --format x {name}"));
+    }
+    pull(&["--host", "lb1"]).assert_code(2);
+    assert_eq!(shop.state(), before);
+}
+
 /// In the containers that serve; `/app healthcheck` is all that the image can run.
 fn runs_a_command_and_shows_logs(shop: &Shop) {
     let exec = |args: &[&str]| shop.run(&[&["exec", "staging"], args].concat());
@@ -189,6 +217,7 @@ fn what_runs_where_is_told_in_time_and_drift_is_named() {
     calm.assert_code(0);
     assert_eq!(calm.stderr, "", "a look that went well says nothing beside");
     runs_a_command_and_shows_logs(&shop);
+    fetches_ahead(&shop);
 
     shop.sh(
         "web1",
