@@ -3,7 +3,11 @@
 //! For crontabs: silent where nothing happens, one line where it cannot go on, never a question.
 //! It goes on as a deploy of the recorded version; what is decided here is when, and whether.
 
+mod latest;
+
 use std::time::Duration;
+
+use latest::Line;
 
 use super::context::Context;
 use super::drive;
@@ -46,6 +50,9 @@ pub struct Args {
     /// Apps; all of the environment where none is named
     #[arg(value_name = "APP")]
     apps: Vec<App>,
+    /// Go to the newest version that the registry has, with LINE the newest of that line: 1.0, 1.0.*
+    #[arg(long, value_name = "LINE", num_args = 0..=1, default_missing_value = "*", require_equals = true)]
+    latest: Option<Line>,
     /// Longest wait for another run to end
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
     wait: Duration,
@@ -127,7 +134,11 @@ impl Args {
                     continue;
                 }
             };
-            let version = again.recorded.version.clone();
+            let recorded = &again.recorded.version;
+            let version = match &self.latest {
+                Some(line) => line.newest(ctx, place, recorded).await?,
+                None => recorded.clone(),
+            };
             let wish = Wish::new(place.clone(), version);
             let code = work::redeploy(ctx, wish, &again).await?;
             if code != ExitCode::Refused {
@@ -250,6 +261,9 @@ impl Again {
 
 fn reason(plan: &Plan, recorded: &ReleaseLabel) -> String {
     if let Some(to) = plan.to.as_ref().filter(|to| to.id != recorded.id) {
+        if to.version != recorded.version {
+            return format!("{} is newer than {}", to.version, recorded.version);
+        }
         return match (&recorded.digest, &to.digest) {
             (Some(old), Some(new)) if old != new => {
                 format!(

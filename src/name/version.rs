@@ -47,6 +47,12 @@ impl Version {
         hex.then_some((numbers, count.parse().ok()?))
     }
 
+    /// The numbers of the app's version, where the tag has the house form.
+    #[must_use]
+    pub fn numbers(&self) -> Option<Vec<u64>> {
+        Some(self.parts()?.0)
+    }
+
     /// True for the house form, which has an order.
     #[must_use]
     pub fn is_ordered(&self) -> bool {

@@ -54,6 +54,12 @@ fn it_says_why_it_acts() {
     let to = changed.to.as_mut().unwrap();
     to.digest = digest("b");
     other.recorded.digest = digest("a");
+    let newer = other.why(&changed).unwrap();
+    assert!(
+        newer.ends_with(&format!(" is newer than {}", label(41).version)),
+        "{newer}"
+    );
+    other.recorded.version = changed.to.as_ref().unwrap().version.clone();
     let why = other.why(&changed).unwrap();
     assert!(
         why.contains("means sha256:bbbb") && why.contains("was sha256:aaaa"),
