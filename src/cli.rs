@@ -25,6 +25,7 @@ pub mod args;
 pub mod bring;
 pub mod catch_up;
 pub mod check;
+pub mod checklist;
 pub mod complete;
 pub mod completions;
 pub mod confirm;
@@ -197,6 +198,7 @@ impl Command {
             Self::Render(args) => args.run(ctx).await,
             Self::Init(args) => args.run(ctx).await,
             Self::Check(args) => args.run(ctx).await,
+            Self::Checklist(args) => args.run(ctx).await,
             Self::Inventory(args) => args.run(ctx).await,
             Self::Schema(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,

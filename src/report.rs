@@ -25,6 +25,7 @@
 
 pub mod board;
 pub mod check;
+pub mod checklist;
 pub mod closing;
 pub mod diff;
 pub mod drift;

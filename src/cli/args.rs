@@ -129,6 +129,7 @@ pub enum Command {
     Init(init::Args),
     Setup(super::setup::Args),
     Check(check::Args),
+    Checklist(super::checklist::Args),
     Inventory(inventory::Args),
     Schema(schema::Args),
     Logs(logs::Args),
@@ -157,21 +158,8 @@ const HIDDEN: &[&str] = &["deploy", "complete", "completions"];
 
 /// Commands that are to come; an environment of this name would be hidden by them.
 const LATER: &[&str] = &[
-    "abort",
-    "cancel",
-    "checklist",
-    "freeze",
-    "help",
-    "hold",
-    "job",
-    "pause",
-    "promote",
-    "prune",
-    "release",
-    "run",
-    "serve",
-    "thaw",
-    "unhold",
+    "abort", "cancel", "freeze", "help", "hold", "job", "pause", "promote", "prune", "release",
+    "run", "serve", "thaw", "unhold",
 ];
 
 /// What the arguments are.

@@ -44,6 +44,17 @@ pub struct Args {
     offline: bool,
 }
 
+/// What a look and the questions beside it tell.
+const LOOKED: [Check; 7] = [
+    Check::Reach,
+    Check::Host,
+    Check::LoadBalancer,
+    Check::Machine,
+    Check::Versions,
+    Check::Clock,
+    Check::Tools,
+];
+
 /// What templates are rendered with where no version is named; never asked of anybody but for
 /// whether the registry answers.
 const NO_VERSION: &str = "0.0.0-check";
@@ -73,7 +84,20 @@ impl Args {
         Ok(code)
     }
 
-    async fn environment(&self, ctx: &Context, env: EnvName) -> Result<CheckView, Failure> {
+    /// A check of one release, hosts and registries too.
+    pub(super) fn of(env: &EnvName, wanted: &Wanted) -> Self {
+        Self {
+            env: Some(env.clone()),
+            wanted: Some(wanted.clone()),
+            offline: false,
+        }
+    }
+
+    pub(super) async fn environment(
+        &self,
+        ctx: &Context,
+        env: EnvName,
+    ) -> Result<CheckView, Failure> {
         let mut view = CheckView::new(env);
         view.checked.push("inventory".to_owned());
         let inventory = match session::read(ctx, &view.env) {
@@ -85,6 +109,7 @@ impl Args {
                 return Ok(view);
             }
         };
+        view.ran.push(Check::Inventory);
         view.files.extend(inventory.warnings.iter().cloned());
         let (only, version) = self.wanted(&view.env, &inventory)?;
         let wanted = |a: &&App| only.as_ref().is_none_or(|o| a.name == *o);
@@ -99,6 +124,9 @@ impl Args {
                 version: version.as_ref(),
             };
             about.outside(&apps, &drafts, &mut view).await?;
+        }
+        if !view.seen.is_empty() {
+            view.ran.push(Check::Memory);
         }
         let all = drafts.values().flat_map(|draft| draft.memory());
         view.findings.extend(hosts::memory(&view.memory(), all));
@@ -140,6 +168,7 @@ fn drafts(
     if apps.is_empty() {
         return out;
     }
+    view.ran.push(Check::Template);
     let templates = match TemplateSet::load(&session::config_dir(ctx).join("templates")) {
         Ok(templates) => templates,
         Err(findings) => {
@@ -203,6 +232,8 @@ impl About<'_> {
         let (digests, found) = registry;
         view.findings.extend(found);
         view.findings.extend(hosts::all(&site.setup, &fleet));
+        view.ran.extend(LOOKED);
+        view.ran.extend(draft.map(|_| Check::Registry));
         view.findings.extend(self.probes(&site).await);
         view.saw(&fleet);
         let asked = site.machines.len() + site.silent.len();
@@ -211,6 +242,7 @@ impl About<'_> {
         let Some(draft) = draft else { return };
         let release = self.release(session, &fleet, draft, &digests, view).await;
         if let Some(release) = &release {
+            view.ran.push(Check::Plan);
             let planned =
                 blue_green::deploy(&site.setup, release, &fleet, PlanKind::Deploy, "check");
             if let Err(refusal) = planned {
@@ -222,6 +254,7 @@ impl About<'_> {
             self.compose((&site, &fleet), app, draft, release.as_ref())
                 .await,
         );
+        view.ran.push(Check::Compose);
         view.checked
             .push(format!("compose's own judgement of {}", app.name));
     }
@@ -239,6 +272,7 @@ impl About<'_> {
         if draft.images().iter().any(|i| !digests.contains_key(i)) {
             return None;
         }
+        view.ran.push(Check::Secrets);
         let wanted = draft.secrets();
         let fetched = secrets::fetch(self.ctx, &session.voice, self.inventory, wanted).await;
         let secrets = match fetched {

@@ -38,6 +38,20 @@ impl FromStr for Wanted {
     }
 }
 
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Release { app, version } => {
+                if let Some(app) = app {
+                    write!(f, "{app}")?;
+                }
+                write!(f, "@{version}")
+            }
+            Self::Bare(word) => f.write_str(word),
+        }
+    }
+}
+
 impl Wanted {
     /// The app and the version that are meant in an environment with these apps.
     ///

@@ -19,6 +19,8 @@ pub struct CheckView {
     pub files: Findings,
     /// Everything else, folded.
     pub findings: Vec<Finding>,
+    /// The checks that ran, each once or more.
+    pub ran: Vec<Check>,
     /// What was checked, in words: `inventory`, `templates of app`, `6 hosts`.
     pub checked: Vec<String>,
     /// What was not, and why.
@@ -48,6 +50,7 @@ impl CheckView {
             env,
             files: Findings::default(),
             findings: Vec::new(),
+            ran: Vec::new(),
             checked: Vec::new(),
             skipped: Vec::new(),
             seen: BTreeMap::new(),
@@ -175,7 +178,7 @@ pub fn text(view: &CheckView) -> String {
 }
 
 /// `web1 web2: docker 28.5.2, compose 2.40.3; at least 12 GB free`.
-fn seen(view: &CheckView) -> Vec<String> {
+pub(super) fn seen(view: &CheckView) -> Vec<String> {
     let mut by: BTreeMap<(&str, &str), (Vec<&HostName>, u64)> = BTreeMap::new();
     for (host, seen) in &view.seen {
         let entry = by.entry((&seen.engine, &seen.compose));

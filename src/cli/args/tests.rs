@@ -169,6 +169,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       init       Write a small working configuration to begin with: an inventory and a template
       setup      Make what hosts need once: the folder of the record, the load balancer's include
       check      Check all that can be checked without changing anything, and show all findings at once
+      checklist  Show every check of a release with its state and what was seen, ready for a ticket
       inventory  Show every effective value of an environment, where it stands, and what it overrode
       schema     Print the JSON Schema of inventories, for editors
       logs       Show what the containers say, on all hosts at once
