@@ -105,7 +105,9 @@ impl Draft {
             let of_host = all.entry(part.host.clone()).or_default();
             for service in part.document.images() {
                 let mut image = service.image;
-                image.digest = image.digest.or_else(|| digests.get(&image).cloned());
+                if image.digest.is_none() {
+                    image.digest = digests.get(&image).cloned();
+                }
                 of_host.insert(image.to_string());
             }
         }
