@@ -125,7 +125,7 @@ impl Args {
             };
             about.outside(&apps, &drafts, &mut view).await?;
         }
-        if !view.seen.is_empty() {
+        if !view.seen.is_empty() && !drafts.is_empty() {
             view.ran.push(Check::Memory);
         }
         let all = drafts.values().flat_map(|draft| draft.memory());

@@ -45,7 +45,7 @@ impl Host {
             }
             Transport::Ssh(ssh) => {
                 let socket = ssh.socket().await.map_err(|e| call.connection(e))?;
-                let mut args: Vec<String> = ["-F", "none", "-o"].map(str::to_owned).to_vec();
+                let mut args: Vec<String> = ["-q", "-F", "none", "-o"].map(str::to_owned).to_vec();
                 args.push(format!("ControlPath={}", socket.display()));
                 // Never a connection of its own: how the host is reached was decided before.
                 args.extend(
