@@ -2,12 +2,14 @@
 //! one folder, which is exchanged by a rename. So a switch needs no reload and closes no connection.
 //! Common to the drivers of such servers; what is written for one of them is that driver's own.
 //!
+//! - `driver` the driver itself; a server has only what it asks of it
 //! - `wish`  what a traffic value means in flags
 //! - `read`  what the scripts answer
 //! - `*.sh`  the scripts; `lib.sh` says what the driver's own `lib.sh`, which stands behind it, has
 //!
 //! To add such a driver: copy the form of `nginx.rs`.
 
+pub mod driver;
 pub mod read;
 pub mod wish;
 

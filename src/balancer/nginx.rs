@@ -23,12 +23,10 @@ mod read;
 mod render;
 mod settings;
 
-use std::time::Duration;
-
-use crate::balancer::bodies::{Head, body, followed};
-use crate::balancer::{
-    AnswerError, Capabilities, DrainView, Driver, Seen, Target, Verdict, answer, flags,
-};
+use crate::balancer::bodies::Head;
+use crate::balancer::flags::driver::{Own, Texts};
+use crate::balancer::flags::wish::Wish;
+use crate::balancer::{AnswerError, Seen, Target, flags};
 use crate::fleet::{Problem, Traffic};
 use crate::host::script::Body;
 use settings::Settings;
@@ -39,10 +37,6 @@ pub struct Nginx;
 
 /// Its name for people.
 const CALLED: &str = "nginx";
-
-fn settings(target: &Target) -> Settings {
-    Settings::read(&target.settings).0
-}
 
 /// The server as its settings say.
 fn server(settings: &Settings) -> flags::Server<'_> {
@@ -58,112 +52,51 @@ fn server(settings: &Settings) -> flags::Server<'_> {
     }
 }
 
-fn change(
-    verb: (&'static str, &'static str),
-    target: &Target,
-    way: (Option<&Traffic>, &Traffic),
-) -> Body {
-    let settings = settings(target);
-    let no = render::refusals(target, &settings, way.1);
-    server(&settings).change(verb, target, way, no, |t| {
-        render::wish(target, &settings, t)
-    })
-}
-
-impl Driver for Nginx {
-    fn name(&self) -> &'static str {
-        "nginx"
-    }
-
-    fn capabilities(&self, _settings: &serde_json::Value) -> Capabilities {
-        Capabilities::ALL
-    }
-
-    fn keys(&self) -> &'static [&'static str] {
-        settings::KEYS
-    }
-
-    fn check(&self, settings: &serde_json::Value) -> Vec<(String, String)> {
-        Settings::read(settings).1
-    }
-
-    fn accepts(&self, target: &Target, after: &Traffic) -> Result<(), Vec<String>> {
-        let no = render::refusals(target, &settings(target), after);
-        if no.is_empty() { Ok(()) } else { Err(no) }
-    }
-
-    fn foresee(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Vec<Problem> {
-        let settings = settings(target);
-        let hash = |t| render::wish(target, &settings, t).hash;
-        // The first switch is foreseen by the look, which knows nginx's settings.
-        match before {
-            Some(before) if hash(before) != hash(after) => {
-                vec![read::ungraceful("this change of members or rules")]
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    fn look(&self, target: &Target) -> Body {
-        let text = text!(
+impl Own for Nginx {
+    const NAME: &'static str = "nginx";
+    const KEYS: &'static [&'static str] = settings::KEYS;
+    const TEXTS: Texts = Texts {
+        look: text!(
             "flags/lib.sh",
             "nginx/lib.sh",
             "flags/look.sh",
             "nginx/look.sh"
-        );
-        server(&settings(target)).look(text, target)
+        ),
+        prepare: text!("flags/lib.sh", "nginx/lib.sh", "flags/prepare.sh"),
+        commit: text!("flags/lib.sh", "nginx/lib.sh", "flags/commit.sh"),
+        verify: text!("flags/lib.sh", "nginx/lib.sh", "flags/verify.sh"),
+        drain: text!("drain.sh", "sockets.sh", "nginx/drain.sh"),
+        remove: text!("flags/lib.sh", "nginx/lib.sh", "flags/remove.sh"),
+    };
+    type Settings = Settings;
+
+    fn settings(value: &serde_json::Value) -> (Settings, Vec<(String, String)>) {
+        Settings::read(value)
     }
 
-    fn read(&self, target: &Target, lines: &[String]) -> Result<Seen, AnswerError> {
-        read::seen(target, &settings(target), lines)
+    fn server(settings: &Settings) -> flags::Server<'_> {
+        server(settings)
     }
 
-    fn prepare(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {
-        let text = text!("flags/lib.sh", "nginx/lib.sh", "flags/prepare.sh");
-        change(("lb prepare", text), target, (before, after))
+    fn refusals(target: &Target, settings: &Settings, traffic: &Traffic) -> Vec<String> {
+        render::refusals(target, settings, traffic)
     }
 
-    fn commit(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {
-        let text = text!("flags/lib.sh", "nginx/lib.sh", "flags/commit.sh");
-        change(("lb commit", text), target, (before, after))
+    fn wish(target: &Target, settings: &Settings, traffic: &Traffic) -> Wish {
+        render::wish(target, settings, traffic)
     }
 
-    fn verify(&self, target: &Target, wanted: &Traffic) -> Body {
-        let settings = settings(target);
-        let wish = render::wish(target, &settings, wanted);
-        let text = text!("flags/lib.sh", "nginx/lib.sh", "flags/verify.sh");
-        server(&settings).verify(text, target, wish)
+    fn seen(target: &Target, settings: &Settings, lines: &[String]) -> Result<Seen, AnswerError> {
+        read::seen(target, settings, lines)
     }
 
-    fn verdict(&self, target: &Target, lines: &[String]) -> Result<Verdict, AnswerError> {
-        answer::verdict(target, lines, flags::read::moved)
+    fn ungraceful(occasion: &str) -> Problem {
+        read::ungraceful(occasion)
     }
 
-    fn drain(&self, target: &Target, now: &Traffic, within: Duration) -> Body {
-        let text = text!("drain.sh", "sockets.sh", "nginx/drain.sh");
-        let settings = settings(target);
-        let head = server(&settings).head;
-        followed(
-            flags::drain(text, target, &head, now, within.as_secs()),
-            within,
-        )
-    }
-
-    fn drained(&self, line: &str) -> Option<DrainView> {
-        answer::drained(line)
-    }
-
-    fn remove(&self, target: &Target) -> Body {
-        let text = text!("flags/lib.sh", "nginx/lib.sh", "flags/remove.sh");
-        body("lb remove", text, target, &server(&settings(target)).head)
-    }
-
-    fn set_up(&self, target: &Target) -> Option<Body> {
-        let Settings {
-            dir, binary, conf, ..
-        } = settings(target);
-        let conf = conf.unwrap_or_else(|| "-".to_owned());
+    fn set_up(settings: &Settings) -> Option<Body> {
+        let conf = settings.conf.clone().unwrap_or_else(|| "-".to_owned());
         let body = Body::new("nginx", include_str!("nginx/setup.sh"));
-        Some(body.args([dir, binary, conf]))
+        Some(body.args([settings.dir.clone(), settings.binary.clone(), conf]))
     }
 }
