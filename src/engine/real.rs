@@ -45,6 +45,8 @@ pub struct Real {
     manifest: Manifest,
     /// A step that was begun there was met under a claim that was taken.
     open: AtomicBool,
+    /// Hosts that said under the claim that they have the images of the release they are to bring up.
+    at_hand: Mutex<BTreeSet<HostName>>,
 }
 
 impl Real {
@@ -74,6 +76,7 @@ impl Real {
             over,
             manifest,
             open: AtomicBool::new(false),
+            at_hand: Mutex::default(),
         }
     }
 
@@ -197,6 +200,9 @@ impl Real {
         progress: &UnboundedSender<(u64, u64, String)>,
     ) -> Result<Answer, Trouble> {
         let machine = self.machine(host)?;
+        if self.is_at_hand(host, work) {
+            return Ok(Answer::Done(answer::HERE.to_owned()));
+        }
         let body = self.body(host, machine, work)?;
         // Draining only reads: it needs no lock, and the next change need not wait for it.
         if matches!(work, Work::Drain { .. }) {
@@ -227,6 +233,15 @@ impl Real {
             }
             StepReply::Busy => Err(Trouble::Refused("another script holds its lock".to_owned())),
         }
+    }
+
+    /// Whether the host has said under this claim that a pull has nothing to do.
+    fn is_at_hand(&self, host: &HostName, work: &Work) -> bool {
+        let uploaded = || self.uploads.get(host)?.release.as_ref();
+        let asked =
+            |release: &ReleaseId| uploaded().is_some_and(|(spec, _)| spec.label.id == *release);
+        let hosts = self.at_hand.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(work, Work::Pull { release, .. } if hosts.contains(host) && asked(release))
     }
 
     fn images(&self, host: &HostName, work: &Work) -> Vec<String> {
@@ -382,14 +397,12 @@ impl Real {
     ) -> Result<ClaimEnd, Trouble> {
         let none = Upload::default();
         let upload = self.uploads.get(host).unwrap_or(&none);
-        let script = verb::claim(
-            &machine.scope,
-            &self.id,
-            self.heed_hold,
-            upload,
-            &machine.facts(),
-        )
-        .map_err(|e| Trouble::Refused(e.to_string()))?;
+        let mut facts = machine.facts();
+        if let Some((spec, _)) = upload.release.as_ref().filter(|_| machine.app) {
+            facts = docker::images::ask_here(facts, &images(spec));
+        }
+        let script = verb::claim(&machine.scope, &self.id, self.heed_hold, upload, &facts)
+            .map_err(|e| Trouble::Refused(e.to_string()))?;
         let mut lines = Vec::new();
         let reply = machine.host.stream(script, |line: &str| {
             if line == record::parse::CLAIMED {
@@ -401,6 +414,12 @@ impl Real {
         reply.lines = lines;
         match record::parse::claim(&reply).map_err(refused)? {
             ClaimReply::Taken { look, .. } => {
+                if docker::images::all_here(&look.facts) {
+                    let hosts = self.at_hand.lock();
+                    hosts
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .insert(host.clone());
+                }
                 let seen = machine.read(&look).await.map_err(Trouble::Silent)?;
                 let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.into_fleet(host, &mut fresh);

@@ -26,6 +26,26 @@ const CRASHING: &str = "1.0.3-31-bad0001";
 const OTHER_APP: &str = "acme/web:2.0.0-7-1a2b3c4";
 
 #[tokio::test]
+async fn images_are_here_only_by_tag_and_digest_together() {
+    let Some(mut rig) = Rig::start().await else {
+        return;
+    };
+    let (one, two) = (rig.image(GOOD).await, rig.image(NEXT).await);
+    let both = [one.clone(), two.clone()];
+    assert!(!rig.has(&both).await, "before the pull");
+    rig.good(&images::pull(&[one.clone()])).await;
+    assert!(rig.has(&[one.clone()]).await);
+    assert!(!rig.has(&both).await, "one of two is missing");
+    rig.good(&images::pull(&both)).await;
+    assert!(rig.has(&both).await);
+    // The tag means another image now: the pull has to give it back.
+    let names = [one.as_str(), two.as_str()].map(|image| image.split('@').next().unwrap());
+    rig.run("docker tag \"$2\" \"$1\" && end ok", &names).await;
+    assert!(!rig.has(&[one]).await, "another image has its tag");
+    assert!(rig.has(&[two]).await);
+}
+
+#[tokio::test]
 async fn a_release_is_pulled_replaced_watched_and_taken_back() {
     let Some(mut rig) = Rig::start().await else {
         return;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use deploy::fleet::Container;
-use deploy::host::docker::facts;
 use deploy::host::docker::watch::{self, Probe, Target as Asked, Tick, WatchReader};
+use deploy::host::docker::{facts, images};
 use deploy::host::script::{Body, Script};
 use deploy::host::{Address, Connector, Host, Settings, Target};
 use deploy::name::{Actor, AppName, EnvName, HostName, ReleaseId, RunId, SlotName};
@@ -110,6 +110,16 @@ impl Rig {
             "{reply:?}"
         );
         reply.lines
+    }
+
+    /// Whether a look that asks for them says that the host has these images.
+    pub async fn has(&self, wanted: &[String]) -> bool {
+        let facts = images::ask_here(facts::body(), wanted);
+        let reply = self.host.run(verb::look(&self.scope, &facts)).await;
+        let look = parse::look(&reply.unwrap()).unwrap();
+        let asked = facts::read(&look.facts);
+        assert!(asked.engine.get().is_some(), "{asked:?}");
+        images::all_here(&look.facts)
     }
 
     pub async fn look(&self) -> (Look, facts::DockerFacts) {

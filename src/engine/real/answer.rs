@@ -7,6 +7,9 @@ use crate::host::docker::evidence;
 use crate::host::docker::images::{PullReader, Pulled};
 use crate::text::Redactor;
 
+/// The end of a pull that had nothing to do.
+pub const HERE: &str = "already here";
+
 /// Follows the lines of a step while it runs.
 #[derive(Debug, Default)]
 pub struct Follower {
@@ -66,7 +69,7 @@ impl Follower {
             },
             None if rc != 0 => failed("the pull failed", rc, self.pull.rest().to_vec()),
             None if ends.iter().all(|(_, e)| *e == Pulled::Present) => {
-                Answer::Done("already here".to_owned())
+                Answer::Done(HERE.to_owned())
             }
             None => Answer::Done(String::new()),
         }
