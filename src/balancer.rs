@@ -206,6 +206,19 @@ pub trait Driver: Send + Sync {
     /// Its [`Verdict::Converged`] says that a commit may follow; its time means nothing.
     fn prepare(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body;
 
+    /// Whether these lines of a look say that [`Self::prepare`] would find nothing to write and
+    /// nothing to check: the server runs what it needs for `after`, all is as `before` says, and
+    /// nothing is odd. Only asked under the claim that the change is made under.
+    fn is_prepared(
+        &self,
+        _target: &Target,
+        _lines: &[String],
+        _before: Option<&Traffic>,
+        _after: &Traffic,
+    ) -> bool {
+        false
+    }
+
     /// Persists and activates `after` if the live state is `before` (or already `after`), then reads
     /// back over fresh connections. Waits at most 5 s for other apps'
     /// changes on that host, then takes at most 5 s; is idempotent.

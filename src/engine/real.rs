@@ -1,6 +1,7 @@
 //! The typed verbs on real machines: each becomes a body, the record wraps it, the connection runs it.
 
 mod answer;
+mod spared;
 mod take;
 mod watch;
 
@@ -45,8 +46,8 @@ pub struct Real {
     manifest: Manifest,
     /// A step that was begun there was met under a claim that was taken.
     open: AtomicBool,
-    /// Hosts that said under the claim that they have the images of the release they are to bring up.
-    at_hand: Mutex<BTreeSet<HostName>>,
+    /// What the facts of the claims spare the run.
+    spared: spared::Spared,
 }
 
 impl Real {
@@ -76,7 +77,7 @@ impl Real {
             over,
             manifest,
             open: AtomicBool::new(false),
-            at_hand: Mutex::default(),
+            spared: spared::Spared::default(),
         }
     }
 
@@ -200,8 +201,8 @@ impl Real {
         progress: &UnboundedSender<(u64, u64, String)>,
     ) -> Result<Answer, Trouble> {
         let machine = self.machine(host)?;
-        if self.is_at_hand(host, work) {
-            return Ok(Answer::Done(answer::HERE.to_owned()));
+        if let Some(answer) = self.spared.of(host, machine, work) {
+            return Ok(answer);
         }
         let body = self.body(host, machine, work)?;
         // Draining only reads: it needs no lock, and the next change need not wait for it.
@@ -233,15 +234,6 @@ impl Real {
             }
             StepReply::Busy => Err(Trouble::Refused("another script holds its lock".to_owned())),
         }
-    }
-
-    /// Whether the host has said under this claim that a pull has nothing to do.
-    fn is_at_hand(&self, host: &HostName, work: &Work) -> bool {
-        let uploaded = || self.uploads.get(host)?.release.as_ref();
-        let asked =
-            |release: &ReleaseId| uploaded().is_some_and(|(spec, _)| spec.label.id == *release);
-        let hosts = self.at_hand.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(work, Work::Pull { release, .. } if hosts.contains(host) && asked(release))
     }
 
     fn images(&self, host: &HostName, work: &Work) -> Vec<String> {
@@ -414,12 +406,7 @@ impl Real {
         reply.lines = lines;
         match record::parse::claim(&reply).map_err(refused)? {
             ClaimReply::Taken { look, .. } => {
-                if docker::images::all_here(&look.facts) {
-                    let hosts = self.at_hand.lock();
-                    hosts
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .insert(host.clone());
-                }
+                self.spared.note(host, machine, upload, &look.facts);
                 let seen = machine.read(&look).await.map_err(Trouble::Silent)?;
                 let mut fresh = self.fresh.lock().unwrap_or_else(PoisonError::into_inner);
                 seen.into_fleet(host, &mut fresh);

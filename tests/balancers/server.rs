@@ -91,10 +91,17 @@ pub trait Server: Sized + Sync {
     fn verify(&self, target: &Target, wanted: &Traffic) -> Verdict {
         self.verdict(target, &self.driver().verify(target, wanted))
     }
-    /// Prepare and commit; both must go well.
+    /// Whether a look says that nothing needs to be prepared.
+    fn is_prepared(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> bool {
+        let lines = self.run(&self.driver().look(target));
+        self.driver().is_prepared(target, &lines, before, after)
+    }
+    /// Prepare, where a run would, and commit; both must go well.
     fn switch(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) {
-        let ready = self.prepare(target, before, after);
-        assert_eq!(ready, Verdict::Converged { at: 0.0 });
+        if !self.is_prepared(target, before, after) {
+            let ready = self.prepare(target, before, after);
+            assert_eq!(ready, Verdict::Converged { at: 0.0 });
+        }
         let done = self.commit(target, before, after);
         assert!(
             matches!(done, Verdict::Converged { at } if at > 1.0),

@@ -89,6 +89,8 @@ fi
 wait
 if [ -n "$back" ]; then
   printf 'converged %s\n' "$at"
+  # Where nothing had to be prepared nobody else does it.
+  tidy
 else
   printf 'differs %s answers: %s\n' "$called" "$seen"
 fi

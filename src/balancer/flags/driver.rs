@@ -6,7 +6,7 @@ use super::wish::Wish;
 use super::{Server, drain, read};
 use crate::balancer::bodies::{body, followed};
 use crate::balancer::{
-    AnswerError, Capabilities, DrainView, Driver, Seen, Target, Verdict, answer,
+    AnswerError, Capabilities, DrainView, Driver, Seen, Target, Verdict, answer, words,
 };
 use crate::fleet::{Problem, Traffic};
 use crate::host::script::Body;
@@ -118,6 +118,20 @@ impl<T: Own> Driver for T {
 
     fn prepare(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {
         change::<T>(("lb prepare", T::TEXTS.prepare), target, (before, after))
+    }
+
+    fn is_prepared(
+        &self,
+        target: &Target,
+        lines: &[String],
+        before: Option<&Traffic>,
+        after: &Traffic,
+    ) -> bool {
+        let settings = T::settings(&target.settings).0;
+        let wish = |t| T::wish(target, &settings, t);
+        T::refusals(target, &settings, after).is_empty()
+            && words::gap(before, after).is_none()
+            && before.is_some_and(|t| read::is_prepared(lines, &wish(t), &wish(after)))
     }
 
     fn commit(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body {

@@ -131,3 +131,23 @@ try_in_place() {
   [ -z "$place_stub" ] || rm -f "$dir/$entry.conf"
   if [ -n "$place_old" ]; then swap "$here/live" "$place_old"; else rm -f "$here/live"; fi
 }
+
+# tidy: what earlier changes left: states and configurations before the present ones, unfinished
+# ones. A candidate that is prepared again is made anew. The last state of another slot stays:
+# whoever must go back by hand needs it (see the docs of the driver).
+tidy() {
+  set +f
+  set -- "$here"/current/active.*
+  now=${1##*/} spare=
+  for old in "$here"/state.*; do
+    [ -d "$old" ] && [ ! -e "$old/$now" ] && { [ -z "$spare" ] || [ "$old" -nt "$spare" ]; } && spare=$old
+  done
+  set -- "$here"/state.* "$here"/conf.* "$here"/making.*
+  set -f
+  for old; do
+    shift
+    [ ! -d "$old" ] || [ "$here/current" -ef "$old" ] || [ "$here/live" -ef "$old" ] ||
+      [ "$old" = "$spare" ] || set -- "$@" "$old"
+  done
+  [ $# = 0 ] || rm -rf "$@"
+}

@@ -17,25 +17,6 @@ case $key in
   exit 0
   ;;
 esac
-# What earlier changes left: states and configurations before the present ones, unfinished ones.
-# Here, since a commit has no time for it. A candidate that is prepared again is made anew. The last
-# state of another slot stays: whoever must go back by hand needs it (see the docs of the driver).
-tidy() {
-  set +f
-  set -- "$here"/current/active.*
-  now=${1##*/} spare=
-  for old in "$here"/state.*; do
-    [ -d "$old" ] && [ ! -e "$old/$now" ] && { [ -z "$spare" ] || [ "$old" -nt "$spare" ]; } && spare=$old
-  done
-  set -- "$here"/state.* "$here"/conf.* "$here"/making.*
-  set -f
-  for old; do
-    shift
-    [ ! -d "$old" ] || [ "$here/current" -ef "$old" ] || [ "$here/live" -ef "$old" ] ||
-      [ "$old" = "$spare" ] || set -- "$@" "$old"
-  done
-  [ $# = 0 ] || rm -rf "$@"
-}
 tidy
 if ! { [ "$here/live" -ef "$here/conf.$hash" ] && read -r was <"$here/loaded" && [ "$was" = "$hash" ]; } 2>/dev/null; then
   facts=$(survey)

@@ -44,6 +44,20 @@ impl<'a> Told<'a> {
     }
 }
 
+/// Whether the server has loaded the very configuration that `to` needs, the flags are those of
+/// `from`, in the files and in its answers, and the look found nothing odd.
+#[must_use]
+pub fn is_prepared(lines: &[String], from: &Wish, to: &Wish) -> bool {
+    let facts = Facts::of(lines);
+    let told = facts.get("running").and_then(Told::read);
+    let tells = |t: Told<'_>| t.conf == to.hash && t.active == from.slot && t.out == from.out;
+    facts.whole
+        && facts.problems.is_empty()
+        && facts.get("key") == Some(from.key().as_str())
+        && facts.get("live") == Some(to.hash.as_str())
+        && told.is_some_and(tells)
+}
+
 /// What the server does, from what it says: never from files alone.
 #[must_use]
 pub fn running(

@@ -207,6 +207,40 @@ fn a_way_back_from_settings_that_did_not_take_asks_for_no_reload() {
 }
 
 #[test]
+fn a_switch_by_flags_needs_no_preparation_and_everything_odd_does() {
+    if !available("nginx") {
+        return;
+    }
+    let (b, b2, g) = (
+        Backend::start("b1"),
+        Backend::start("b2"),
+        Backend::start("g1"),
+    );
+    let rig = Rig::start("");
+    let target = rig.target("app", HOST);
+    let blue = traffic("blue", &[&b], &[&g], "g-1");
+    let green = traffic("green", &[&b], &[&g], "g-2");
+    let more = traffic("green", &[&b, &b2], &[&g], "g-2");
+    assert!(!rig.is_prepared(&target, None, &blue), "nothing is there");
+    rig.switch(&target, None, &blue);
+    assert!(rig.is_prepared(&target, Some(&blue), &green));
+    assert!(!rig.is_prepared(&target, Some(&blue), &more), "members");
+    let stranger = traffic("blue", &[&b], &[&g], "g-0");
+    assert!(!rig.is_prepared(&target, Some(&stranger), &green), "moved");
+    let other = rig.target_with("app", HOST, json!({ "keepalive": 7 }));
+    assert!(!rig.is_prepared(&other, Some(&blue), &green), "settings");
+    rig.spoil();
+    assert!(!rig.is_prepared(&target, Some(&blue), &green), "broken");
+    rig.mend();
+    assert!(rig.is_prepared(&target, Some(&blue), &green));
+    rig.by_hand("app", "blue", "green");
+    assert!(!rig.is_prepared(&target, Some(&blue), &green), "by hand");
+    rig.by_hand("app", "green", "blue");
+    rig.quit();
+    assert!(!rig.is_prepared(&target, Some(&blue), &green), "stopped");
+}
+
+#[test]
 fn whoever_goes_back_by_hand_finds_the_last_state_of_the_other_slot() {
     let Some(rig) = Rig::open() else { return };
     let scene = Scene::new(&rig);
