@@ -19,7 +19,10 @@ dk_say() {
 }
 dk_ids=$(timeout 10 docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$1" 2>/dev/null)
 [ -z "$dk_ids" ] || dk_say containers "$(timeout 10 docker inspect --type container --format "$dk_fields" $dk_ids 2>/dev/null)"
-dk_say events "$(timeout 10 docker events --since 24h --until 0s --filter type=container \
+# Not `--until 0s`: docker cuts that to whole seconds, and the end that is looked for is often younger.
+dk_now=$(date +%s.%N)
+case $dk_now in *[!0-9.]*) dk_now=$(($(date +%s) + 1)) ;; esac
+dk_say events "$(timeout 10 docker events --since 24h --until "$dk_now" --filter type=container \
 	--filter "label=com.docker.compose.project=$1" --filter event=die --filter event=oom \
 	--filter event=kill --filter event=start --filter event=restart \
 	--format 'e [{{json .Actor.ID}},{{json .Action}},{{json (index .Actor.Attributes "exitCode")}},{{json .Time}}]' 2>/dev/null |
