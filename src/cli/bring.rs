@@ -240,7 +240,7 @@ pub(super) async fn look(
     app: &App,
     compare: bool,
 ) -> (Site, Fleet, Holdings) {
-    let site = session.open(inventory, app).await;
+    let site = session.open_to_look(inventory, app).await;
     let holdings = async {
         if compare {
             site.holdings().await

@@ -224,7 +224,7 @@ impl About<'_> {
 
     async fn app(&self, session: &Session, app: &App, draft: Option<&Draft>, view: &mut CheckView) {
         let look = async {
-            let site = session.open(self.inventory, app).await;
+            let site = session.open_to_look(self.inventory, app).await;
             let fleet = site.look(&session.voice).await;
             (site, fleet)
         };

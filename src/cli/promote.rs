@@ -30,7 +30,7 @@ pub async fn serving(ctx: &Context, env: &EnvName, app: &AppName) -> Result<Serv
     let mut session = Session::start(ctx)?;
     let looked = session
         .unless_stopped(async |session: &Session| {
-            let site = session.open(&place.inventory, app).await;
+            let site = session.open_to_look(&place.inventory, app).await;
             let fleet = site.look(&session.voice).await;
             (site.setup, fleet)
         })

@@ -399,7 +399,12 @@ impl Session {
 
     /// Connects to the machines of an app.
     pub async fn open(&self, inventory: &Inventory, app: &App) -> Site {
-        Site::open(inventory, app, &self.connector, &self.voice).await
+        Site::open(inventory, app, &self.connector, &self.voice, false).await
+    }
+
+    /// The same, where a look comes next: it begins as each connection is there.
+    pub async fn open_to_look(&self, inventory: &Inventory, app: &App) -> Site {
+        Site::open(inventory, app, &self.connector, &self.voice, true).await
     }
 
     /// Connects to the machines of several apps and does something with each site, all at once and
@@ -417,7 +422,7 @@ impl Session {
             let work = work.clone();
             set.spawn(async move {
                 let app = inventory.apps.get(&name)?;
-                let site = Site::open(&inventory, app, &connector, &voice).await;
+                let site = Site::open(&inventory, app, &connector, &voice, false).await;
                 let done = work(site).await;
                 Some((name, done))
             });

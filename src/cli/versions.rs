@@ -54,7 +54,7 @@ impl Args {
                     })
                 };
                 let look = async {
-                    let site = session.open(inventory, app).await;
+                    let site = session.open_to_look(inventory, app).await;
                     let fleet = site.look(&session.voice).await;
                     (site.setup, fleet)
                 };

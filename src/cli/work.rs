@@ -212,7 +212,7 @@ async fn turn_how(
 
 /// Connects to the machines of an app and looks at them.
 async fn look(session: &Session, inventory: &Inventory, app: &App) -> (Site, Fleet) {
-    let site = session.open(inventory, app).await;
+    let site = session.open_to_look(inventory, app).await;
     let fleet = site.look(&session.voice).await;
     (site, fleet)
 }

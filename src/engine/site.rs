@@ -4,8 +4,8 @@
 
 mod reach;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -22,6 +22,9 @@ use crate::record::{self, Look, Scope, StateDir};
 
 /// Longest time for a look at one host: it answers within it or counts as silent.
 const LOOK: Duration = Duration::from_secs(20);
+/// Looks that began as the connections came are an answer for as long as it takes to read the other
+/// half of what a run needs (a registry that takes its time); later they are made again.
+const YOUNG: Duration = Duration::from_secs(5);
 
 /// One machine and what it is to the app.
 #[derive(Clone)]
@@ -48,7 +51,12 @@ pub struct Site {
     pub machines: BTreeMap<HostName, Machine>,
     /// Those that were not, and why.
     pub silent: BTreeMap<HostName, String>,
+    /// Looks that began as each connection was there, and when the first of them did.
+    begun: Mutex<Option<(JoinSet<Looked>, Duration)>>,
 }
+
+/// What a look at one machine came to.
+type Looked = (HostName, Result<Seen, String>);
 
 /// How one machine is to be reached and what it is.
 #[derive(Clone)]
@@ -60,23 +68,27 @@ pub(crate) struct Wanted {
 }
 
 impl Site {
-    /// Connects to every app host and load balancer, all at once.
+    /// Connects to every app host and load balancer, all at once. With `look` each is looked at as
+    /// soon as its connection is there: the next [`Self::look`] has that answer, if it comes soon.
     pub async fn open(
         inventory: &Inventory,
         app: &App,
         connector: &Arc<Connector>,
         voice: &Voice,
+        look: bool,
     ) -> Self {
         let wanted = reach::of_app(inventory, app);
-        Self::connect(setup(inventory, app), wanted, connector, voice).await
+        let setup = setup(inventory, app);
+        Self::connect(setup, wanted, connector, voice, look).await
     }
 
-    /// Connects to these machines, all at once.
+    /// Connects to these machines, all at once, and begins to look at each where `look` says so.
     async fn connect(
         setup: Setup,
         all: Vec<Wanted>,
         connector: &Arc<Connector>,
         voice: &Voice,
+        look: bool,
     ) -> Self {
         let mut set = JoinSet::new();
         for wanted in all {
@@ -96,7 +108,10 @@ impl Site {
             setup,
             machines: BTreeMap::new(),
             silent: BTreeMap::new(),
+            begun: Mutex::default(),
         };
+        let mut looks = JoinSet::new();
+        let since = voice.clock().elapsed();
         while let Some(joined) = set.join_next().await {
             let Ok((name, wanted, reached)) = joined else {
                 continue;
@@ -117,6 +132,9 @@ impl Site {
                         app,
                         balancer,
                     };
+                    if look {
+                        looks.spawn(looked(name.clone(), machine.clone(), voice.clone()));
+                    }
                     site.machines.insert(name, machine);
                 }
                 Err(error) => {
@@ -129,7 +147,15 @@ impl Site {
                 }
             }
         }
+        site.begun = Mutex::new(look.then_some((looks, since)));
         site
+    }
+
+    /// The looks that have begun already, once, where they are young enough.
+    fn begun(&self, voice: &Voice) -> Option<JoinSet<Looked>> {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let (looks, since) = begun.take()?;
+        (voice.clock().elapsed().saturating_sub(since) < YOUNG).then_some(looks)
     }
 
     /// Asks every app host what it holds on its disk, all at once; one that does not say is left
@@ -155,40 +181,55 @@ impl Site {
 
     /// The same; a machine that has not answered in this time is silent.
     pub async fn look_within(&self, voice: &Voice, within: Duration) -> Fleet {
-        let mut set = JoinSet::new();
-        for (name, machine) in &self.machines {
-            let (name, machine, voice) = (name.clone(), machine.clone(), voice.clone());
-            set.spawn(async move {
-                let since = begin(&voice, &name, Stage::Look);
-                let seen = match tokio::time::timeout(within, machine.look()).await {
-                    Ok(seen) => seen,
-                    Err(_) => Err(format!(
-                        "it did not answer a look within {}",
-                        crate::text::duration(within)
-                    )),
-                };
-                match &seen {
-                    Ok(_) => done(&voice, &name, Stage::Look, since),
-                    Err(why) => failed(&voice, &name, Stage::Look, why),
-                }
-                (name, seen)
-            });
-        }
+        let mut set = match self.begun(voice) {
+            Some(looks) => looks,
+            None => self.begin_looks(voice),
+        };
         let mut fleet = Fleet {
             silent: self.silent.clone(),
             ..Fleet::default()
         };
-        while let Some(joined) = set.join_next().await {
-            let Ok((name, seen)) = joined else { continue };
-            match seen {
-                Ok(seen) => seen.into_fleet(&name, &mut fleet),
-                Err(why) => {
-                    fleet.silent.insert(name, why);
+        let mut waited: BTreeSet<&HostName> = self.machines.keys().collect();
+        let answers = async {
+            while let Some(joined) = set.join_next().await {
+                let Ok((name, seen)) = joined else { continue };
+                waited.remove(&name);
+                match seen {
+                    Ok(seen) => seen.into_fleet(&name, &mut fleet),
+                    Err(why) => {
+                        fleet.silent.insert(name, why);
+                    }
                 }
+            }
+        };
+        if tokio::time::timeout(within, answers).await.is_err() {
+            let within = crate::text::duration(within);
+            for name in waited {
+                let why = format!("it did not answer a look within {within}");
+                failed(voice, name, Stage::Look, &why);
+                fleet.silent.insert(name.clone(), why);
             }
         }
         fleet
     }
+
+    fn begin_looks(&self, voice: &Voice) -> JoinSet<Looked> {
+        let mut set = JoinSet::new();
+        for (name, machine) in &self.machines {
+            set.spawn(looked(name.clone(), machine.clone(), voice.clone()));
+        }
+        set
+    }
+}
+
+async fn looked(name: HostName, machine: Machine, voice: Voice) -> Looked {
+    let since = begin(&voice, &name, Stage::Look);
+    let seen = machine.look().await;
+    match &seen {
+        Ok(_) => done(&voice, &name, Stage::Look, since),
+        Err(why) => failed(&voice, &name, Stage::Look, why),
+    }
+    (name, seen)
 }
 
 /// What one machine showed.

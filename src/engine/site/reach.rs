@@ -36,7 +36,7 @@ impl Site {
             balancer: None,
         });
         let setup = nothing(&inventory.env, app);
-        Self::connect(setup, wanted.collect(), connector, voice).await
+        Self::connect(setup, wanted.collect(), connector, voice, false).await
     }
 
     /// Connects to one host by its address alone, where there is no inventory.
@@ -53,7 +53,7 @@ impl Site {
             app: false,
             balancer: None,
         };
-        Self::connect(nothing(env, app), vec![wanted], connector, voice).await
+        Self::connect(nothing(env, app), vec![wanted], connector, voice, false).await
     }
 
     /// Connects to the machines of a run: as the inventory reaches them today, and those that left it
@@ -69,7 +69,7 @@ impl Site {
         voice: &Voice,
     ) -> Result<Self, Vec<String>> {
         let wanted = of_manifest(manifest, inventory)?;
-        Ok(Self::connect(setup, wanted, connector, voice).await)
+        Ok(Self::connect(setup, wanted, connector, voice, false).await)
     }
 
     /// The record of every machine, without facts; those that do not say it, and why.
