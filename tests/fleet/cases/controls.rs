@@ -62,7 +62,7 @@ fn perform(shop: &Shop, generation: &str, edit: Edit) -> OutcomeKind {
         settings.ssh_config = Some(shop.fleet.ssh_config());
         let connector = Arc::new(Connector::new(settings));
         let voice = Voice::new(mpsc::unbounded_channel().0, Clock::system());
-        let site = Arc::new(Site::open(&inventory, app, &connector, &voice).await);
+        let site = Arc::new(Site::open(&inventory, app, &connector, &voice, false).await);
         let seen = site.look(&voice).await;
         let planner = |fleet: &Seen| {
             let mut plan = switch::rollback(&site.setup, fleet, generation)?;
