@@ -42,6 +42,8 @@ mod rig;
 mod secrets;
 #[path = "fleet/cases/setup.rs"]
 mod setup;
+#[path = "fleet/cases/several.rs"]
+mod several;
 #[path = "fleet/cases/silent.rs"]
 mod silent;
 #[path = "fleet/cases/sync.rs"]
