@@ -37,6 +37,7 @@ mod sections;
 mod select;
 mod settings;
 mod source;
+mod strategy;
 pub mod units;
 mod unreachable;
 
@@ -45,11 +46,12 @@ pub use layer::{Level, Origin, Origins, Provenance};
 pub use model::{
     App, Balance, Balancer, Connection, Gate, GateFrom, GateKind, HostApp, HostEntry, Inventory,
     InventoryNames, Limits, Located, Protection, Registry, RestartPolicy, SecretSource,
-    ServiceSettings, Slot, Strategy, TicketRule, Vars,
+    ServiceSettings, Slot, TicketRule, Vars,
 };
 pub use policy::{Denial, Policy, Requirement, Rule};
 pub use select::{HostSelector, Names, SelectorError};
 pub use source::{Asking, Config};
+pub use strategy::{Amount, Rolling, Strategy};
 pub use unreachable::Unreachable;
 
 #[cfg(test)]

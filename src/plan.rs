@@ -5,7 +5,8 @@
 //! - `judge`       does a host run a release as wanted, and if not, why
 //! - `traffic`     where the load balancers send to, and whether they agree
 //! - `entry`       what must hold before any plan; who may begin at all
-//! - `blue_green`  deploy and stage
+//! - `blue_green`  deploy and stage with two slots
+//! - `in_place`    deploy and rollback with one slot: rolling
 //! - `changes`     what it changes, for the person who reads it: images, files, containers, bytes
 //! - `keep`        the wanted release serves already: repair, or change nothing
 //! - `switch`      switch and rollback
@@ -16,7 +17,7 @@
 //! - `skipped`    app hosts that do not answer: refused, or passed by and set down
 //! - `drain`      one host out of traffic until a person brings it back
 //! - `catch_up`   load balancers that missed a change are led to what the others do
-//! - `rolling`     the steps for that: out of traffic, up again, gated, back
+//! - `rolling`     the steps for members that have traffic: out of traffic, up again, gated, back
 //! - `text`        the plan as lines: dry run, review, stale-plan guard and unit test
 //!
 //! To add a strategy: one file with one function from setup, wanted release and fleet to a
@@ -28,6 +29,7 @@ pub mod changes;
 pub mod debts;
 pub mod drain;
 pub mod entry;
+pub mod in_place;
 pub mod judge;
 mod keep;
 pub mod restart;
@@ -41,10 +43,33 @@ pub mod sync;
 mod text;
 mod traffic;
 
+/// Plans a deploy (or stage) by the strategy of the app.
+///
+/// # Errors
+/// A [`Refusal`] with every reason against it; nothing may be changed then.
+pub fn deploy(
+    setup: &Setup,
+    release: &Release,
+    fleet: &Fleet,
+    kind: PlanKind,
+    generation: &str,
+) -> Result<Plan, Refusal> {
+    match setup.strategy {
+        Strategy::BlueGreen => blue_green::deploy(setup, release, fleet, kind, generation),
+        Strategy::Rolling | Strategy::Recreate => {
+            in_place::deploy(setup, release, fleet, kind, generation)
+        }
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;
 
+use crate::fleet::Fleet;
+use crate::inventory::Strategy;
+use crate::release::Release;
+
 pub use setup::{GateKind, GateSpec, GateView, LbHost, Setup};
-pub use step::{Action, Cause, Move, Owes, Plan, PlanKind, Refusal, Step, Undo};
+pub use step::{Action, Batch, Cause, Move, Owes, Plan, PlanKind, Refusal, Step, Undo};

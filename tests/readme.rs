@@ -13,12 +13,13 @@ use blocks::How;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "README.md",
     "docs/nginx.md",
     "docs/haproxy.md",
     "docs/caddy.md",
     "docs/owing.md",
+    "docs/strategies.md",
 ];
 
 fn root() -> &'static Path {

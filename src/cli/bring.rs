@@ -24,7 +24,7 @@ use crate::fleet::{Fleet, Holdings};
 use crate::inventory::{App, Inventory};
 use crate::name::{Digest, ExitCode, ImageName};
 use crate::plan::changes::{Changes, Sizes};
-use crate::plan::{Action, Plan, PlanKind, Refusal, blue_green, debts};
+use crate::plan::{self, Action, Plan, PlanKind, Refusal, debts};
 use crate::release::{Given, Release};
 
 /// What is done with the plan of a release.
@@ -112,7 +112,7 @@ pub async fn bring(
         let generation = meta.run.to_string();
         let planner = |fleet: &Fleet| {
             debts::refuse_other_drained(fleet, &drained)?;
-            blue_green::deploy(&site.setup, &release, fleet, kind, &generation)
+            plan::deploy(&site.setup, &release, fleet, kind, &generation)
         };
         let plan = planner(&fleet);
         let (mut stopped, mut acts) = (None, None);

@@ -101,11 +101,11 @@ pub fn config_dir(ctx: &Context) -> std::path::PathBuf {
 fn possible(inventory: &Inventory) -> Result<(), Findings> {
     let mut found = Findings::default();
     for app in inventory.apps.values() {
-        if app.strategy.value != Strategy::BlueGreen {
+        if app.strategy.value == Strategy::Recreate {
             found.push(
                 Diagnostic::error(format!("the strategy of {} cannot be done yet", app.name))
                     .at(&app.strategy.span)
-                    .hint("use blue-green, with two slots"),
+                    .hint("use blue-green, with two slots, or rolling"),
             );
         }
     }

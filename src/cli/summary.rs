@@ -155,7 +155,15 @@ fn stages(ended: &Ended) -> Vec<StageTime> {
 }
 
 fn troubles(s: &mut Summary, ended: &Ended) {
-    if let Some(f) = &ended.log.failure {
+    let returned = ended.log.returned.iter();
+    let first = ended.log.failure.iter();
+    let mut all: Vec<&crate::engine::dispatch::Failure> = Vec::new();
+    for failure in returned.chain(first) {
+        if !all.contains(&failure) {
+            all.push(failure);
+        }
+    }
+    for f in all {
         let host = f.host.as_ref();
         let evidence = ended.log.evidence.iter().find(|(h, ..)| Some(h) == host);
         let (end, log) = evidence
@@ -217,8 +225,16 @@ fn ends(s: &mut Summary, site: &Site, fleet: &Fleet) {
         }
     }
     let (env, app) = (&site.setup.env, &site.setup.app);
+    if site.setup.slots.len() > 1 {
+        s.hints.push(format!(
+            "deploy switch {env} {app} --to SLOT sets every load balancer"
+        ));
+        return;
+    }
+    let version = s.release.as_ref();
+    let version = version.map_or_else(|| "VERSION".to_owned(), |r| r.version.to_string());
     s.hints.push(format!(
-        "deploy switch {env} {app} --to SLOT sets every load balancer"
+        "deploy {env} {app}@{version} goes on with those that lack it, deploy rollback {env} {app} goes back"
     ));
 }
 

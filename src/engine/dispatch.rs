@@ -5,6 +5,7 @@
 //! its needs. A half-failed step is undone like a done one. Traffic is moved only on probes that
 //! are fresh, and when it cannot be given back the run ends `mixed` and touches nothing more.
 
+mod batch;
 mod forward;
 mod jobs;
 mod unwind;
@@ -17,6 +18,7 @@ use super::gates::GateBook;
 use super::remote::{Answer, Seen, Trouble, Watch, Work};
 use crate::balancer::Verdict;
 use crate::event::{Kind, Stage};
+use crate::fleet::Traffic;
 use crate::name::{HostName, Outcome, OutcomeKind, SlotName, StepId};
 use crate::plan::Plan;
 
@@ -145,6 +147,8 @@ pub struct Log {
     pub took: Vec<(HostName, Stage, Duration)>,
     /// The first failure.
     pub failure: Option<Failure>,
+    /// Why batches were returned to what they ran before, and the run went on.
+    pub returned: Vec<Failure>,
     /// How failed candidates ended and their last log lines.
     pub evidence: Vec<(HostName, String, Vec<String>)>,
     /// Load balancers whose state is not known or not as wanted.
@@ -182,6 +186,13 @@ pub struct Dispatcher {
     /// Grows with every change of a step's progress.
     changes: u64,
     undo: BTreeMap<StepId, unwind::Line>,
+    /// Batches that were returned, by their number in the plan.
+    returned: BTreeSet<usize>,
+    /// What the load balancers do instead of a planned value, by its generation: where a batch was
+    /// returned they do the same as before it.
+    instead: BTreeMap<String, Traffic>,
+    /// Members that got no traffic again, since what they were returned to does not pass its gates.
+    outside: BTreeSet<HostName>,
     log: Log,
 }
 
@@ -212,6 +223,9 @@ impl Dispatcher {
             limit: None,
             changes: 0,
             undo: BTreeMap::new(),
+            returned: BTreeSet::new(),
+            instead: BTreeMap::new(),
+            outside: BTreeSet::new(),
             log: Log::default(),
         }
     }

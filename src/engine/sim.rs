@@ -8,6 +8,7 @@
 //! - `play`    one run: events in, work out
 //! - `timing`  schedules that random ones meet too rarely
 //! - `after`   a client that dies, and whoever resumes its run: again and again until it has ended
+//! - `batches` the invariants of plans that go through the slot that serves
 //! - `debts`   the invariants of hosts that owe
 //! - `random`  random schedules, and what was covered
 //! - `tests`   every step with every fault
@@ -15,6 +16,7 @@
 //! To add a fault: a variant in `fault`, what it does in `play`, its line in the matrix.
 
 mod after;
+mod batches;
 mod debts;
 mod fault;
 mod judge;

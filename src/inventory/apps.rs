@@ -8,15 +8,16 @@ use super::fields::{self, Fields};
 use super::hosts::World;
 use super::images;
 use super::layer::{Layer, Level, Origins, merge};
-use super::model::{App, Balance, HostApp, Located, Slot, Strategy};
+use super::model::{App, Balance, HostApp, Located, Slot};
 use super::settings::{APP_WIDE, EVERYWHERE, OF_APP, Settings};
+use super::strategy::{self, Rolling, Strategy};
 use crate::name::{AppName, BalancerName, HostName, SlotName};
 use crate::text::yaml::{Entry, Node};
 use crate::text::{Diagnostic, Findings, Span};
 
 /// What an app is, beside its settings.
-const OWN: [&str; 7] = [
-    "image", "images", "strategy", "slots", "hosts", "balance", "template",
+const OWN: [&str; 8] = [
+    "image", "images", "strategy", "rolling", "slots", "hosts", "balance", "template",
 ];
 
 /// The slot of an app that has only one.
@@ -136,7 +137,7 @@ impl Reading<'_> {
             false => images::read(&self.name, &self.span, &f, findings),
         };
         let strategy = f.entry("strategy").map_or(Some(Strategy::BlueGreen), |e| {
-            strategy(&e.value, &f.path("strategy"), findings)
+            strategy::strategy(&e.value, &f.path("strategy"), findings)
         });
         let strategy = Located {
             value: strategy?,
@@ -145,6 +146,7 @@ impl Reading<'_> {
                 .map_or(&self.span, |e| &e.value.span)
                 .clone(),
         };
+        let rolling = self.rolling(&f, strategy.value, findings);
         let places = self.slots(&f, &strategy, findings);
         let slots = places.into_iter().map(|p| self.slot(p, findings)).collect();
         let template = f.read("template", findings, template);
@@ -152,6 +154,7 @@ impl Reading<'_> {
         Some(App {
             images: images?,
             strategy,
+            rolling,
             slots,
             balance: self.balance(&f, findings),
             template: template.unwrap_or_else(|| {
@@ -163,6 +166,15 @@ impl Reading<'_> {
             name: self.name.clone(),
             span: self.span.clone(),
         })
+    }
+
+    fn rolling(&self, f: &Fields<'_>, of: Strategy, findings: &mut Findings) -> Rolling {
+        let entry = f.entry("rolling").filter(|e| !e.value.is_null());
+        if let Some(entry) = entry.filter(|_| of != Strategy::Rolling) {
+            strategy::refuse_unused(entry, self.name.as_str(), findings);
+        }
+        let read = entry.and_then(|e| strategy::rolling(&e.value, &f.path("rolling"), findings));
+        read.unwrap_or_default()
     }
 
     /// True where a key was probably meant, but written otherwise: that is reported already.
@@ -457,20 +469,6 @@ fn template(node: &Node, path: &str, findings: &mut Findings) -> Option<PathBuf>
         _ => {
             let expected = "templates/NAME/docker-compose.yml.j2, the template of another app";
             findings.push(fields::wrong(node, path, expected));
-            None
-        }
-    }
-}
-
-fn strategy(node: &Node, path: &str, findings: &mut Findings) -> Option<Strategy> {
-    match node.text() {
-        Some("blue-green") => Some(Strategy::BlueGreen),
-        Some("rolling") => Some(Strategy::Rolling),
-        Some("recreate") => Some(Strategy::Recreate),
-        text => {
-            let finding = fields::wrong(node, path, "blue-green, rolling or recreate");
-            let near = ["blue-green", "rolling", "recreate"];
-            findings.push(finding.did_you_mean(text.unwrap_or(""), near));
             None
         }
     }

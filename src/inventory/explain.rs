@@ -6,9 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::layer::{Origin, Origins, Provenance};
-use super::model::{
-    App, Connection, Gate, GateFrom, GateKind, HostApp, HostEntry, Inventory, Strategy,
-};
+use super::model::{App, Connection, Gate, GateFrom, GateKind, HostApp, HostEntry, Inventory};
+use super::strategy::Strategy;
 use crate::name::{AppName, HostName, SlotName};
 use crate::text::duration;
 
@@ -142,12 +141,15 @@ fn host(host: &HostEntry) -> Explained {
 
 fn of_app(app: &App) -> Vec<Row> {
     let mut rows = written(&app.origins);
-    let strategy = match app.strategy.value {
-        Strategy::BlueGreen => "blue-green",
-        Strategy::Rolling => "rolling",
-        Strategy::Recreate => "recreate",
-    };
-    built_in(&mut rows, "strategy", strategy);
+    built_in(&mut rows, "strategy", app.strategy.value.word());
+    if app.strategy.value == Strategy::Rolling {
+        let batch: Vec<String> = app.rolling.batch.iter().map(ToString::to_string).collect();
+        built_in(&mut rows, "rolling.batch", &batch.join(", "));
+        let least = app.rolling.min_healthy.to_string();
+        built_in(&mut rows, "rolling.min_healthy", &least);
+        let failures = app.rolling.failures.to_string();
+        built_in(&mut rows, "rolling.failures", &failures);
+    }
     built_in(&mut rows, "template", &app.template.display().to_string());
     built_in(&mut rows, "bake", &duration(app.bake));
     built_in(&mut rows, "drain", &duration(app.drain));

@@ -87,7 +87,9 @@ pub(super) fn entries<'a>(
 /// Where a key that is unknown here has its place.
 fn belongs(key: &str) -> Option<&'static str> {
     Some(match key {
-        "image" | "images" | "strategy" | "slots" | "balance" | "template" => "apps.<app>",
+        "image" | "images" | "strategy" | "rolling" | "slots" | "balance" | "template" => {
+            "apps.<app>"
+        }
         "services" => "apps.<app>, or under `apps:` of a group or a host",
         "bake" | "drain" => "apps.<app> or at the top of a file: it holds for all hosts of an app",
         "address" | "serve" => "hosts.<host>",

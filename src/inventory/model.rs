@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::layer::Origins;
 use super::policy::Policy;
 use super::select::Names;
+use super::strategy::{Rolling, Strategy};
 use super::units::{Bytes, Cpus};
 use super::unreachable::Unreachable;
 use crate::name::{AppName, BalancerName, EnvName, GroupName, HostName, ServiceName, SlotName};
@@ -132,17 +133,6 @@ impl Balancer {
     }
 }
 
-/// How a new version takes the place of the old one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Strategy {
-    /// Two slots; traffic is switched from one to the other.
-    BlueGreen,
-    /// One slot; a few hosts at a time.
-    Rolling,
-    /// One slot; stopped, then started.
-    Recreate,
-}
-
 /// An app.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -152,6 +142,8 @@ pub struct App {
     pub images: BTreeMap<String, Located<String>>,
     /// How a new version takes over.
     pub strategy: Located<Strategy>,
+    /// How many hosts at a time, for the rolling strategy.
+    pub rolling: Rolling,
     /// Its slots, in the order written: two for blue-green, one else.
     pub slots: Vec<Slot>,
     /// What it is on the load balancers.

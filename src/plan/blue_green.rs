@@ -78,7 +78,7 @@ fn first_slot(setup: &Setup, release: &Release, fleet: &Fleet) -> Result<SlotNam
 }
 
 /// Whether the active slot runs the release, or is meant to, though a part of it may be missing.
-fn serves(setup: &Setup, release: &Release, fleet: &Fleet, slot: &SlotName) -> bool {
+pub(super) fn serves(setup: &Setup, release: &Release, fleet: &Fleet, slot: &SlotName) -> bool {
     let id = &release.label.id;
     let running = judge::slot_release(setup, fleet, slot);
     let holds = |h: &HostName| {

@@ -146,6 +146,8 @@ fn setup(slots: &[(&str, &[&str])], balancers: &[&str]) -> Setup {
         left_out: Vec::new(),
         resting: BTreeSet::new(),
         min_healthy: 1,
+        strategy: crate::inventory::Strategy::BlueGreen,
+        rolling: crate::inventory::Rolling::default(),
         gates: slots
             .iter()
             .map(|(s, names)| (slot(s), gates(names)))
@@ -194,6 +196,28 @@ impl World {
             .up("blue", 42)
             .promoted("blue", 42)
             .traffic("blue")
+    }
+
+    /// One slot on these hosts, through which releases go: the release serves from all of them, and
+    /// the one before lies there.
+    pub fn rolling(names: &[&str], number: u64) -> Self {
+        let mut world = Self::of(&[("main", names)], &["lb1", "lb2"]);
+        world.setup.strategy = crate::inventory::Strategy::Rolling;
+        world
+            .promoted("main", number - 1)
+            .up("main", number)
+            .promoted("main", number)
+            .keeps("main", number - 1)
+            .traffic("main")
+    }
+
+    /// The files of a release lie on every host of the slot.
+    pub fn keeps(mut self, name: &str, number: u64) -> Self {
+        for h in self.setup.hosts(&slot(name)).cloned().collect::<Vec<_>>() {
+            let kept = kept(number, &slot(name));
+            self.host(h.as_str()).record.kept.push(kept);
+        }
+        self
     }
 
     /// The release runs on every host of the slot and is recorded there.

@@ -7,7 +7,8 @@ use crate::name::{HostName, SlotName, StepId};
 use crate::release::Release;
 
 use super::rolling::{self, Rolling};
-use super::{Action, Plan, PlanKind, Refusal, Setup, Undo, blue_green, debts, judge, skipped};
+use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
+use super::{blue_green, debts, in_place, judge, skipped};
 
 /// Plans the repair of the active slot and of the way back.
 pub(super) fn keep(
@@ -207,7 +208,7 @@ fn push_repair(
 /// What the standby is good for, in words.
 fn way_back(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
     let Some(slot) = setup.other(active) else {
-        return "there is one slot only: no way back by one switch".to_owned();
+        return in_place::way_back(setup, fleet, active);
     };
     let empty = setup.hosts(slot).all(|h| {
         let view = fleet.hosts.get(h);

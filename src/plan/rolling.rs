@@ -4,7 +4,8 @@
 use crate::fleet::{Fleet, MemberState, Traffic};
 use crate::name::{HostName, ReleaseId, SlotName, StepId};
 
-use super::{Action, Move, Plan, Refusal, Setup, Undo, judge};
+use super::in_place::Todo;
+use super::{Action, Batch, Move, Plan, Refusal, Setup, Undo, debts, judge};
 
 /// The steps so far, and the traffic after them.
 pub(super) struct Rolling<'a> {
@@ -136,6 +137,149 @@ impl<'a> Rolling<'a> {
         self.back(std::slice::from_ref(host), "back into traffic");
     }
 
+    /// Members that leave the traffic together, come up with another release, pass their gates, get
+    /// their traffic back and are watched with it. Until that is over, what fails returns all of
+    /// them to what they ran, which gets traffic only behind its own gates.
+    pub fn batch(&mut self, fleet: &Fleet, todo: &[Todo]) {
+        let first = self.next();
+        let hosts: Vec<HostName> = todo.iter().map(|t| t.host.clone()).collect();
+        let had: Vec<HostName> = ready(&self.now, self.slot)
+            .filter(|h| hosts.contains(h))
+            .cloned()
+            .collect();
+        let start = self.now.clone();
+        let out = self.members(&hosts, MemberState::Drain);
+        if !had.is_empty() {
+            self.leave(&had, out);
+        }
+        let away = self.now.clone();
+        let drained = std::mem::take(&mut self.last);
+        for t in todo {
+            let up = self.up(t, &drained);
+            self.last.push(up);
+        }
+        let release = todo.first().map(|t| t.release.clone());
+        let why = "no traffic before the gates have passed";
+        self.gate(hosts.clone(), release, false, why);
+        let back = self.members(&hosts, MemberState::Ready);
+        let shifted = self.shift(back, Undo::Do, "back into traffic");
+        let mut undo = vec![self.moves(&self.now.clone(), &away)];
+        undo.extend(self.drains(&away));
+        self.set_undo(shifted, undo);
+        self.settled(fleet, &hosts);
+        let last = StepId(self.next().0 - 1);
+        let served = ready(&start, self.slot)
+            .filter(|h| hosts.contains(h))
+            .count()
+            == hosts.len();
+        self.plan.batches.push(Batch {
+            first,
+            last,
+            hosts,
+            served,
+        });
+    }
+
+    /// Debts are paid, and the gates stay on for a while.
+    fn settled(&mut self, fleet: &Fleet, hosts: &[HostName]) {
+        let before = self.next();
+        let why = "they have caught up";
+        debts::pay(self.plan, self.setup, fleet, hosts.iter().cloned(), why);
+        if self.next() != before {
+            self.last = vec![before];
+        }
+        if !self.setup.bake.is_zero() {
+            let bake = Action::Bake {
+                slot: self.slot.clone(),
+                time: self.setup.bake,
+            };
+            let needs = std::mem::take(&mut self.last);
+            let why = "gates stay on with traffic";
+            self.last = vec![self.plan.push(bake, Undo::Nothing, &needs, why)];
+        }
+    }
+
+    /// These members leave the traffic. The way back goes past the gates: what was returned to an
+    /// older release has started just now.
+    fn leave(&mut self, had: &[HostName], out: Traffic) {
+        let start = self.now.clone();
+        let taken = self.shift(out, Undo::Do, "the batch leaves the traffic");
+        let gate = Action::Gate {
+            slot: self.slot.clone(),
+            hosts: had.to_vec(),
+            release: None,
+            once: false,
+        };
+        let away = self.now.clone();
+        let undo = vec![gate, self.moves(&away, &start)];
+        self.set_undo(taken, undo);
+        self.drain(taken);
+    }
+
+    /// The members as the inventory has them, in traffic as they are now, except these.
+    fn members(&self, hosts: &[HostName], state: MemberState) -> Traffic {
+        let mut to = self.setup.as_now(&self.now, self.slot);
+        for host in hosts {
+            to = Setup::with_member(&to, self.slot, host, state, "");
+        }
+        to
+    }
+
+    fn up(&mut self, t: &Todo, needs: &[StepId]) -> StepId {
+        let (host, slot) = (t.host.clone(), self.slot.clone());
+        let undo = vec![
+            Action::Evidence {
+                host: host.clone(),
+                slot: slot.clone(),
+            },
+            Action::Revert {
+                host: host.clone(),
+                slot: slot.clone(),
+                to: t.was.clone(),
+            },
+        ];
+        let release = t.release.clone();
+        let action = Action::Replace {
+            host,
+            slot,
+            release,
+        };
+        self.plan.push(action, Undo::Do(undo), needs, &t.why)
+    }
+
+    fn set_undo(&mut self, id: StepId, undo: Vec<Action>) {
+        for step in self.plan.steps.iter_mut().filter(|s| s.id == id) {
+            step.undo = Undo::Do(undo.clone());
+        }
+    }
+
+    /// All load balancers go from one value to another.
+    fn moves(&self, from: &Traffic, to: &Traffic) -> Action {
+        let change = |lb: &super::LbHost| Move {
+            host: lb.host.clone(),
+            before: Some(from.clone()),
+            after: Some(to.clone()),
+        };
+        Action::Shift {
+            moves: self.setup.balancers.iter().map(change).collect(),
+        }
+    }
+
+    fn drains(&self, now: &Traffic) -> Vec<Action> {
+        let drain = |lb: &super::LbHost| Action::Drain {
+            host: lb.host.clone(),
+            now: now.clone(),
+            within: self.setup.drain,
+        };
+        self.setup.balancers.iter().map(drain).collect()
+    }
+
+    /// The number of the next step.
+    fn next(&self) -> StepId {
+        let n = u32::try_from(self.plan.steps.len()).unwrap_or(u32::MAX);
+        StepId(n.saturating_add(1))
+    }
+
     /// Open requests to members that a shift left end.
     pub fn drain(&mut self, taken: StepId) {
         let mut idle = Vec::new();
@@ -224,10 +368,14 @@ pub(super) fn obstacles(setup: &Setup, slot: &SlotName) -> Vec<String> {
 
 /// No traffic may be without a member: the last refusal before steps are made.
 pub(super) fn refuse_obstacles(setup: &Setup, slot: &SlotName) -> Result<(), Refusal> {
-    let hint = format!(
-        "a restart would drop requests; `deploy {} {}@VERSION` with another version goes through the other slot",
-        setup.env, setup.app
-    );
+    let hint = match setup.other(slot) {
+        Some(_) => format!(
+            "a restart would drop requests; `deploy {} {}@VERSION` with another version goes through the other slot",
+            setup.env, setup.app
+        ),
+        None => "requests would be dropped; `strategy: blue-green` with a second slot drops none"
+            .to_owned(),
+    };
     let mut reasons: Vec<(String, String)> = obstacles(setup, slot)
         .into_iter()
         .map(|o| (o, String::new()))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::{Member, MemberState, Traffic};
-use crate::inventory::{self, App, Balancer, HostApp, Inventory};
+use crate::inventory::{self, App, Balancer, HostApp, Inventory, Rolling, Strategy};
 use crate::name::{AppName, BalancerName, EnvName, HostName, ServiceName, SlotName};
 
 /// The app as planning sees it.
@@ -31,6 +31,12 @@ pub struct Setup {
     /// Fewest members of a slot that may carry its traffic.
     #[serde(default = "one")]
     pub min_healthy: usize,
+    /// How a release takes the place of another.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// How many members at a time, where the strategy is rolling.
+    #[serde(default)]
+    pub rolling: Rolling,
     /// Gates of every member, by slot and host.
     pub gates: BTreeMap<SlotName, BTreeMap<HostName, Vec<GateSpec>>>,
     /// Time after the switch with gates on.
@@ -203,6 +209,8 @@ impl Setup {
             left_out: Vec::new(),
             resting: BTreeSet::new(),
             min_healthy: inventory.protection.min_healthy.unwrap_or_else(one),
+            strategy: app.strategy.value,
+            rolling: app.rolling.clone(),
             gates,
             bake: app.bake,
             drain: app.drain,
@@ -222,6 +230,14 @@ impl Setup {
             member.state = MemberState::Drain;
             self.resting.insert(host.clone());
         }
+    }
+
+    /// Fewest members of the slot that serve at any time while a release goes through it; never none.
+    #[must_use]
+    pub fn least(&self, slot: &SlotName) -> usize {
+        let all = self.hosts(slot).count();
+        let own = self.rolling.min_healthy.at_least(all);
+        own.max(self.min_healthy).max(1)
     }
 
     /// All app hosts, slot by slot.
@@ -256,6 +272,22 @@ impl Setup {
     #[must_use]
     pub fn all_to(&self, slot: &SlotName, generation: &str) -> Traffic {
         Traffic::all_to(slot, self.groups.clone(), generation)
+    }
+
+    /// All traffic to `slot`, whose members are given requests where they are now.
+    #[must_use]
+    pub fn as_now(&self, now: &Traffic, slot: &SlotName) -> Traffic {
+        let mut to = self.all_to(slot, &now.generation);
+        let had = now.groups.get(slot).into_iter().flatten();
+        let had: BTreeSet<&HostName> = had
+            .filter(|m| m.state == MemberState::Ready)
+            .map(|m| &m.host)
+            .collect();
+        let members = to.groups.get_mut(slot).into_iter().flatten();
+        for member in members.filter(|m| !had.contains(&m.host)) {
+            member.state = MemberState::Drain;
+        }
+        to
     }
 
     /// `traffic` with one member of one slot set to `state`.

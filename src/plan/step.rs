@@ -254,6 +254,28 @@ pub struct Step {
     pub cause: Cause,
 }
 
+/// Members of a slot with traffic that are brought together: out of traffic, up, gated, back. What
+/// fails in a batch takes back this batch and no other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Batch {
+    /// Its first step.
+    pub first: StepId,
+    /// Its last step: when that is done, nothing of the batch is taken back any more.
+    pub last: StepId,
+    /// Its members.
+    pub hosts: Vec<HostName>,
+    /// All of them had traffic: once it was taken back, all is as the next batch expects it.
+    pub served: bool,
+}
+
+impl Batch {
+    /// Whether a step belongs to it.
+    #[must_use]
+    pub fn has(&self, step: StepId) -> bool {
+        (self.first..=self.last).contains(&step)
+    }
+}
+
 /// What will be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Plan {
@@ -279,6 +301,12 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The step after which failure means going back with traffic.
     pub commit: Option<StepId>,
+    /// Groups of steps that are taken back one by one, where the plan goes through a slot.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub batches: Vec<Batch>,
+    /// Batches that may be taken back before the run stops.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failures: usize,
     /// How a run of this plan ends when all goes well.
     pub end: OutcomeKind,
     /// Why nothing is to be done, where nothing is; and what a person should know.
@@ -286,6 +314,14 @@ pub struct Plan {
     /// Releases that an undo goes back to, for the text.
     #[serde(skip)]
     pub known: Vec<ReleaseLabel>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl Plan {
@@ -304,6 +340,8 @@ impl Plan {
             after: None,
             steps: Vec::new(),
             commit: None,
+            batches: Vec::new(),
+            failures: 0,
             end: OutcomeKind::Succeeded,
             notes: Vec::new(),
             known: Vec::new(),
@@ -317,7 +355,9 @@ impl Plan {
         let what = |p: &Self| {
             let steps = p.steps.iter();
             let steps = steps.map(|s| (s.id, s.action.clone(), s.undo.clone(), s.needs.clone()));
+            let batches = (p.batches.clone(), p.failures);
             let ends = (p.kind, p.target.clone(), p.old.clone(), p.commit, p.end);
+            let ends = (ends, batches);
             (
                 steps.collect::<Vec<_>>(),
                 ends,

@@ -5,7 +5,9 @@ use crate::name::{HostName, SlotName, StepId};
 use crate::release::ReleaseLabel;
 
 use super::entry::{self, Entry, Need};
-use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, debts, judge, rolling, traffic};
+use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo};
+use super::{debts, in_place, judge, rolling, traffic};
+use crate::inventory::Strategy;
 
 /// What was asked of a switch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -115,6 +117,9 @@ fn explained(setup: &Setup, fleet: &Fleet) -> usize {
 /// # Errors
 /// A [`Refusal`] that says why the standby is not fit and what can be redeployed.
 pub fn rollback(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, Refusal> {
+    if setup.strategy != Strategy::BlueGreen {
+        return in_place::rollback(setup, fleet, generation);
+    }
     let entry = entry::checks(setup, fleet, Need::None)?;
     let Some(active) = traffic::active(setup, entry.before.as_ref())? else {
         return Err(Refusal::one(

@@ -3,6 +3,7 @@
 mod changes;
 mod deploy;
 mod drain;
+mod in_place;
 mod keep;
 mod owing;
 mod properties;

@@ -22,7 +22,7 @@ impl Dispatcher {
     ///
     /// When its probes begin to count, and not before: what a watcher asks while the slot is being
     /// brought up tells nothing, and takes from the host what bringing it up needs.
-    fn watch(&mut self, host: &HostName, slot: &SlotName, out: &mut Vec<Out>) {
+    pub(super) fn watch(&mut self, host: &HostName, slot: &SlotName, out: &mut Vec<Out>) {
         if !self.watched.insert((slot.clone(), Some(host.clone()))) {
             return;
         }
@@ -48,7 +48,10 @@ impl Dispatcher {
             .iter()
             .find_map(|h| Some((h.clone(), self.book.lost(h, self.now)?)));
         if let Some((host, why)) = lost {
-            let stage = if self.moved { Stage::Bake } else { Stage::Gate };
+            let stage = match self.moved || self.baking() {
+                true => Stage::Bake,
+                false => Stage::Gate,
+            };
             self.fail(
                 Some(host),
                 stage,
@@ -74,7 +77,7 @@ impl Dispatcher {
                 }
             }
             if self.steps.values().all(|p| *p == Progress::Done) {
-                self.end(self.plan.end, String::new(), out);
+                self.end_forward(out);
                 return;
             }
             let behind = |id: &StepId| self.limit.is_some_and(|limit| *id > limit);
@@ -149,7 +152,7 @@ impl Dispatcher {
                     }
                     self.moved |= self.plan.commit == Some(step.id);
                 }
-                for (host, stage, work) in jobs(other) {
+                for (host, stage, work) in jobs(&self.as_it_is(other)) {
                     if stage == Stage::Up {
                         // Its end is wanted now; nothing that it answers meanwhile counts.
                         self.book.disarm(&host);

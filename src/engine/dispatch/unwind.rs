@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The actions that take one step back, and how far that has come.
 #[derive(Debug, Default)]
 pub(super) struct Line {
-    left: Vec<Action>,
+    pub(super) left: Vec<Action>,
     open: BTreeSet<u64>,
     /// The traffic that is given back by it, by load balancer.
     moves: Vec<Move>,
@@ -28,11 +28,13 @@ pub(super) struct Line {
     again: Vec<(Duration, Move)>,
     /// How often each was asked.
     tries: BTreeMap<HostName, u32>,
+    /// Members whose gates are waited for before the next action, since then.
+    pub(super) gate: Option<(Duration, Vec<HostName>)>,
 }
 
 impl Line {
     fn done(&self) -> bool {
-        self.left.is_empty() && self.open.is_empty() && self.again.is_empty()
+        self.left.is_empty() && self.open.is_empty() && self.again.is_empty() && self.gate.is_none()
     }
 }
 
@@ -48,7 +50,8 @@ impl Dispatcher {
         self.halves();
         let kept = self.kept(&begun);
         let mut lines = BTreeMap::new();
-        for step in self.plan.steps.iter().filter(|s| begun.contains(&s.id)) {
+        let over = |s: &&Step| begun.contains(&s.id) && !self.sealed(s.id);
+        for step in self.plan.steps.iter().filter(over) {
             let left = match &step.undo {
                 Undo::Do(actions) if !kept.contains(&step.id) => actions.clone(),
                 Undo::Half(actions) if self.steps.get(&step.id) != Some(&Progress::Done) => {
@@ -122,6 +125,7 @@ impl Dispatcher {
     fn startable(&self, line: &Line) -> bool {
         line.open.is_empty()
             && line.again.is_empty()
+            && line.gate.is_none()
             && line.left.first().is_some_and(|action| {
                 let drain = matches!(action, Action::Drain { .. });
                 drain || action.hosts().into_iter().all(|h| self.idle(h))
@@ -130,11 +134,16 @@ impl Dispatcher {
 
     pub(super) fn unwind(&mut self, out: &mut Vec<Out>) {
         self.ask_again(out);
+        self.wait_returned(out);
         loop {
             if self.phase == Phase::Ended {
                 return;
             }
             if self.undo.values().all(Line::done) {
+                if self.batch_returned(out) {
+                    self.advance(out);
+                    return;
+                }
                 self.end_unwound(out);
                 return;
             }
@@ -158,13 +167,21 @@ impl Dispatcher {
                 return;
             }
             let action = line.left.remove(0);
-            let more = matches!(action, Action::Drain { .. })
-                && matches!(line.left.first(), Some(Action::Drain { .. }));
+            let next = matches!(line.left.first(), Some(Action::Drain { .. }));
+            let action = self.as_it_is(&action);
+            let more = matches!(action, Action::Drain { .. }) && next;
             let mut open = Vec::new();
-            if let Action::Shift { moves } = &action {
+            if let Action::Gate { slot, hosts, .. } = &action {
+                self.gate_returned(id, slot, hosts, out);
+                return;
+            }
+            if let (Action::Shift { moves }, Some(line)) = (&action, self.undo.get_mut(&id)) {
                 line.moves.clone_from(moves);
             }
             for (host, stage, work) in jobs(&action) {
+                if matches!(work, Work::Revert { .. }) {
+                    self.forget(&host);
+                }
                 let stage = match stage {
                     Stage::Switch => Stage::Unwind,
                     other => other,
@@ -300,6 +317,7 @@ impl Dispatcher {
         if !self.log.mixed.is_empty() {
             for line in self.undo.values_mut() {
                 line.left.clear();
+                line.gate = None;
             }
         }
     }
@@ -309,7 +327,7 @@ impl Dispatcher {
         step.is_some_and(|s| matches!(s.action, Action::Shift { .. }))
     }
 
-    fn end_unwound(&mut self, out: &mut Vec<Out>) {
+    pub(super) fn end_unwound(&mut self, out: &mut Vec<Out>) {
         let mut why = self.log.failure.as_ref().map_or_else(
             || "stopped by a signal".to_owned(),
             |f| match &f.host {
@@ -318,11 +336,16 @@ impl Dispatcher {
             },
         );
         let out_of_traffic = self.left_out();
+        let kind = self.kind_unwound();
         if !out_of_traffic.is_empty() {
             let names: Vec<&str> = out_of_traffic.iter().map(HostName::as_str).collect();
             why = format!("{why}; out of traffic: {}", names.join(" "));
         }
-        let kind = if !self.log.mixed.is_empty() {
+        self.end(kind, why, out);
+    }
+
+    fn kind_unwound(&mut self) -> OutcomeKind {
+        if !self.log.mixed.is_empty() || self.between_releases() {
             OutcomeKind::Mixed
         } else if self.log.failure.is_none() && self.cancelled {
             OutcomeKind::Cancelled
@@ -330,12 +353,14 @@ impl Dispatcher {
             OutcomeKind::RolledBack
         } else {
             OutcomeKind::Failed
-        };
-        self.end(kind, why, out);
+        }
     }
 
     /// Members that get no traffic after the last change that was kept.
     fn left_out(&self) -> Vec<HostName> {
+        if !self.plan.batches.is_empty() {
+            return self.outside.iter().cloned().collect();
+        }
         let done = |s: &&Step| self.steps.get(&s.id) == Some(&Progress::Done);
         let kept = |s: &&Step| matches!(s.undo, Undo::Half(_)) || self.begun_behind(s.id);
         let shifts = self.plan.steps.iter().filter(done).filter(kept);

@@ -165,6 +165,11 @@ fn calm(_: u32) -> (Faults, Option<Dice>, u64) {
     (Faults::default(), None, 1)
 }
 
+/// A run that is left at this moment, and whoever comes then: how it ends.
+pub fn left_at(stage: &Stage, at: Duration, sent: bool) -> Result<&'static str, String> {
+    led(stage, play(stage, killed(at, sent), None, 1)?, calm)
+}
+
 fn killed(at: Duration, sent: bool) -> Faults {
     Faults {
         work: Vec::new(),

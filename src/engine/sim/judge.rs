@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use super::debts;
 use super::model::reached;
 use super::play::{Act, Play};
+use super::{batches, debts};
 use crate::engine::dispatch::Log;
 use crate::engine::remote::Work;
 use crate::fleet::Traffic;
@@ -87,7 +87,12 @@ pub fn on_act(play: &Play<'_>, host: &HostName, work: &Work, back: bool) -> Resu
             })
         }
         Work::Pull { slot, .. } | Work::Evidence { slot } => untouchable(play, slot),
-        Work::Shift(change) if !back => gated(play, change.before.as_ref(), change.after.as_ref()),
+        Work::Shift(change) if !back => {
+            gated(play, change.before.as_ref(), change.after.as_ref(), false)
+        }
+        Work::Shift(change) if !play.stage.plan.batches.is_empty() => {
+            gated(play, change.before.as_ref(), change.after.as_ref(), true)
+        }
         Work::Shift(change) => restored(play, change.before.as_ref(), change.after.as_ref()),
         Work::Prepare(_) | Work::Drain { .. } | Work::Owe { .. } => Ok(()),
     }
@@ -99,7 +104,13 @@ pub fn on_effect(play: &Play<'_>, act: &Act) -> Result<(), String> {
         Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
             free_of_traffic(play, &act.host, slot)
         }
-        Work::Shift(_) if !act.back => debts::told_before(play),
+        Work::Shift(change) => {
+            batches::enough(play, change.after.as_ref())?;
+            if act.back {
+                return Ok(());
+            }
+            debts::told_before(play)
+        }
         Work::Owe { paid, .. } => debts::paid_after(play, paid, act.back),
         _ => Ok(()),
     }
@@ -149,7 +160,12 @@ fn free_of_traffic(play: &Play<'_>, host: &HostName, slot: &SlotName) -> Result<
 }
 
 /// I2: who gets requests has passed its gates, from every view, and lately.
-fn gated(play: &Play<'_>, before: Option<&Traffic>, after: Option<&Traffic>) -> Result<(), String> {
+fn gated(
+    play: &Play<'_>,
+    before: Option<&Traffic>,
+    after: Option<&Traffic>,
+    back: bool,
+) -> Result<(), String> {
     let plan = &play.stage.plan;
     let once = plan
         .steps
@@ -159,20 +175,26 @@ fn gated(play: &Play<'_>, before: Option<&Traffic>, after: Option<&Traffic>) -> 
     let resting = &play.stage.world.setup.resting;
     // Of one that does not answer nobody knows whether it was of any help.
     let leaves = |m: &&(SlotName, HostName)| !gets.contains(m) && !resting.contains(&m.1);
-    let somebody_leaves = had.iter().any(|m| leaves(&m));
+    let somebody_leaves = !back && had.iter().any(|m| leaves(&m));
     for (slot, host) in gets {
         let new = !had.contains(&(slot.clone(), host.clone()));
         if !new && !somebody_leaves {
             continue;
         }
-        let wanted = if once { 1 } else { 2 };
+        let wanted = if once && plan.batches.is_empty() {
+            1
+        } else {
+            2
+        };
         for asker in views(play, &host) {
             let heard = play.heard.get(&(host.clone(), asker.clone()));
             let heard = heard.cloned().unwrap_or_default();
             let old = heard
                 .good
                 .is_none_or(|at| play.now.saturating_sub(at) > FRESH);
-            if old || (new && heard.row < wanted) {
+            // A load balancer that is asked to go back once more is not waited for again.
+            let passed = if back { heard.most } else { heard.row };
+            if (old && !back) || (new && passed < wanted) {
                 return Err(format!(
                     "{host} gets requests though {asker} heard {heard:?} of it at {:?}",
                     play.now
@@ -181,7 +203,9 @@ fn gated(play: &Play<'_>, before: Option<&Traffic>, after: Option<&Traffic>) -> 
         }
         let there = play.model.slots.get(&(host.clone(), slot.clone()));
         let right = there.is_some_and(|s| s.release.as_ref() == plan.to.as_ref().map(|r| &r.id));
-        if new && !right {
+        // What a batch was returned to is as good, behind its gates.
+        let other = back || (plan.kind == PlanKind::Resume && plan.old.as_ref() == Some(&slot));
+        if new && !right && !other {
             return Err(format!("{host} gets requests and runs {there:?}"));
         }
     }
@@ -228,6 +252,11 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
         _ if play.lost => Err("the claim was lost and the run says something else".to_owned()),
         OutcomeKind::Succeeded | OutcomeKind::Staged => {
             good(play).and_then(|()| debts::at_success(play, log))
+        }
+        OutcomeKind::Failed | OutcomeKind::Cancelled | OutcomeKind::Mixed
+            if !play.stage.plan.batches.is_empty() && play.unrestored.is_empty() =>
+        {
+            batches::at_end(play, outcome, log)
         }
         OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Cancelled => {
             if play
@@ -353,7 +382,9 @@ fn mixed(play: &Play<'_>, outcome: &Outcome) -> Result<(), String> {
                 }
                 (_, undo) => *undo == Undo::NeverBack,
             };
-            if !play.stage.plan.steps.iter().any(stays) {
+            // Batches that are over stay as they are.
+            let batches = !play.stage.plan.batches.is_empty();
+            if !batches && !play.stage.plan.steps.iter().any(stays) {
                 return Err(format!("{lb} is not as before and is not named"));
             }
         }

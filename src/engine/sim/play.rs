@@ -12,6 +12,7 @@ use super::stage::Stage;
 use crate::balancer::Verdict;
 use crate::engine::dispatch::{Dispatcher, In, Out};
 use crate::engine::remote::{Answer, Seen, Trouble, Watch, Work};
+use crate::event::{Kind, Stage as Does};
 use crate::name::{HostName, Outcome, SlotName};
 
 /// A run that is not over by then hangs.
@@ -44,6 +45,8 @@ enum Event {
 #[derive(Debug, Clone, Default)]
 pub struct Heard {
     pub row: u32,
+    /// The longest row since the member was changed.
+    pub most: u32,
     pub good: Option<Duration>,
 }
 
@@ -81,6 +84,8 @@ pub struct Play<'a> {
     pub dead: bool,
     open: Vec<&'static str>,
     dispatcher: Dispatcher,
+    /// The work that comes next takes something back.
+    unwinds: bool,
     queue: BTreeMap<(Duration, u64), Event>,
     number: u64,
     watches: Vec<(HostName, Watch)>,
@@ -118,6 +123,7 @@ pub fn play(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Res
         dead: false,
         open: Vec::new(),
         dispatcher: Dispatcher::new(stage.plan.clone(), stage.book()),
+        unwinds: false,
         queue: BTreeMap::new(),
         number: 0,
         watches: Vec::new(),
@@ -213,6 +219,7 @@ impl Play<'_> {
                 return Err(format!("after the end: {out:?}"));
             }
             match out {
+                Out::Say(Kind::Begin { stage, .. }) => self.unwinds = stage == Does::Unwind,
                 Out::Say(_) => {}
                 Out::End(outcome) => self.ended = Some(outcome),
                 Out::Watch { host, watch } => {
@@ -251,7 +258,19 @@ impl Play<'_> {
             let any = Fault::ALL[usize::try_from(dice.below(15)).unwrap_or(0)];
             fault = any.fits(&work).then_some(any);
         }
-        let back = judge::back(self, &host, &work);
+        // What takes a batch back is in part what the plan would have done next.
+        let again = matches!(work, Work::Drain { .. })
+            && self
+                .work
+                .iter()
+                .filter(|(_, h, _, w)| (h, w) == (&host, &work))
+                .count()
+                > 1;
+        let shifts = matches!(work, Work::Shift(_)) && !self.stage.plan.batches.is_empty();
+        let back = match shifts {
+            true => self.unwinds,
+            false => again || judge::back(self, &host, &work),
+        };
         judge::on_act(self, &host, &work, back)?;
         if let Some(fault) = fault {
             self.hit.push((name, fault, back));
@@ -341,7 +360,7 @@ impl Play<'_> {
         let Some(act) = self.acts.remove(&token) else {
             return Ok(());
         };
-        if let Work::Replace { slot, .. } = &act.work {
+        if let Work::Replace { slot, .. } | Work::Revert { slot, .. } = &act.work {
             self.heard.retain(|(member, _), _| *member != act.host);
             let key = (act.host.clone(), slot.clone());
             self.touched
@@ -444,6 +463,7 @@ impl Play<'_> {
             .or_default();
         if good {
             heard.row += 1;
+            heard.most = heard.most.max(heard.row);
             heard.good = Some(self.now);
         } else {
             heard.row = 0;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::engine::gates::GateBook;
+use crate::inventory::Amount;
 use crate::plan::fixture::{World, host, release, slot};
-use crate::plan::{Action, Plan, PlanKind, blue_green, catch_up, drain, restart, switch, sync};
+use crate::plan::{self, Action, Plan, PlanKind, catch_up, drain, restart, switch, sync};
 
 /// A fleet and a plan for it.
 pub struct Stage {
@@ -49,7 +50,7 @@ fn quick(mut world: World) -> World {
 
 fn brought(name: &'static str, world: World, number: u64, kind: PlanKind) -> Stage {
     let release = release(&world.setup, number);
-    let plan = blue_green::deploy(&world.setup, &release, &world.fleet, kind, "g1");
+    let plan = plan::deploy(&world.setup, &release, &world.fleet, kind, "g1");
     let plan = plan.unwrap_or_else(|r| panic!("{name}: {}", r.text()));
     Stage { name, world, plan }
 }
@@ -59,6 +60,23 @@ fn synced(name: &'static str, world: World) -> Stage {
     let plan = sync::sync(&world.setup, &recorded, &world.fleet, &[], "g1");
     let plan = plan.unwrap_or_else(|r| panic!("{name}: {}", r.text()));
     Stage { name, world, plan }
+}
+
+/// Plans that go through the one slot of an app.
+pub fn in_place() -> Vec<Stage> {
+    let of = |names: &[&str]| {
+        let mut world = quick(World::rolling(names, 42));
+        world.setup.bake = Duration::from_secs(1);
+        world
+    };
+    // One that does not serve anyway goes first, with another one.
+    let mut four = of(&["web1", "web2", "web3", "web4"]).out("main", "web4");
+    four.setup.rolling.batch = vec![Amount::Hosts(2)];
+    four.setup.rolling.failures = 1;
+    vec![
+        brought("rolling", of(&["web1", "web2"]), 43, PlanKind::Deploy),
+        brought("rolling on", four, 43, PlanKind::Deploy),
+    ]
 }
 
 /// Every plan once.

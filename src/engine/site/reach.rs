@@ -117,6 +117,8 @@ fn nothing(env: &EnvName, app: &AppName) -> Setup {
         left_out: Vec::new(),
         resting: std::collections::BTreeSet::new(),
         min_healthy: 1,
+        strategy: crate::inventory::Strategy::BlueGreen,
+        rolling: crate::inventory::Rolling::default(),
         gates: BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::ZERO,

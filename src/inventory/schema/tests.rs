@@ -56,6 +56,7 @@ apps:
   worker:
     image: registry.example.com/acme/worker
     strategy: rolling
+    rolling: { batch: [1, 30%, 100%], min_healthy: 50%, failures: 1 }
     hosts: "web*"
 policy:
   require: { limits.memory: error, healthcheck: warning }
@@ -344,6 +345,9 @@ fn what_the_code_refuses_is_not_valid() {
             "{ comand: [ansible-inventory",
         ),
         ("strategy: rolling", "strategy: roling"),
+        ("[1, 30%, 100%]", "[1, 0%]"),
+        ("min_healthy: 50%", "min_healthy: half"),
+        ("failures: 1", "failures: -1"),
         ("bake: 1s500ms", "bake: 30"),
         ("confirm: true", "confirm: yes"),
         ("port: 22", "port: 70000"),

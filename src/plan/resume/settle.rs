@@ -1,13 +1,13 @@
 //! What a restart or a repair left: the members of the slot that serves, each well and in traffic, or
 //! brought up again first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::rolling::{self, Rolling};
 use super::super::{Action, Move, Plan, Refusal, Setup, Undo, judge, skipped};
 use super::{Unfinished, neither};
 use crate::fleet::{Fleet, MemberState, Traffic};
-use crate::name::{HostName, OutcomeKind, SlotName};
+use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName};
 
 /// A run that went through the members of the active slot: whoever answers gets traffic, whoever
 /// does not is brought up again out of traffic and gated. No slot is left, none is taken back.
@@ -35,11 +35,14 @@ pub(super) fn settle(
         let wanted = run.wanted.as_ref();
         !gets(h) && recorded(h).is_none_or(|r| wanted.is_some_and(|id| *id != r.label.id))
     };
-    let (fresh, all): (Vec<HostName>, Vec<HostName>) =
-        setup.hosts(slot).cloned().partition(|h| late(h));
+    let half = |h: &HostName| half_brought(fleet, run, &found, h);
+    let (fresh, all): (Vec<HostName>, Vec<HostName>) = setup
+        .hosts(slot)
+        .cloned()
+        .partition(|h| late(h) && !half(h));
     let (well, sick): (Vec<HostName>, Vec<HostName>) = all
         .into_iter()
-        .partition(|h| rolling::answers(setup, fleet, slot, h));
+        .partition(|h| rolling::answers(setup, fleet, slot, h) && !half(h));
     if well.is_empty() {
         let why = judge::unfit(setup, fleet, slot);
         return Err(neither(setup, why.into_iter()));
@@ -47,7 +50,10 @@ pub(super) fn settle(
     let mut kept = BTreeMap::new();
     for host in &sick {
         match recorded(host) {
-            Some(release) => kept.insert(host.clone(), release.label.id.clone()),
+            Some(release) => {
+                let id = earlier(fleet, run, host).unwrap_or(&release.label.id);
+                kept.insert(host.clone(), id.clone())
+            }
             None => return Err(neither(setup, judge::unfit(setup, fleet, slot).into_iter())),
         };
     }
@@ -64,9 +70,14 @@ pub(super) fn settle(
         group.retain(|m| !fresh.contains(&m.host) || known(&m.host));
     }
     let members = |t: &Traffic| t.groups.get(slot).cloned();
+    let first = found.values().next();
+    let alike = found.values().all(|t| Some(t) == first);
     let settled = found.values().all(|t| members(t) == members(&to));
+    // What comes next begins with what the load balancers do, by its own token.
+    let settled = settled && (alike || sick.is_empty());
+    let now = first.filter(|_| settled).unwrap_or(&to).clone();
     plan.after = Some(to.clone());
-    let mut rolling = Rolling::new(plan, setup, slot, to.clone(), &generation);
+    let mut rolling = Rolling::new(plan, setup, slot, now, &generation);
     if !settled || !sick.is_empty() {
         rolling.gate(well, None, true, "whoever answers gets the traffic");
     }
@@ -92,11 +103,53 @@ pub(super) fn settle(
     for host in &sick {
         rolling.member(host, &kept[host], "the run left it like this");
     }
+    between(plan, setup, fleet, run);
     if plan.is_empty() {
         let note = format!("{slot} serves on every member: nothing is left to do");
         plan.notes.push(note);
     }
     Ok(())
+}
+
+/// What the member ran before a run that brings another release, where its files are still there.
+fn earlier<'a>(fleet: &Fleet, run: &'a Unfinished, host: &HostName) -> Option<&'a ReleaseId> {
+    let was = run.was.get(host)?;
+    let kept = &fleet.hosts.get(host)?.record.kept;
+    let there = kept
+        .iter()
+        .any(|k| k.label.id == *was && k.slot == run.target);
+    (there && run.wanted.as_ref() != Some(was)).then_some(was)
+}
+
+/// Whether a member was brought to another release and had not got its traffic back everywhere:
+/// nobody knows whether it has passed its gates.
+fn half_brought(
+    fleet: &Fleet,
+    run: &Unfinished,
+    found: &BTreeMap<HostName, Traffic>,
+    host: &HostName,
+) -> bool {
+    let out = |t: &Traffic| rolling::ready(t, &run.target).all(|h| h != host);
+    earlier(fleet, run, host).is_some() && found.values().any(out)
+}
+
+/// Says where members run different releases, and what leads them to one.
+fn between(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) {
+    let after = |h: &HostName| {
+        let back = plan.steps.iter().find_map(|s| match &s.action {
+            Action::Restart { host, release, .. } if host == h => Some(release.clone()),
+            _ => None,
+        });
+        let record = fleet.hosts.get(h)?.record.slots.get(&run.target);
+        back.or_else(|| record.map(|r| r.release.clone()))
+    };
+    let held: BTreeSet<ReleaseId> = setup.hosts(&run.target).filter_map(after).collect();
+    if held.len() > 1 {
+        plan.notes.push(format!(
+            "members of {0} run different releases: `deploy {1} {2}@VERSION` goes on, `deploy rollback {1} {2}` goes back",
+            run.target, setup.env, setup.app
+        ));
+    }
 }
 
 /// What each load balancer does, where all send to this slot alone.

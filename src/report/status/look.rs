@@ -203,7 +203,8 @@ fn nothing_served_before(setup: &Setup, fleet: &Fleet) -> bool {
         })
     };
     let known = fleet.balancers.values().all(|b| b.running.get().is_some());
-    known && served.all(|id| Some(id) == first) && setup.slots.iter().any(empty)
+    let one = setup.slots.len() < 2;
+    known && served.all(|id| Some(id) == first) && (one || setup.slots.iter().any(empty))
 }
 
 /// The record of every host that answered.

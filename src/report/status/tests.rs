@@ -53,6 +53,8 @@ fn setup() -> Setup {
         left_out: Vec::new(),
         resting: std::collections::BTreeSet::new(),
         min_healthy: 1,
+        strategy: crate::inventory::Strategy::BlueGreen,
+        rolling: crate::inventory::Rolling::default(),
         gates: std::collections::BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::from_secs(10),

@@ -1,5 +1,5 @@
 //! Storms: two apps behind the same load balancers deployed in the same second, twenty times; a client that dies at
-//! every line of the journal.
+//! every line of the journal; releases that go through hosts that serve.
 
 use crate::claims::{die_and_resume, quick, race};
 use crate::support::load::Load;
@@ -79,5 +79,38 @@ fn of_two_clients_at_the_same_moment_one_runs_a_hundred_times() {
     for round in 0..100 {
         race(&shop, [SECOND, FIRST][round % 2]);
     }
+    load.stop().assert_good();
+}
+
+/// One slot on all four hosts: two at a time, with their traffic on the other two.
+fn rolling(shop: &Shop) {
+    shop.project.edit(
+        "inventories/defaults.yml",
+        "    strategy: blue-green\n    slots: [blue, green]",
+        "    strategy: rolling\n    rolling: { batch: [1, 50%] }\n    hosts: \"web*\"",
+    );
+    shop.project
+        .edit("inventories/staging.yml", "bake: 3s", "bake: 1s");
+}
+
+#[test]
+#[ignore = "needs the fleet"]
+fn releases_go_through_the_hosts_that_serve_without_a_failed_request() {
+    let shop = Shop::empty();
+    rolling(&shop);
+    shop.deploy(FIRST).assert_code(0);
+    let load = shop.load(&["--floor", "1000"]);
+    let plan = shop.run(&["plan", "staging", &format!("app@{SECOND}")]);
+    plan.assert_code(0)
+        .assert_says(&["batches: web1; web2 web3; web4"]);
+    shop.deploy(SECOND).assert_code(0);
+    shop.assert_serving(SECOND);
+    // What never gets well takes back its own host, and no other was touched.
+    shop.deploy("1.0.3-31-bad0001")
+        .assert_code(1)
+        .assert_says(&["failed", SECOND]);
+    shop.assert_serving(SECOND);
+    shop.run(&["rollback", "staging", "app"]).assert_code(0);
+    shop.assert_serving(FIRST);
     load.stop().assert_good();
 }

@@ -1,0 +1,200 @@
+//! The invariants of plans that go through the slot that serves, batch by batch: enough members serve
+//! at any time, and what failed was returned to what it ran.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::after::left_at;
+use super::fault::{Dice, Faults};
+use super::model::reached;
+use super::play::{Play, play};
+use super::stage;
+use super::tests::{Broken, blows, one, singles};
+use crate::engine::dispatch::Log;
+use crate::fleet::Traffic;
+use crate::name::{Outcome, OutcomeKind};
+
+/// Never fewer than half of the members have traffic and serve.
+pub fn enough(play: &Play<'_>, after: Option<&Traffic>) -> Result<(), String> {
+    let plan = &play.stage.plan;
+    if plan.batches.is_empty() {
+        return Ok(());
+    }
+    let all = play.stage.world.setup.hosts(&plan.target).count();
+    let mut gets = reached(after);
+    gets.retain(|(slot, host)| {
+        let found = play.model.slots.get(&(host.clone(), slot.clone()));
+        found.is_some_and(super::model::Slot::serves) || play.hurt.contains_key(host)
+    });
+    if gets.len() * 2 < all {
+        return Err(format!("only {} of {all} members serve", gets.len()));
+    }
+    Ok(())
+}
+
+/// Member by member: it serves what it ran before or what was wanted; where the run says that nothing
+/// was brought, what it ran before.
+pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), String> {
+    let plan = &play.stage.plan;
+    let mut all = play.model.balancers.values();
+    let first = all.next().and_then(Option::as_ref);
+    if all.any(|t| reached(t.as_ref()) != reached(first)) {
+        return Err("the load balancers do not agree".to_owned());
+    }
+    let gets = reached(first);
+    let had = reached(
+        play.start
+            .balancers
+            .values()
+            .next()
+            .and_then(Option::as_ref),
+    );
+    let wanted = plan.to.as_ref().map(|r| &r.id);
+    let (mut new, mut old) = (0, 0);
+    for host in play.stage.world.setup.hosts(&plan.target) {
+        let key = (host.clone(), plan.target.clone());
+        let (now, was) = (&play.model.slots[&key], &play.start.slots[&key]);
+        let named = outcome.why.contains(host.as_str())
+            || log
+                .untidy
+                .iter()
+                .any(|u| u.starts_with(&format!("{host}:")));
+        let hurt = play.hurt.contains_key(host);
+        if !gets.contains(&(plan.target.clone(), host.clone())) {
+            let lost = had.contains(&(plan.target.clone(), host.clone()));
+            if lost && !named {
+                return Err(format!("{host} gets no requests and nobody says so"));
+            }
+            continue;
+        }
+        if play.touched.contains_key(&key) && !now.serves() && !hurt {
+            return Err(format!("{host} gets requests and is {now:?}"));
+        }
+        if log
+            .untidy
+            .iter()
+            .any(|u| u.starts_with(&format!("{host}:")))
+        {
+            // It could not be returned, and the run says so.
+            continue;
+        }
+        if now.release.as_ref() == wanted {
+            new += 1;
+        } else if now.release == was.release {
+            old += 1;
+        } else {
+            return Err(format!("{host} was {was:?} and is {now:?}"));
+        }
+    }
+    match (outcome.kind, new, old) {
+        (OutcomeKind::Failed | OutcomeKind::Cancelled, 1.., _) => {
+            Err("some members run the wanted release and nobody says so".to_owned())
+        }
+        (OutcomeKind::Mixed, 0, _) => Err("no member runs the wanted release".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn every_step_of_a_batch_with_every_fault() {
+    let mut matrix: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
+    let mut broken = Broken::default();
+    for stage in stage::in_place() {
+        for faults in singles(&stage) {
+            let Some(ended) = broken.note(one(&stage, &faults)) else {
+                continue;
+            };
+            let (kind, _, _, fault) = &faults.work[0];
+            let cell = matrix.entry((kind, format!("{fault:?}"))).or_default();
+            cell.insert(ended.outcome.kind.word());
+        }
+    }
+    for ((kind, fault), ends) in &matrix {
+        let may: &[&str] = match (*kind, fault.as_str()) {
+            (_, "Slow") => &["succeeded"],
+            (_, "Lost") => &["superseded"],
+            // Nobody has left the traffic yet.
+            ("pull", _) => &["failed"],
+            _ => &["failed", "mixed"],
+        };
+        let other = ends.iter().find(|end| !may.contains(end));
+        assert_eq!(other, None, "{kind} {fault}: {ends:?}");
+    }
+    let brought = ["drain", "pull", "replace", "shift"];
+    let hit: BTreeSet<&str> = matrix.keys().map(|(kind, _)| *kind).collect();
+    assert_eq!(hit, BTreeSet::from(brought));
+}
+
+#[test]
+fn blows_at_every_time_of_a_batch() {
+    let mut broken = Broken::default();
+    let mut ends: BTreeSet<&str> = BTreeSet::new();
+    let stages = stage::in_place();
+    let stage = &stages[0];
+    let calm = one(stage, &Faults::default()).unwrap();
+    let long = u64::try_from(calm.took.as_millis()).unwrap();
+    for at in (0..long).step_by(300).map(Duration::from_millis) {
+        for blow in blows(stage) {
+            let faults = Faults {
+                work: Vec::new(),
+                blows: vec![(at, blow)],
+            };
+            if let Some(ended) = broken.note(one(stage, &faults)) {
+                ends.insert(ended.outcome.kind.word());
+            }
+        }
+    }
+    let all = ["cancelled", "failed", "mixed", "succeeded", "superseded"];
+    assert_eq!(ends, BTreeSet::from(all));
+}
+
+#[test]
+fn a_run_that_is_left_within_a_batch_is_led_to_members_that_serve() {
+    let mut broken = Vec::new();
+    for stage in stage::in_place() {
+        for at in (0..14_000).step_by(200).map(Duration::from_millis) {
+            for sent in [true, false] {
+                if let Err(why) = left_at(&stage, at, sent) {
+                    broken.push(format!("{} at {at:?}, sent {sent}: {why}", stage.name));
+                }
+            }
+        }
+    }
+    let some = broken.iter().take(10).cloned().collect::<Vec<_>>();
+    assert!(
+        broken.is_empty(),
+        "{} broken\n{}",
+        broken.len(),
+        some.join("\n")
+    );
+}
+
+/// How many random schedules a test run plays, and a long one.
+const SCHEDULES: u64 = 600;
+const LONG: u64 = 100_000;
+
+#[test]
+fn random_schedules_of_batches_keep_every_invariant() {
+    let stages = stage::in_place();
+    let mut broken = Broken::default();
+    let all = if super::random::long() {
+        LONG
+    } else {
+        SCHEDULES
+    };
+    for seed in 0..all {
+        let mut dice = Dice(seed);
+        let stage = &stages[usize::try_from(dice.below(2)).unwrap()];
+        let mut faults = Faults::default();
+        let hits = blows(stage);
+        for _ in 0..dice.below(3) {
+            let blow = hits[usize::try_from(dice.below(hits.len() as u64)).unwrap()].clone();
+            faults.blows.push((dice.millis(0, 15_000), blow));
+        }
+        let odds = [15, 40, 1_000][usize::try_from(dice.below(3)).unwrap()];
+        let ended = play(stage, faults.clone(), Some(dice), odds);
+        broken.note(
+            ended.map_err(|w| format!("seed {seed}: {}: {w} {:?}", stage.name, faults.blows)),
+        );
+    }
+}
