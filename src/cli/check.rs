@@ -19,7 +19,7 @@ use crate::fleet::{Fleet, Severity, view::project};
 use crate::host::docker::config;
 use crate::inventory::{App, Inventory};
 use crate::name::{AppName, Digest, EnvName, ExitCode, HostName, ImageName, ReleaseId, Version};
-use crate::plan::{PlanKind, blue_green};
+use crate::plan::{self, PlanKind};
 use crate::registry::RegistryError;
 use crate::release::{Draft, Given, Release};
 use crate::report::check::{self as report, CheckView};
@@ -243,8 +243,7 @@ impl About<'_> {
         let release = self.release(session, &fleet, draft, &digests, view).await;
         if let Some(release) = &release {
             view.ran.push(Check::Plan);
-            let planned =
-                blue_green::deploy(&site.setup, release, &fleet, PlanKind::Deploy, "check");
+            let planned = plan::deploy(&site.setup, release, &fleet, PlanKind::Deploy, "check");
             if let Err(refusal) = planned {
                 view.findings
                     .extend(hosts::refused(refusal, Severity::Error));
