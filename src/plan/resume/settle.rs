@@ -7,6 +7,7 @@ use super::super::rolling::{self, Rolling};
 use super::super::{Action, Move, Plan, Refusal, Setup, Undo, judge, skipped};
 use super::{Unfinished, neither};
 use crate::fleet::{Fleet, MemberState, Traffic};
+use crate::inventory::Strategy;
 use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName};
 
 /// A run that went through the members of the active slot: whoever answers gets traffic, whoever
@@ -35,7 +36,7 @@ pub(super) fn settle(
         let wanted = run.wanted.as_ref();
         !gets(h) && recorded(h).is_none_or(|r| wanted.is_some_and(|id| *id != r.label.id))
     };
-    let half = |h: &HostName| half_brought(fleet, run, &found, h);
+    let half = |h: &HostName| half_brought(setup, fleet, run, &found, h);
     let (fresh, all): (Vec<HostName>, Vec<HostName>) = setup
         .hosts(slot)
         .cloned()
@@ -51,7 +52,7 @@ pub(super) fn settle(
     for host in &sick {
         match recorded(host) {
             Some(release) => {
-                let id = earlier(fleet, run, host).unwrap_or(&release.label.id);
+                let id = earlier(setup, fleet, run, host).unwrap_or(&release.label.id);
                 kept.insert(host.clone(), id.clone())
             }
             None => return Err(neither(setup, judge::unfit(setup, fleet, slot).into_iter())),
@@ -112,7 +113,16 @@ pub(super) fn settle(
 }
 
 /// What the member ran before a run that brings another release, where its files are still there.
-fn earlier<'a>(fleet: &Fleet, run: &'a Unfinished, host: &HostName) -> Option<&'a ReleaseId> {
+fn earlier<'a>(
+    setup: &Setup,
+    fleet: &Fleet,
+    run: &'a Unfinished,
+    host: &HostName,
+) -> Option<&'a ReleaseId> {
+    // With two slots, whoever works on the one that serves brings no other release there.
+    if setup.strategy == Strategy::BlueGreen {
+        return None;
+    }
     let was = run.was.get(host)?;
     let kept = &fleet.hosts.get(host)?.record.kept;
     let there = kept
@@ -124,13 +134,14 @@ fn earlier<'a>(fleet: &Fleet, run: &'a Unfinished, host: &HostName) -> Option<&'
 /// Whether a member was brought to another release and had not got its traffic back everywhere:
 /// nobody knows whether it has passed its gates.
 fn half_brought(
+    setup: &Setup,
     fleet: &Fleet,
     run: &Unfinished,
     found: &BTreeMap<HostName, Traffic>,
     host: &HostName,
 ) -> bool {
     let out = |t: &Traffic| rolling::ready(t, &run.target).all(|h| h != host);
-    earlier(fleet, run, host).is_some() && found.values().any(out)
+    earlier(setup, fleet, run, host).is_some() && found.values().any(out)
 }
 
 /// Says where members run different releases, and what leads them to one.
