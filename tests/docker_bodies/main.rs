@@ -33,8 +33,8 @@ async fn images_are_here_only_by_tag_and_digest_together() {
     let (one, two) = (rig.image(GOOD).await, rig.image(NEXT).await);
     let both = [one.clone(), two.clone()];
     assert!(!rig.has(&both).await, "before the pull");
-    rig.good(&images::pull(&[one.clone()])).await;
-    assert!(rig.has(&[one.clone()]).await);
+    rig.good(&images::pull(std::slice::from_ref(&one))).await;
+    assert!(rig.has(std::slice::from_ref(&one)).await);
     assert!(!rig.has(&both).await, "one of two is missing");
     rig.good(&images::pull(&both)).await;
     assert!(rig.has(&both).await);
