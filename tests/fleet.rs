@@ -1,4 +1,4 @@
-//! Tests on the real fleet, under load (ring 4). They are ignored unless `script/test --fleet` runs them with a fleet that
+//! Tests on the real fleet, under load. They are ignored unless `script/test --fleet` runs them with a fleet that
 //! is up; each has the fleet for itself. To add a case: a function in a module of `tests/fleet/cases/`.
 #![expect(
     clippy::disallowed_methods,

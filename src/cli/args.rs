@@ -47,11 +47,13 @@ APP may be left out where the environment has one: `deploy staging @1.0.1-22-7e5
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    succeeded, nothing to change, staged, parked
+  0    succeeded, nothing to change, staged
   1    failed before traffic moved: what served before serves now
   2    the command line or the configuration is wrong: nothing was changed
-  3    there is something to change, where it was asked to tell (plan --exit-code)
-  4    refused: another run, a hold, a load balancer that was broken before
+  3    there is something to change or different, where it was asked to tell
+       (plan, status, diff with --exit-code; drift always)
+  4    refused: another run, a lock, a load balancer that was broken before,
+       or somebody took over
   5    traffic was moved and moved back
   6    mixed: hosts differ and a person is needed; unfinished: `deploy resume` is needed
   7    could not tell: a host, load balancer or registry did not answer
@@ -60,7 +62,7 @@ Exit codes:
 
 Hosts are reached as by `ssh`: your configuration, agent and known_hosts.
 DEPLOY_SSH_CONFIG=FILE names another ssh configuration.
-Completion: `source <(deploy completions bash)`; zsh and fish: `deploy completions --help`.";
+Completion: `eval "$(deploy completions bash)"`; zsh and fish: `deploy completions --help`.";
 
 /// Parts of each help text: what it is, how it looks, how to call it.
 const HELP: &str =
@@ -144,7 +146,6 @@ pub enum Command {
     Sync(super::sync::Args),
     Lock(lock::Args),
     Unlock(unlock::Args),
-    #[command(hide = true)]
     Completions(super::completions::Args),
     #[command(hide = true)]
     Complete(super::complete::Args),
@@ -263,7 +264,13 @@ pub fn commands() -> Vec<String> {
 /// True for words that no environment may have as its name.
 #[must_use]
 pub fn reserved(word: &str) -> bool {
-    HIDDEN.contains(&word) || LATER.contains(&word) || commands().iter().any(|c| c == word)
+    HIDDEN.contains(&word) || later(word) || commands().iter().any(|c| c == word)
+}
+
+/// Whether a command of this name is only to come.
+#[must_use]
+pub fn later(word: &str) -> bool {
+    LATER.contains(&word)
 }
 
 /// Every word that no environment may have as its name.

@@ -7,7 +7,7 @@ use crate::name::ExitCode;
 
 /// Print the completion of a shell: commands, options, environments, apps, hosts
 ///
-/// bash: `eval "$(deploy completions bash)"`; zsh: `source <(deploy completions zsh)`, after compinit;
+/// bash: `eval "$(deploy completions bash)"`; zsh: `eval "$(deploy completions zsh)"`, after compinit;
 /// fish: `deploy completions fish | source`.
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -14,8 +14,9 @@ use crate::name::{AppName, EnvName, ExitCode};
 ///
 /// Looks, plans, pulls, starts the release in the standby slot, gates it, switches all load
 /// balancers, drains, bakes, and keeps the old slot for the way back. Before the switch nobody
-/// notices a failure. Several apps are brought one after the other, as they are named: all are
-/// checked before the first begins, and one that fails ends the row.
+/// notices a failure. With `strategy: rolling` it goes through the hosts that serve, batch by batch.
+/// Several apps are brought one after the other, as they are named: all are checked before the first
+/// begins; where one fails, those after it are not begun.
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "deploy [OPTIONS] ENV [APP]@VERSION...")]
 pub struct Args {

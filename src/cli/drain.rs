@@ -12,7 +12,8 @@ use crate::plan::{PlanKind, drain};
 /// Take a host out of the traffic of all apps, until `deploy undrain`
 ///
 /// The others are probed first; open requests may end. It is written on the hosts: every later run
-/// passes the host by, and status says since when. Its containers go on.
+/// passes the host by, and status says since when. Its containers go on. Needs -m. The last member
+/// with traffic is never taken out.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Environment: the name of a file in `inventories/`

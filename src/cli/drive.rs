@@ -249,7 +249,7 @@ impl<'a> Drive<'a> {
                 .sum_up(session, (plan, meta), &ended, begun, None)
                 .await);
         }
-        // Whoever goes back or tidies up at night is not asked twice (invariant I5).
+        // Whoever goes back or tidies up at night is not asked twice.
         if !resumes && plan.kind != PlanKind::Rollback {
             self.confirm(session, plan).await?;
         }

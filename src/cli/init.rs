@@ -55,7 +55,7 @@ impl Args {
         }
         ctx.out.say(
             "next: put your hosts and image into inventories/, then\n  \
-             deploy check --offline\n  deploy render staging @VERSION\n  deploy check",
+             deploy check --offline\n  deploy render staging @VERSION\n  deploy setup staging\n  deploy check staging",
         );
         Ok(ExitCode::Success)
     }

@@ -28,7 +28,7 @@ use crate::report::words;
 /// Refuse runs until the lock is lifted; rollback goes ahead all the same
 ///
 /// With APP it is for that app, without for the whole environment. `deploy status` shows who, since
-/// when and until when; `deploy unlock` lifts it.
+/// when and until when; `deploy unlock` lifts it. Needs -m: it is what others will read.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

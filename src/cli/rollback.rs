@@ -9,8 +9,9 @@ use crate::name::ExitCode;
 
 /// Go back to the release before: one switch to the standby
 ///
-/// Pulls nothing and starts nothing; each host and load balancer is asked once. Where the standby
-/// is not fit it is refused, with the reason and what can be deployed instead.
+/// Pulls nothing and starts nothing; each host and load balancer is asked once. With
+/// `strategy: rolling` there is no standby: it goes through the hosts in batches. Where there is no
+/// way back it is refused, with the reason and what can be deployed instead.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

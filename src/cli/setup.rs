@@ -24,7 +24,7 @@ use crate::record;
 use crate::report::check::{self as checked, CheckView};
 use crate::report::setup::{self as report, Done, State};
 
-/// Make what hosts need once: the folder of the record, the load balancer's include
+/// Make what hosts need once: the folder of the record, nginx's include, HAProxy's maps
 ///
 /// As root where it is needed, by `sudo -n`; what is there already is kept, so that it may be run
 /// again. Afterwards all hosts are looked at, and what a person has to do is said. With --print

@@ -33,11 +33,11 @@ use crate::report::words;
 pub struct Args {
     #[command(flatten)]
     of: OneApp,
-    /// Only these hosts: names, globs, ranges, groups, `!not`; all where none is named
+    /// Only these hosts: names, web*, web[1:4], groups, !not
     #[arg(
-        long = "hosts",
-        alias = "host",
-        value_name = "HOST",
+        long = "host",
+        alias = "hosts",
+        value_name = "HOSTS",
         value_delimiter = ','
     )]
     hosts: Vec<String>,

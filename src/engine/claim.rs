@@ -1,4 +1,4 @@
-//! Taking the right to act on all hosts, or on none (HOST-RECORD §3).
+//! Taking the right to act on all hosts, or on none.
 //!
 //! One host is claimed alone first, always the same one for the same set of hosts; so two runs meet
 //! there, and not each on half of the fleet. Then all others at once, while the first still tells its

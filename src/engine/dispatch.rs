@@ -352,7 +352,7 @@ impl Dispatcher {
         self.steps.insert(id, progress);
     }
 
-    /// Whether no change is under way on the host: it does one at a time (HOST-RECORD §2).
+    /// Whether no change is under way on the host: it does one at a time.
     fn idle(&self, host: &HostName) -> bool {
         let busy = |t: &Token| t.host == *host && t.stage != Stage::Drain;
         !self.tokens.values().any(busy)

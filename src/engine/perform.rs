@@ -17,7 +17,7 @@ use crate::name::{HostName, Outcome};
 
 /// How often the dispatcher looks at its timers.
 const TICK: Duration = Duration::from_millis(20);
-/// Length of a lease (HOST-RECORD §4).
+/// Length of a lease.
 pub const TTL: Duration = Duration::from_secs(60);
 /// Signals after which the program ends at once.
 const SIGNALS: u32 = 3;

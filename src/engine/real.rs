@@ -379,7 +379,7 @@ impl Remote for Real {
 
 impl Real {
     /// Claims a host and uploads. A claim of a dead client that never began anything is in nobody's
-    /// way: it is taken, once (HOST-RECORD §3).
+    /// way: it is taken, once.
     async fn claim_now(
         &self,
         machine: &Machine,

@@ -95,7 +95,7 @@ impl Traffic {
         }
     }
 
-    /// Whether any request may reach the slot. Such a slot counts as active (invariant I3).
+    /// Whether any request may reach the slot. Such a slot counts as active.
     #[must_use]
     pub fn reaches(&self, slot: &SlotName) -> bool {
         self.split.get(slot).is_some_and(|share| *share > 0)

@@ -22,7 +22,7 @@ pub struct Fleet {
     pub silent: BTreeMap<HostName, String>,
 }
 
-/// A value that may not be known; not knowing is never good news (invariant I10).
+/// A value that may not be known; not knowing is never good news.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Known<T> {

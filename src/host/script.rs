@@ -81,7 +81,7 @@ impl Reply {
     }
 }
 
-/// Why there is no reply. A missing reply is never success (design, invariant I10).
+/// Why there is no reply. A missing reply is never success.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The connection could not be made or was lost.

@@ -1,5 +1,5 @@
 //! Hosts that miss a change. A load balancer that was left out may still send to what it sent to
-//! then: such a slot counts as active (invariant I3), until a change of it was read back or a
+//! then: such a slot counts as active, until a change of it was read back or a
 //! person says that it carries nothing.
 //!
 //! A plan that changes a slot asks [`refuse_touched`] first. A plan that moves traffic writes with

@@ -18,7 +18,7 @@ pub(super) enum Need<'a> {
     /// Those of one slot, without anything broken there.
     Slot(&'a SlotName),
     /// None is changed: what is broken there is for the plan to judge. The hosts that a switch
-    /// leaves are not needed at all (invariant I5).
+    /// leaves are not needed at all.
     None,
 }
 

@@ -1,7 +1,7 @@
 //! Resume: what a run left unfinished is led to one of its two ends, `before` or `after`.
 //!
 //! Steps are not replayed. The manifest says what the run wanted, the look says what there is, and
-//! the table of HOST-RECORD §6 says where to go: all load balancers at `before` unwinds; anything
+//! the table of docs/promises.md says where to go: all load balancers at `before` unwinds; anything
 //! else goes forward where the new slot is fit, back where only the old one is, and touches nothing
 //! where neither is or where somebody else changed a load balancer.
 

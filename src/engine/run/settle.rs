@@ -1,5 +1,5 @@
 //! What a dead client began goes on: Docker stops and starts containers to the end, a load balancer
-//! reloads. A plan is made of what is there when that has ended (HOST-RECORD §5).
+//! reloads. A plan is made of what is there when that has ended.
 
 use std::time::Duration;
 

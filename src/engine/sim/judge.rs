@@ -116,7 +116,7 @@ pub fn on_effect(play: &Play<'_>, act: &Act) -> Result<(), String> {
     }
 }
 
-/// I3: the slot that the switch leaves is not changed as long as the run runs.
+/// The slot that the switch leaves is not changed as long as the run runs.
 fn untouchable(play: &Play<'_>, slot: &SlotName) -> Result<(), String> {
     let plan = &play.stage.plan;
     // Whoever leads an unfinished run back leaves the slot that it wanted.
@@ -129,7 +129,7 @@ fn untouchable(play: &Play<'_>, slot: &SlotName) -> Result<(), String> {
     Ok(())
 }
 
-/// I1, I3: no load balancer sends requests to what is stopped or changed, or is about to.
+/// No load balancer sends requests to what is stopped or changed, or is about to.
 fn free_of_traffic(play: &Play<'_>, host: &HostName, slot: &SlotName) -> Result<(), String> {
     let member = (slot.clone(), host.clone());
     for (lb, traffic) in &play.model.balancers {
@@ -159,7 +159,7 @@ fn free_of_traffic(play: &Play<'_>, host: &HostName, slot: &SlotName) -> Result<
     Ok(())
 }
 
-/// I2: who gets requests has passed its gates, from every view, and lately.
+/// Who gets requests has passed its gates, from every view, and lately.
 fn gated(
     play: &Play<'_>,
     before: Option<&Traffic>,

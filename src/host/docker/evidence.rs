@@ -1,5 +1,5 @@
 //! What is kept of a failed candidate before it is removed: states, exit codes, logs, health
-//! output, memory and disk of the host (design, invariant I12).
+//! output, memory and disk of the host.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

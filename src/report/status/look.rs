@@ -51,7 +51,7 @@ fn slot(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> SlotStatus {
     }
 }
 
-/// A slot that a load balancer may still point at is never shown as standby (invariant I3).
+/// A slot that a load balancer may still point at is never shown as standby.
 fn role(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> SlotRole {
     let running: Vec<Option<&Option<Traffic>>> = setup
         .balancers
