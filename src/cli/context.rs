@@ -115,7 +115,8 @@ impl Context {
     /// A usage [`Failure`] with what may have been meant.
     pub fn environment(&self, name: &EnvName, first: bool) -> Result<(), Failure> {
         if first && args::later(name.as_str()) {
-            let none = format!("there is no command `{name}`, and no environment may have its name");
+            let none =
+                format!("there is no command `{name}`, and no environment may have its name");
             return Err(Failure::usage(none).hint("`deploy --help` lists the commands"));
         }
         if args::reserved(name.as_str()) {

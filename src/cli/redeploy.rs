@@ -224,11 +224,30 @@ fn serves(setup: &Setup, fleet: &Fleet, budget: &Unreachable) -> Result<ReleaseL
         judge::active(setup, traffic.as_ref()).map_err(|r| drive::refused("redeploy", r))?;
     let slot =
         active.ok_or_else(|| Failure::refused("nothing serves yet: deploy a version first"))?;
-    let mut recorded = setup
-        .hosts(&slot)
-        .filter_map(|h| judge::recorded(fleet.hosts.get(h)?, &slot));
-    let one = recorded.next().map(|r| r.label.clone());
-    one.ok_or_else(|| Failure::refused(format!("what serves in {slot} was not deployed")))
+    // A host that missed a change holds what served before it.
+    let debts = fleet.debts();
+    let whole = setup.hosts(&slot).filter(|h| !debts.contains_key(*h));
+    let recorded = whole.filter_map(|h| judge::recorded(fleet.hosts.get(h)?, &slot));
+    let mut labels: Vec<ReleaseLabel> = recorded.map(|r| r.label.clone()).collect();
+    labels.sort_by(|a, b| a.id.cmp(&b.id));
+    labels.dedup_by(|a, b| a.id == b.id);
+    match &labels[..] {
+        [one] => Ok(one.clone()),
+        [] => Err(Failure::refused(format!(
+            "what serves in {slot} was not deployed"
+        ))),
+        several => {
+            let names: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let what = format!(
+                "the hosts of {slot} hold different releases: {}",
+                names.join(", ")
+            );
+            let (env, app) = (&setup.env, &setup.app);
+            Err(Failure::refused(what).hint(format!(
+                "`deploy {env} {app}@VERSION` says which it is to be"
+            )))
+        }
+    }
 }
 
 impl Again {

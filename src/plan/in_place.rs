@@ -138,6 +138,18 @@ fn earlier(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Result<ReleaseLabel
     let mut served = longest
         .into_iter()
         .flat_map(|v| v.record.promoted.iter().rev());
+    let both = longest.into_iter().flat_map(|v| &v.record.promoted);
+    let both: BTreeSet<&ReleaseId> = both.filter(|id| held.contains(*id)).collect();
+    if both.len() > 1 {
+        // E.g. a rollback that was left: whether to go on or back is not in the record.
+        return Err(Refusal::one(
+            format!("the hosts of {slot} hold two releases that both served"),
+            format!(
+                "`deploy {} {}@VERSION` says which it is to be",
+                setup.env, setup.app
+            ),
+        ));
+    }
     // Where a run was left between two releases, the way back is to the one that served.
     let other = |id: &&ReleaseId| held.len() > 1 || !held.contains(*id);
     let Some(id) = served.find(other) else {

@@ -172,8 +172,11 @@ pub fn slot_release(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Option<Rel
 /// What runs in a slot, for people: of the first host that says it.
 #[must_use]
 pub fn shown_release(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Option<ReleaseLabel> {
-    setup
-        .hosts(slot)
+    // A host that missed a change is asked last.
+    let debts = fleet.debts();
+    let (owing, whole): (Vec<_>, Vec<_>) = setup.hosts(slot).partition(|h| debts.contains_key(*h));
+    let hosts = whole.into_iter().chain(owing);
+    hosts
         .filter_map(|h| fleet.hosts.get(h))
         .find_map(|v| running(v, &setup.env, &setup.app, slot))
 }

@@ -118,7 +118,7 @@ pub(super) fn set_down(
         return Ok(None);
     }
     debts::refuse_behind(setup, fleet, slot)?;
-    refuse(setup, (slot, now), &down)?;
+    refuse(setup, fleet, (slot, now), &down)?;
     let needs = tell(plan, setup, fleet, &down, generation)
         .into_iter()
         .collect();
@@ -170,6 +170,7 @@ pub(super) fn tell_all(
 
 fn refuse(
     setup: &Setup,
+    fleet: &Fleet,
     (slot, now): (&SlotName, &Traffic),
     down: &[HostName],
 ) -> Result<(), Refusal> {
@@ -185,8 +186,9 @@ fn refuse(
             (what, String::new())
         })
         .collect();
-    let left = rolling::ready(now, slot);
-    let left = left.filter(|h| !down.contains(h)).count();
+    // Those that would be left alone with the traffic: what cannot serve is no member.
+    let serves = |h: &&HostName| !down.contains(h) && rolling::answers(setup, fleet, slot, h);
+    let left = rolling::ready(now, slot).filter(serves).count();
     let least = setup.min_healthy.max(1);
     if left < least {
         reasons.push((

@@ -209,6 +209,7 @@ impl Sync<'_> {
         self.refuse(active, &served, &broken)?;
         let order = broken.iter().map(|(h, _)| h.clone()).collect();
         let order = rolling::order(local, fleet, active, &serving, order);
+        self.refuse_alone(active, &serving, &order)?;
         let pulls = self.pulls(plan, active, &order);
         let mut rolling = Rolling::new(plan, local, active, serving, self.generation);
         rolling.gate(well.clone(), Some(id.clone()), false, "is it well?");
@@ -232,6 +233,33 @@ impl Sync<'_> {
             rolling.settle(why);
         }
         Ok(rolling.last)
+    }
+
+    /// A member that serves is taken out only where enough others serve meanwhile.
+    fn refuse_alone(
+        &self,
+        active: &SlotName,
+        serving: &Traffic,
+        order: &[HostName],
+    ) -> Result<(), Refusal> {
+        let (setup, fleet) = (self.setup, self.fleet);
+        let serves = |h: &HostName| {
+            rolling::ready(serving, active).any(|r| r == h)
+                && rolling::answers(setup, fleet, active, h)
+        };
+        let least = setup.min_healthy.max(1);
+        let mut reasons = Vec::new();
+        for (n, host) in order.iter().enumerate().filter(|(_, h)| serves(h)) {
+            let stays = |h: &&HostName| *h != host && (order[..n].contains(h) || serves(h));
+            let left = self.local.hosts(active).filter(stays).count();
+            if left < least {
+                let what = format!(
+                    "{active} would have {left} of {least} members that it needs while {host} is out"
+                );
+                reasons.push((what, "make the other members serve first".to_owned()));
+            }
+        }
+        Refusal::of(reasons).map_or(Ok(()), Err)
     }
 
     /// What is against work on members that get requests, and on hosts whose ports others hold.

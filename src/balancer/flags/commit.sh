@@ -89,8 +89,9 @@ fi
 wait
 if [ -n "$back" ]; then
   printf 'converged %s\n' "$at"
-  # Where nothing had to be prepared nobody else does it.
-  tidy
+  # Where nothing had to be prepared nobody else does it. Another app that checks a candidate just now
+  # copies the folder: then it waits for the next change.
+  ! lock 0 || { tidy; unlock; }
 else
   printf 'differs %s answers: %s\n' "$called" "$seen"
 fi

@@ -54,7 +54,12 @@ impl Dispatcher {
         hosts: &[HostName],
         out: &mut Vec<Out>,
     ) {
-        for host in hosts {
+        let hosts: Vec<HostName> = hosts
+            .iter()
+            .filter(|h| !self.outside.contains(*h))
+            .cloned()
+            .collect();
+        for host in &hosts {
             self.watch(host, slot, out);
             // What it was to run is not asked for any more.
             self.live.remove(host);
@@ -66,7 +71,7 @@ impl Dispatcher {
             }));
         }
         if let Some(line) = self.undo.get_mut(&id) {
-            line.gate = Some((self.now, hosts.to_vec()));
+            line.gate = Some((self.now, hosts));
         }
     }
 
@@ -86,7 +91,7 @@ impl Dispatcher {
             for (host, end) in hosts.into_iter().zip(ends.into_iter().flatten()) {
                 match end {
                     Ok(()) => well.push(host),
-                    Err(why) => self.stays_out(id, host, why, out),
+                    Err(why) => self.stays_out(host, why, out),
                 }
             }
             self.book.opened(&well);
@@ -123,8 +128,8 @@ impl Dispatcher {
         }
     }
 
-    /// What follows in this line gives the member no traffic.
-    fn stays_out(&mut self, id: StepId, host: HostName, why: String, out: &mut Vec<Out>) {
+    /// A returned member that does not pass its gates gets no traffic.
+    fn stays_out(&mut self, host: HostName, why: String, out: &mut Vec<Out>) {
         out.push(Out::Say(Kind::Failed {
             host: host.clone(),
             stage: Stage::Gate,
@@ -132,8 +137,20 @@ impl Dispatcher {
         }));
         let said = format!("{host}: what it ran before does not pass its gates either: {why}");
         self.log.untidy.push(said);
+        self.no_traffic_for(host);
+    }
+
+    /// A member whose old release could not be brought up again: whatever answers there is not it.
+    pub(super) fn not_returned(&mut self, host: &HostName) {
+        if self.in_hand().is_some_and(|(_, b)| b.hosts.contains(host)) {
+            self.no_traffic_for(host.clone());
+        }
+    }
+
+    /// What is left to be undone gives the member no traffic.
+    fn no_traffic_for(&mut self, host: HostName) {
         let target = self.plan.target.clone();
-        for action in self.undo.get_mut(&id).into_iter().flat_map(|l| &mut l.left) {
+        for action in self.undo.values_mut().flat_map(|l| &mut l.left) {
             let Action::Shift { moves } = action else {
                 continue;
             };

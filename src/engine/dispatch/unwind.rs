@@ -311,7 +311,12 @@ impl Dispatcher {
         match token.stage {
             // Traffic that cannot be given back: the slots it may reach must stay as they are.
             Stage::Unwind if self.is_shift(token.step) => self.log.mixed.push(token.host.clone()),
-            Stage::Unwind | Stage::Note => self.log.untidy.push(format!("{}: {why}", token.host)),
+            Stage::Unwind | Stage::Note => {
+                if token.stage == Stage::Unwind {
+                    self.not_returned(&token.host);
+                }
+                self.log.untidy.push(format!("{}: {why}", token.host));
+            }
             _ => {}
         }
         if !self.log.mixed.is_empty() {

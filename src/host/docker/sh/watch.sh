@@ -221,10 +221,12 @@ dk_tcp_one() {
 # does not end in time is left behind in its container: nothing outside can end it there.
 dk_exec_one() {
 	dk_us=$(printf '\037')
-	dk_in=
+	dk_in= dk_rounds=0
 	while :; do
 		sleep "$dk_every" &
-		[ -n "$dk_in" ] || dk_exec_where "$2"
+		# Others may have come since, e.g. the second of two that are brought up.
+		dk_rounds=$(((dk_rounds + 1) % 5))
+		[ -n "$dk_in" ] && [ "$dk_rounds" != 0 ] || dk_exec_where "$2"
 		dk_rc=$dk_why
 		for dk_id in $dk_in; do
 			dk_exec_in "$dk_id" "$5" >/dev/null 2>&1 </dev/null
