@@ -9,7 +9,7 @@ use super::failure::Failure;
 use crate::engine::run::{Over, Resumed};
 use crate::engine::site::{Site, chain};
 use crate::fleet::{ClaimView, Fleet, Traffic};
-use crate::name::{Actor, HostName, RunId};
+use crate::name::{Actor, HostName, ReleaseId, RunId, SlotName};
 use crate::plan::Setup;
 use crate::plan::resume::Unfinished;
 use crate::record::{Look, Manifest, RunKind, parse, verb};
@@ -235,6 +235,22 @@ fn claims(fleet: &Fleet) -> Claims {
         .collect()
 }
 
+/// What each host held in the slot before the run. Manifests of older versions tell one release of a
+/// whole slot.
+fn held_before(
+    manifest: &Manifest,
+    setup: &Setup,
+    slot: &SlotName,
+) -> BTreeMap<HostName, ReleaseId> {
+    let each = manifest.more.get("was").and_then(|w| w.get(slot.as_str()));
+    if let Some(each) = each.and_then(|e| serde_json::from_value(e.clone()).ok()) {
+        return each;
+    }
+    let of_slot = manifest.slots_before.get(slot).into_iter();
+    let all = of_slot.flat_map(|id| setup.hosts(slot).map(|h| (h.clone(), id.clone())));
+    all.collect()
+}
+
 /// What the manifest says the run wanted, and the app as it was planned then.
 ///
 /// # Errors
@@ -256,12 +272,8 @@ pub fn wanted(manifest: &Manifest) -> Result<(Setup, Unfinished), Failure> {
             serde_json::from_value(value.clone()).map_err(|e| bad("traffic").because(e))
         };
     let target = manifest.standby.clone().ok_or_else(|| bad("slot"))?;
-    let was = manifest.slots_before.get(&target);
-    let hosts = setup.hosts(&target).cloned();
     let unfinished = Unfinished {
-        was: was
-            .map(|id| hosts.map(|h| (h, id.clone())).collect())
-            .unwrap_or_default(),
+        was: held_before(manifest, &setup, &target),
         wanted: manifest.hosts.iter().find_map(|h| h.release.clone()),
         before: traffic(Some(&manifest.before))?,
         after: traffic(manifest.after.first())?,

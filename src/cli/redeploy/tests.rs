@@ -2,7 +2,7 @@ use super::*;
 use crate::name::{Digest, OutcomeKind};
 use crate::plan::PlanKind;
 use crate::plan::blue_green::deploy;
-use crate::plan::fixture::{World, host, label, release};
+use crate::plan::fixture::{World, host, label, release, slot};
 use crate::record::HistoryEntry;
 use crate::record::fixture::entry;
 
@@ -68,6 +68,19 @@ fn it_says_why_it_acts() {
     other.recorded.digest = digest("b");
     assert_eq!(other.why(&changed).unwrap(), "its configuration changed");
     assert_eq!(host("web1").as_str(), "web1");
+}
+
+#[test]
+fn a_host_that_missed_a_change_does_not_say_what_serves() {
+    let which = |w: &World| serves(&w.setup, &w.fleet, &Unreachable::default());
+    let mut w = World::serving();
+    w.put(&host("web1"), &slot("blue"), 41);
+    let refused = which(&w).unwrap_err().to_string();
+    assert!(refused.contains("hold different releases"), "{refused}");
+    let w = w.owes("web1", &[]);
+    assert_eq!(which(&w).unwrap(), label(42));
+    let shown = judge::shown_release(&w.setup, &w.fleet, &slot("blue"));
+    assert_eq!(shown, Some(label(42)));
 }
 
 #[test]

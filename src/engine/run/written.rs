@@ -9,8 +9,8 @@ use crate::engine::site::Site;
 use crate::engine::voice::Voice;
 use crate::event::Stage;
 use crate::fleet::Fleet;
-use crate::name::{Outcome, OutcomeKind};
-use crate::plan::{Plan, PlanKind};
+use crate::name::{HostName, Outcome, OutcomeKind, ReleaseId, SlotName};
+use crate::plan::{Plan, PlanKind, Setup};
 use crate::record::{
     HistoryEntry, Manifest, ManifestBalancer, ManifestHost, Role, RunKind, Took, manifest,
 };
@@ -125,8 +125,20 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
             "plan": plan.to_string(),
             "targets": targets,
             "displaced": meta.over.displaced,
+            "was": was(setup, seen),
         }),
     }
+}
+
+/// What every host held in each slot: the hosts of one slot may differ.
+fn was(setup: &Setup, seen: &Fleet) -> BTreeMap<SlotName, BTreeMap<HostName, ReleaseId>> {
+    let held = |slot: &SlotName, host: &HostName| {
+        let kept = seen.hosts.get(host)?.record.slots.get(slot)?;
+        Some((host.clone(), kept.release.clone()))
+    };
+    let of = |slot: &SlotName| setup.hosts(slot).filter_map(|h| held(slot, h)).collect();
+    let slots = setup.slots.iter();
+    slots.map(|slot| (slot.clone(), of(slot))).collect()
 }
 
 pub(super) fn entry(

@@ -37,10 +37,13 @@ pub(super) fn settle(
         !gets(h) && recorded(h).is_none_or(|r| wanted.is_some_and(|id| *id != r.label.id))
     };
     let half = |h: &HostName| half_brought(setup, fleet, run, &found, h);
+    // Left out by a person's word, and nobody can tell what is there: no traffic, and nothing is asked
+    // of it.
+    let gone = |h: &HostName| run.excluded.contains(h) && !fleet.hosts.contains_key(h);
     let (fresh, all): (Vec<HostName>, Vec<HostName>) = setup
         .hosts(slot)
         .cloned()
-        .partition(|h| late(h) && !half(h));
+        .partition(|h| gone(h) || late(h) && !half(h));
     let (well, sick): (Vec<HostName>, Vec<HostName>) = all
         .into_iter()
         .partition(|h| rolling::answers(setup, fleet, slot, h) && !half(h));

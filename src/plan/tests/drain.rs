@@ -121,7 +121,7 @@ fn one_that_missed_a_release_stays_out_until_a_deploy_brings_it() {
     let mut w = w.up("blue", 43);
     w.put(&host("web1"), &"blue".parse().unwrap(), 42);
     insta::assert_snapshot!(brought_back(&w, "web1"), @"
-    staging app undrain: #42 1.0.1-22-7e56158, blue
+    staging app undrain: #43 1.0.2-30-abc1234, blue
       s1  write on web1 web2 web3 web4 lb1 lb2: web1 misses this (it does not run what serves)
           undo: write on web1 web2 web3 web4 lb1 lb2: web1 is drained
       note: web1 was drained by run r-9: out of traffic until `deploy undrain staging web1`

@@ -160,6 +160,16 @@ fn a_run_that_was_left_between_two_releases_goes_back_to_the_one_that_served() {
 }
 
 #[test]
+fn a_rollback_that_was_left_does_not_go_forward_when_it_is_typed_again() {
+    let mut w = rolling(&["web1", "web2"]).promoted("main", 43);
+    w.put(&"web1".parse().unwrap(), &"main".parse().unwrap(), 43);
+    insta::assert_snapshot!(text(&rollback(&w.setup, &w.fleet, "g1")), @"
+    the hosts of main hold two releases that both served
+      hint: `deploy staging app@VERSION` says which it is to be
+    ");
+}
+
+#[test]
 fn nothing_to_change_says_what_the_way_back_is() {
     insta::assert_snapshot!(shown(&rolling(&["web1", "web2"]), 42), @"
     staging app deploy: #42 1.0.1-22-7e56158, main

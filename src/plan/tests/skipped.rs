@@ -100,6 +100,13 @@ fn too_few_would_be_left() {
     blue would have 0 of 1 members that it needs: web1 web2 does not answer
       hint: make it answer
     ");
+    // The host is there, what should serve on it is not.
+    let mut w = World::serving().skipped("web2");
+    w.host("web1").containers.clear();
+    insta::assert_snapshot!(deployed(&w, 43), @"
+    blue would have 0 of 1 members that it needs: web2 does not answer
+      hint: make it answer
+    ");
 }
 
 #[test]

@@ -125,6 +125,25 @@ fn who_does_not_answer_is_left_unless_it_is_named() {
 }
 
 #[test]
+fn the_last_member_that_serves_is_not_taken_out() {
+    // web2 is dead and the load balancers still send to it: web1 alone answers.
+    let mut w = World::serving().silent("web2");
+    w.container_of("web1").memory = 1 << 30;
+    let alone = "blue would have 0 of 1 members that it needs while web1 is out\n  hint: make the other members serve first\n";
+    assert_eq!(synced(&w, &[]).trim_end(), alone.trim_end());
+    // It answers and its container is down: brought first, or not at all.
+    let mut w = World::serving();
+    w.container_of("web1").memory = 1 << 30;
+    w.host("web2").containers.clear();
+    assert_eq!(synced(&w, &["web1"]).trim_end(), alone.trim_end());
+    assert!(
+        synced(&w, &[]).contains("ends succeeded"),
+        "{}",
+        synced(&w, &[])
+    );
+}
+
+#[test]
 fn what_cannot_be_done_is_refused() {
     insta::assert_snapshot!(synced(&World::empty(), &[]), @"
     no slot has traffic yet
