@@ -92,8 +92,8 @@ fn what_was_mistyped_is_named_with_what_may_have_been_meant() {
         ),
         (
             "freeze",
-            "freeze is the name of a command and cannot be an environment",
-            "give the inventory file another name",
+            "there is no command `freeze`, and no environment may have its name",
+            "`deploy --help` lists the commands",
         ),
     ] {
         let (code, stdout, stderr) = deploy(dir.path(), line);

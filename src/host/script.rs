@@ -108,7 +108,7 @@ pub enum RunError {
         tail: String,
     },
     /// The script took longer than its limit, or was silent for longer than it promised.
-    #[error("{host} did not finish {script} within {after:?}")]
+    #[error("{host} does not answer: {script} had not ended after {}", crate::text::duration(*after))]
     Timeout {
         /// Host as the inventory calls it.
         host: String,

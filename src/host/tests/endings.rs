@@ -111,7 +111,10 @@ fn a_shell_that_cannot_start_is_a_connection_error_with_its_source() {
 fn the_limit_and_the_promised_noise_are_kept() {
     let slow = Script::new("t", "sleep 5; end ok").limit(Duration::from_millis(300));
     let error = run(&here(), slow).unwrap_err();
-    assert_eq!(error.to_string(), "here did not finish t within 300ms");
+    assert_eq!(
+        error.to_string(),
+        "here does not answer: t had not ended after 300 ms"
+    );
 
     let text = "for i in 1 2 3 4 5 6; do echo $i; sleep 0.1; done; sleep 5; end ok";
     let silent = Script {
@@ -123,7 +126,10 @@ fn the_limit_and_the_promised_noise_are_kept() {
         .block_on(here().stream(silent, |_| seen += 1))
         .unwrap_err();
     // Six lines took longer than the promise: each one renewed it.
-    assert_eq!(error.to_string(), "here did not finish t within 400ms");
+    assert_eq!(
+        error.to_string(),
+        "here does not answer: t had not ended after 400 ms"
+    );
     assert_eq!(seen, 6);
 }
 
