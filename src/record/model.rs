@@ -202,15 +202,15 @@ impl Host {
         }
     }
 
-    /// What the releases named in `slots` want of the host.
+    /// What the releases in `slots` want of the host; with one slot the last three that served too.
     fn kept(&self) -> Vec<HostRelease> {
         let mut kept: Vec<HostRelease> = Vec::new();
-        for record in self.slots.values() {
-            let slots = self.releases.get(&record.release).into_iter();
-            for release in slots.flat_map(BTreeMap::values) {
-                if !kept.contains(release) {
-                    kept.push(release.clone());
-                }
+        let held = self.slots.values().map(|record| &record.release);
+        let served = self.promoted.iter().rev().take(3).rev();
+        let all = held.chain(served.filter(|_| self.slots.len() == 1));
+        for release in all.filter_map(|id| self.releases.get(id)).flatten() {
+            if !kept.contains(release.1) {
+                kept.push(release.1.clone());
             }
         }
         kept

@@ -27,10 +27,13 @@ show_record() {
   show last last
   show promoted promoted
   show switch switch
+  held= slots=0
   for f in slots/*; do
     show "slot ${f##*/}" "$f"
     show_kept $line
   done
+  # With one slot no other one holds the way back.
+  [ "$slots" != 1 ] || show_served
   for f in owing/*; do show "owing ${f##*/}" "$f"; done
   [ ! -s history ] || tail -n 5 history
   for f in releases/*; do [ ! -d "$f" ] || printf 'release %s\n' "${f##*/}"; done
@@ -49,7 +52,19 @@ LINE
 }
 # What the release of a slot wants of this host.
 show_kept() {
-  [ -z "${2-}" ] || for k in "releases/$2"/*/release.json; do show kept "$k"; done
+  [ -z "${2-}" ] && return
+  held=$2 slots=$((slots + 1))
+  for k in "releases/$2"/*/release.json; do show kept "$k"; done
+}
+# The same of what served before it, as far as it is still here: the last three.
+show_served() {
+  first promoted || return 0
+  line=${line#1 } line=${line% .}
+  set -- $line
+  while [ $# -gt 3 ]; do shift; done
+  for id; do
+    [ "$id" = "$held" ] || for k in "releases/$id"/*/release.json; do show kept "$k"; done
+  done
 }
 # Can the record live here? `fs` is what `stat -f` calls the file system.
 show_state() {
