@@ -62,7 +62,7 @@ Exit codes:
 
 Hosts are reached as by `ssh`: your configuration, agent and known_hosts.
 DEPLOY_SSH_CONFIG=FILE names another ssh configuration.
-Completion: `eval \"$(deploy completions bash)\"`; zsh and fish: `deploy completions --help`.";
+Completion for bash, zsh and fish: `deploy completions --help`.";
 
 /// Parts of each help text: what it is, how it looks, how to call it.
 const HELP: &str =

@@ -135,7 +135,7 @@ fn nothing_at_all_shows_the_help_as_an_error() {
 
 #[test]
 fn help_teaches_examples_first_and_lists_exit_codes() {
-    insta::assert_snapshot!(text("-h"), @"
+    insta::assert_snapshot!(text("-h"), @r"
     Brings an environment of plain Docker hosts to a wanted release without dropping a request
 
     Examples:
@@ -153,37 +153,41 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
            deploy [OPTIONS] COMMAND …
 
     Commands:
-      stage      Do everything up to the gates; no traffic is moved
-      switch     Send the traffic to what was staged: the switch alone
-      rollback   Go back to the release before: one switch to the standby
-      resume     Finish a run whose client is gone, or take it back
-      catch-up   Lead load balancers that missed a change to what the others do
-      drain      Take a host out of the traffic of all apps, until `deploy undrain`
-      undrain    Bring a drained host back into the traffic of all apps
-      status     Show what runs where, what each load balancer says, and whether the way back is ready
-      plan       Show what a deploy would do; change nothing
-      apply      Do what a plan in a file has shown, or nothing where the world has moved
-      versions   Show the versions that the registry has, newest first, and which of them run here
-      pull       Fetch the images of a release onto the hosts, ahead of a deploy
-      render     Show the files that hosts would get; change nothing
-      init       Write a small working configuration to begin with: an inventory and a template
-      setup      Make what hosts need once: the folder of the record, the load balancer's include
-      check      Check all that can be checked without changing anything, and show all findings at once
-      checklist  Show every check of a release with its state and what was seen, ready for a ticket
-      inventory  Show every effective value of an environment, where it stands, and what it overrode
-      schema     Print the JSON Schema of inventories, for editors
-      logs       Show what the containers say, on all hosts at once
-      exec       Run a command in a running container of the app
-      history    Show what was done, by whom, why, and how it ended
-      show       Show one run: its plan, what each host did and when, what failed and what is left of it
-      diff       Show what is different between two releases: images, rendered files
-      drift      Show what is not as it was deployed: containers, images, limits, files, load balancers
-      where      Show which hosts carry an image or a container
-      redeploy   Deploy the release that serves again, where image, configuration or hosts changed
-      restart    Restart the release that serves, host by host
-      sync       Bring hosts that are new, rebuilt, owing or differ to the recorded release
-      lock       Refuse runs until the lock is lifted; rollback goes ahead all the same
-      unlock     Lift a lock that `deploy lock` set, whoever set it
+      stage        Do everything up to the gates; no traffic is moved
+      switch       Send the traffic to what was staged: the switch alone
+      rollback     Go back to the release before: one switch to the standby
+      resume       Finish a run whose client is gone, or take it back
+      catch-up     Lead load balancers that missed a change to what the others do
+      drain        Take a host out of the traffic of all apps, until `deploy undrain`
+      undrain      Bring a drained host back into the traffic of all apps
+      status       Show what runs where, what each load balancer says, and whether the way back is ready
+      plan         Show what a deploy would do; change nothing
+      apply        Do what a plan in a file has shown, or nothing where the world has moved
+      versions     Show the versions that the registry has, newest first, and which of them run here
+      pull         Fetch the images of a release onto the hosts, ahead of a deploy
+      render       Show the files that hosts would get; change nothing
+      init         Write a small working configuration to begin with: an inventory and a template
+      setup        Make what hosts need once: the folder of the record, nginx's include, HAProxy's maps
+      check        Check all that can be checked without changing anything, and show all findings at
+                   once
+      checklist    Show every check of a release with its state and what was seen, ready for a ticket
+      inventory    Show every effective value of an environment, where it stands, and what it overrode
+      schema       Print the JSON Schema of inventories, for editors
+      logs         Show what the containers say, on all hosts at once
+      exec         Run a command in a running container of the app
+      history      Show what was done, by whom, why, and how it ended
+      show         Show one run: its plan, what each host did and when, what failed and what is left of
+                   it
+      diff         Show what is different between two releases: images, rendered files
+      drift        Show what is not as it was deployed: containers, images, limits, files, load
+                   balancers
+      where        Show which hosts carry an image or a container
+      redeploy     Deploy the release that serves again, where image, configuration or hosts changed
+      restart      Restart the release that serves, host by host
+      sync         Bring hosts that are new, rebuilt, owing or differ to the recorded release
+      lock         Refuse runs until the lock is lifted; rollback goes ahead all the same
+      unlock       Lift a lock that `deploy lock` set, whoever set it
+      completions  Print the completion of a shell: commands, options, environments, apps, hosts
 
     Options:
       -h, --help     Print help
@@ -202,11 +206,13 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
           --no-color          Use no colours (also: NO_COLOR)
 
     Exit codes:
-      0    succeeded, nothing to change, staged, parked
+      0    succeeded, nothing to change, staged
       1    failed before traffic moved: what served before serves now
       2    the command line or the configuration is wrong: nothing was changed
-      3    there is something to change, where it was asked to tell (plan --exit-code)
-      4    refused: another run, a hold, a load balancer that was broken before
+      3    there is something to change or different, where it was asked to tell
+           (plan, status, diff with --exit-code; drift always)
+      4    refused: another run, a lock, a load balancer that was broken before,
+           or somebody took over
       5    traffic was moved and moved back
       6    mixed: hosts differ and a person is needed; unfinished: `deploy resume` is needed
       7    could not tell: a host, load balancer or registry did not answer
@@ -215,7 +221,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
 
     Hosts are reached as by `ssh`: your configuration, agent and known_hosts.
     DEPLOY_SSH_CONFIG=FILE names another ssh configuration.
-    Completion: `source <(deploy completions bash)`; zsh and fish: `deploy completions --help`.
+    Completion for bash, zsh and fish: `deploy completions --help`.
     ");
 }
 
