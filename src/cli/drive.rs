@@ -23,11 +23,30 @@ use crate::fleet::Fleet;
 use crate::inventory::{Config, Inventory};
 use crate::name::{ExitCode, HostName, Outcome, OutcomeKind, RunId};
 use crate::plan::entry::may_begin;
-use crate::plan::{Action, Move, Plan, PlanKind, Refusal, judge};
+use crate::plan::{Action, Move, Plan, PlanKind, Refusal, Setup, judge};
 use crate::record::verb;
 use crate::release::{Made, Release, ReleaseLabel};
 use crate::report::terminal::PLAN_LINES;
 use crate::report::words;
+
+/// A refusal, behind that of whoever holds the hosts: what is in the way may be his doing.
+#[must_use]
+pub fn held_first(
+    setup: &Setup,
+    fleet: &Fleet,
+    kind: PlanKind,
+    meta: &Meta,
+    refusal: Refusal,
+) -> Refusal {
+    match may_begin(setup, fleet, kind, &meta.over.displaced) {
+        Ok(_) => refusal,
+        Err(mut held) => {
+            held.reasons.extend(refusal.reasons);
+            held.unknown |= refusal.unknown;
+            held
+        }
+    }
+}
 
 /// A random number of 64 bits from the operating system.
 #[must_use]

@@ -200,7 +200,10 @@ async fn turn_how(
             debts::refuse_other_drained(fleet, &drained)?;
             turn(&site, fleet, &generation)
         };
-        let plan = planner(&fleet).map_err(|r| drive::refused(how.kind.word(), r));
+        let plan = planner(&fleet).map_err(|refusal| {
+            let all = drive::held_first(&site.setup, &fleet, how.kind, &meta, refusal);
+            drive::refused(how.kind.word(), all)
+        });
         let drive = Drive::new(ctx, Some(inventory), (&site, &fleet), &planner, &meta);
         match plan {
             Ok(plan) => drive.go(session, &plan).await,
