@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Target;
+use super::flags::wish::Wish;
 use crate::fleet::{Member, MemberState, Traffic};
 use crate::name::{AppName, BalancerName, EnvName, HostName, SlotName};
 
@@ -44,6 +45,22 @@ pub fn traffic(to: &str) -> Traffic {
         (slot("green"), vec![member("web3", "fd00::3")]),
     ]);
     Traffic::all_to(&slot(to), groups, "r-7f3a-2")
+}
+
+/// The look at a healthy entry of a server that looks for flags; `by` ends what it tells of itself.
+pub fn looked(wish: &Wish, version: &str, instance: &str, by: &str) -> Vec<String> {
+    vec![
+        format!("version {version}"),
+        format!("key {}", wish.key()),
+        format!("traffic {}", wish.traffic),
+        format!("live {}", wish.hash),
+        format!("instance {instance}"),
+        "status 1.1 200 OK".to_owned(),
+        format!("running conf={} active=blue out=- {by}", wish.hash),
+        format!("serves {}", wish.traffic),
+        format!("groups {}", wish.groups),
+        "looked".to_owned(),
+    ]
 }
 
 /// Exchanges the line of a look that begins with `word`.

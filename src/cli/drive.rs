@@ -23,30 +23,11 @@ use crate::fleet::Fleet;
 use crate::inventory::{Config, Inventory};
 use crate::name::{ExitCode, HostName, Outcome, OutcomeKind, RunId};
 use crate::plan::entry::may_begin;
-use crate::plan::{Action, Move, Plan, PlanKind, Refusal, Setup, judge};
+use crate::plan::{Action, Move, Plan, PlanKind, Refusal, judge};
 use crate::record::verb;
 use crate::release::{Made, Release, ReleaseLabel};
 use crate::report::terminal::PLAN_LINES;
 use crate::report::words;
-
-/// A refusal, behind that of whoever holds the hosts: what is in the way may be his doing.
-#[must_use]
-pub fn held_first(
-    setup: &Setup,
-    fleet: &Fleet,
-    kind: PlanKind,
-    meta: &Meta,
-    refusal: Refusal,
-) -> Refusal {
-    match may_begin(setup, fleet, kind, &meta.over.displaced) {
-        Ok(_) => refusal,
-        Err(mut held) => {
-            held.reasons.extend(refusal.reasons);
-            held.unknown |= refusal.unknown;
-            held
-        }
-    }
-}
 
 /// A random number of 64 bits from the operating system.
 #[must_use]
@@ -192,6 +173,22 @@ impl<'a> Drive<'a> {
         match Box::pin(self.perform(session, plan)).await {
             Ok(code) => Ok(code),
             Err(failure) => Err(self.told(plan.kind, plan.to.as_ref(), failure).await),
+        }
+    }
+
+    /// [`Self::go`] with what planning came to.
+    ///
+    /// # Errors
+    /// What kept the run from beginning, or from being planned.
+    pub async fn try_to(
+        &self,
+        session: &mut Session,
+        kind: PlanKind,
+        plan: Result<Plan, Failure>,
+    ) -> Result<ExitCode, Failure> {
+        match plan {
+            Ok(plan) => self.go(session, &plan).await,
+            Err(failure) => Err(self.told(kind, None, failure).await),
         }
     }
 

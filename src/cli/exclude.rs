@@ -56,15 +56,11 @@ pub fn leave_out(site: &mut Site, fleet: &mut Fleet, names: &[HostName]) -> Resu
 }
 
 /// Lets app hosts rest that do not answer, as far as the environment allows it: they are neither
-/// claimed nor asked, and they are owing. Where a release goes through the slot that serves, none is
-/// passed by: all of them have to answer.
+/// claimed nor asked, and they are owing.
 ///
 /// # Errors
 /// Those that do not answer, where they are more than may be skipped.
 pub fn skip(site: &mut Site, fleet: &Fleet, budget: &Unreachable) -> Result<(), Refusal> {
-    if site.setup.slots.len() < 2 {
-        return Ok(());
-    }
     for host in skipped::within(&site.setup, fleet, budget)? {
         site.setup.rest(&host);
         // One that was reached and did not answer its look.

@@ -23,7 +23,7 @@ use crate::engine::voice::Voice;
 use crate::fleet::Fleet;
 use crate::inventory::{Unreachable, units};
 use crate::name::{EnvName, ExitCode, RunId};
-use crate::plan::{Action, Plan, Setup, judge, skipped};
+use crate::plan::{Action, Plan, Setup, debts, judge, skipped};
 use crate::record::past::{self, Remembered};
 use crate::release::ReleaseLabel;
 use crate::report::words;
@@ -224,10 +224,9 @@ fn serves(setup: &Setup, fleet: &Fleet, budget: &Unreachable) -> Result<ReleaseL
         judge::active(setup, traffic.as_ref()).map_err(|r| drive::refused("redeploy", r))?;
     let slot =
         active.ok_or_else(|| Failure::refused("nothing serves yet: deploy a version first"))?;
-    // A host that missed a change holds what served before it.
-    let debts = fleet.debts();
-    let whole = setup.hosts(&slot).filter(|h| !debts.contains_key(*h));
-    let recorded = whole.filter_map(|h| judge::recorded(fleet.hosts.get(h)?, &slot));
+    let (_, well) = debts::by_debt(setup, fleet, &slot);
+    let hosts = well.into_iter();
+    let recorded = hosts.filter_map(|h| judge::recorded(fleet.hosts.get(h)?, &slot));
     let mut labels: Vec<ReleaseLabel> = recorded.map(|r| r.label.clone()).collect();
     labels.sort_by(|a, b| a.id.cmp(&b.id));
     labels.dedup_by(|a, b| a.id == b.id);

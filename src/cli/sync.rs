@@ -20,7 +20,7 @@ use crate::compose::ImageRef;
 use crate::engine::site::Site;
 use crate::fleet::{Fleet, Holdings};
 use crate::name::{Digest, ExitCode, HostName, SlotName};
-use crate::plan::{Setup, changes, debts, judge, sync};
+use crate::plan::{PlanKind, Setup, changes, debts, judge, sync};
 use crate::release::{Given, HostRelease, Made, Release};
 use crate::report::words;
 
@@ -86,15 +86,9 @@ async fn bring_back(ctx: &Context, place: &Place, named: &[HostName]) -> Result<
             sync::sync(&site.setup, &release, fleet, named, &generation)
         };
         let plan = planner(&fleet).map_err(|r| drive::refused("sync", r));
-        let mut drive = Drive::new(ctx, Some(inventory), (&site, &fleet), &planner, &meta);
-        drive.release = Some(&release);
-        match plan {
-            Ok(plan) => drive.go(session, &plan).await,
-            Err(failure) => {
-                let kind = crate::plan::PlanKind::Sync;
-                Err(drive.told(kind, None, failure).await)
-            }
-        }
+        let drive = Drive::new(ctx, Some(inventory), (&site, &fleet), &planner, &meta);
+        let drive = drive.bringing(&release);
+        drive.try_to(session, PlanKind::Sync, plan).await
     })
     .await
 }

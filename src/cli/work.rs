@@ -23,6 +23,7 @@ use crate::engine::site::Site;
 use crate::fleet::Fleet;
 use crate::inventory::{App, Inventory};
 use crate::name::{ExitCode, HostName, ServiceName, SlotName};
+use crate::plan::entry::held_first;
 use crate::plan::{Plan, PlanKind, Refusal, debts, restart as again, switch as turn};
 
 /// How to switch.
@@ -201,14 +202,11 @@ async fn turn_how(
             turn(&site, fleet, &generation)
         };
         let plan = planner(&fleet).map_err(|refusal| {
-            let all = drive::held_first(&site.setup, &fleet, how.kind, &meta, refusal);
+            let all = held_first(&site.setup, &fleet, how.kind, &meta.over.displaced, refusal);
             drive::refused(how.kind.word(), all)
         });
         let drive = Drive::new(ctx, Some(inventory), (&site, &fleet), &planner, &meta);
-        match plan {
-            Ok(plan) => drive.go(session, &plan).await,
-            Err(failure) => Err(drive.told(how.kind, None, failure).await),
-        }
+        drive.try_to(session, how.kind, plan).await
     })
     .await
 }

@@ -86,10 +86,7 @@ pub(super) fn serves(setup: &Setup, release: &Release, fleet: &Fleet, slot: &Slo
         let record = view.and_then(|v| v.record.slots.get(slot));
         record.is_some_and(|s| s.release == *id)
     };
-    // One that owes has missed it: the others say what serves.
-    let debts = fleet.debts();
-    let (owing, well): (Vec<&HostName>, Vec<&HostName>) =
-        setup.hosts(slot).partition(|h| debts.contains_key(*h));
+    let (owing, well) = debts::by_debt(setup, fleet, slot);
     let asked = if well.is_empty() { owing } else { well };
     running.is_some_and(|r| r.id == *id) || asked.into_iter().all(holds)
 }

@@ -18,14 +18,12 @@ use super::{Action, Owes, Plan, Refusal, Setup, Step, Undo};
 pub fn rest(setup: &mut Setup, fleet: &Fleet, except: Option<&HostName>, behind: bool) {
     let mut resting = fleet.drained();
     if behind {
-        let debts = fleet.debts();
         for slot in &setup.slots {
             let held = |h: &HostName| {
                 let record = &fleet.hosts.get(h)?.record;
                 record.slots.get(slot).map(|s| s.release.clone())
             };
-            let (owing, well): (Vec<&HostName>, Vec<&HostName>) =
-                setup.hosts(slot).partition(|h| debts.contains_key(*h));
+            let (owing, well) = by_debt(setup, fleet, slot);
             let others: BTreeSet<_> = well.into_iter().filter_map(held).collect();
             let late = |h: &&HostName| held(h).is_none_or(|id| !others.contains(&id));
             // Where all of them owe, nobody says what is right.
@@ -37,6 +35,18 @@ pub fn rest(setup: &mut Setup, fleet: &Fleet, except: Option<&HostName>, behind:
     for host in resting.iter().filter(|h| Some(*h) != except) {
         setup.rest(host);
     }
+}
+
+/// The hosts of a slot that owe, and those that do not: whoever missed a change holds what was before
+/// it, so the others say what there is.
+#[must_use]
+pub fn by_debt<'a>(
+    setup: &'a Setup,
+    fleet: &Fleet,
+    slot: &SlotName,
+) -> (Vec<&'a HostName>, Vec<&'a HostName>) {
+    let debts = fleet.debts();
+    setup.hosts(slot).partition(|h| debts.contains_key(*h))
 }
 
 /// Refuses to go on where a host was drained or brought back since the plan was made.

@@ -219,6 +219,25 @@ fn person(claim: &ClaimView) -> &str {
     claim.who.as_str().split(':').next().unwrap_or_default()
 }
 
+/// A refusal, behind that of whoever holds the hosts: what is in the way may be his doing.
+#[must_use]
+pub fn held_first(
+    setup: &Setup,
+    fleet: &Fleet,
+    kind: PlanKind,
+    ends: &[RunId],
+    refusal: Refusal,
+) -> Refusal {
+    match may_begin(setup, fleet, kind, ends) {
+        Ok(_) => refusal,
+        Err(mut held) => {
+            held.reasons.extend(refusal.reasons);
+            held.unknown |= refusal.unknown;
+            held
+        }
+    }
+}
+
 fn displaced(fleet: &Fleet, ends: &[RunId]) -> Vec<String> {
     let runs = runs(fleet).into_iter();
     runs.filter(|(run, _)| ends.contains(run))

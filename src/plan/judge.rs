@@ -9,8 +9,8 @@ use crate::name::{AppName, EnvName, HostName, OutcomeKind, ReleaseId, ServiceNam
 use crate::release::{HostRelease, ReleaseLabel, ServiceSpec};
 use crate::text;
 
-use super::Setup;
 pub use super::traffic::{active, now as traffic_now, says};
+use super::{Setup, debts};
 
 /// Containers of a slot on a host.
 pub fn containers<'a>(
@@ -172,10 +172,8 @@ pub fn slot_release(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Option<Rel
 /// What runs in a slot, for people: of the first host that says it.
 #[must_use]
 pub fn shown_release(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Option<ReleaseLabel> {
-    // A host that missed a change is asked last.
-    let debts = fleet.debts();
-    let (owing, whole): (Vec<_>, Vec<_>) = setup.hosts(slot).partition(|h| debts.contains_key(*h));
-    let hosts = whole.into_iter().chain(owing);
+    let (owing, well) = debts::by_debt(setup, fleet, slot);
+    let hosts = well.into_iter().chain(owing);
     hosts
         .filter_map(|h| fleet.hosts.get(h))
         .find_map(|v| running(v, &setup.env, &setup.app, slot))

@@ -31,7 +31,12 @@ pub fn within(
         .copied()
         .filter(|h| !fleet.hosts.contains_key(*h))
         .collect();
-    let most = budget.most(all.len());
+    // Where a release goes through the slot that serves, all of them have to answer.
+    let most = if setup.slots.len() < 2 {
+        0
+    } else {
+        budget.most(all.len())
+    };
     if most == 0 {
         return Ok(Vec::new());
     }

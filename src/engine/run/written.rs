@@ -90,11 +90,11 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
             .map(|name| (name.clone(), value(t)))
             .collect::<BTreeMap<_, _>>()
     };
-    let slots_before = setup.slots.iter().filter_map(|slot| {
-        let mut kept = setup
-            .hosts(slot)
-            .filter_map(|h| seen.hosts.get(h)?.record.slots.get(slot));
-        Some((slot.clone(), kept.next()?.release.clone()))
+    let was = was(setup, seen);
+    // Older versions read one release of a whole slot: that of its first host.
+    let slots_before = was.iter().filter_map(|(slot, held)| {
+        let first = setup.hosts(slot).find_map(|h| held.get(h))?;
+        Some((slot.clone(), first.clone()))
     });
     let sum = |t: &Option<crate::fleet::Traffic>| Manifest::sum(&value(t));
     Manifest {
@@ -125,7 +125,7 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
             "plan": plan.to_string(),
             "targets": targets,
             "displaced": meta.over.displaced,
-            "was": was(setup, seen),
+            "was": was,
         }),
     }
 }

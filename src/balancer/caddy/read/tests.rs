@@ -1,23 +1,12 @@
 use super::*;
-use crate::balancer::fixture::{replace, slot, target, traffic};
+use crate::balancer::fixture::{looked, replace, slot, target, traffic};
 use crate::fleet::Severity;
 
 /// A look at a healthy entry; `change` edits its lines.
 fn look(change: impl Fn(&mut Vec<String>)) -> Seen {
     let settings = Settings::default();
     let wish = render::wish(&target("app"), &settings, &traffic("blue"));
-    let mut lines = vec![
-        "version 2.6.2".to_owned(),
-        format!("key {}", wish.key()),
-        format!("traffic {}", wish.traffic),
-        format!("live {}", wish.hash),
-        "instance 1.79529071587e+09".to_owned(),
-        "status 1.1 200 OK".to_owned(),
-        format!("running conf={} active=blue out=- by=caddy", wish.hash),
-        format!("serves {}", wish.traffic),
-        format!("groups {}", wish.groups),
-        "looked".to_owned(),
-    ];
+    let mut lines = looked(&wish, "2.6.2", "1.79529071587e+09", "by=caddy");
     change(&mut lines);
     seen(&target("app"), &settings, &lines).unwrap()
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::balancer::answer::drained;
-use crate::balancer::fixture::{replace, slot, target, traffic};
+use crate::balancer::fixture::{looked, replace, slot, target, traffic};
 use crate::balancer::flags::read::moved;
 use crate::balancer::{DrainView, Verdict, answer};
 use crate::fleet::{MemberState, Severity};
@@ -8,20 +8,8 @@ use crate::fleet::{MemberState, Severity};
 /// A look at a healthy entry; `change` edits its lines.
 fn look(change: impl Fn(&mut Vec<String>)) -> Seen {
     let settings = Settings::default();
-    let t = traffic("blue");
-    let wish = render::wish(&target("app"), &settings, &t);
-    let mut lines = vec![
-        "version 1.26.3".to_owned(),
-        format!("key {}", wish.key()),
-        format!("traffic {}", wish.traffic),
-        format!("live {}", wish.hash),
-        "instance 812.44120".to_owned(),
-        "status 1.1 200 OK".to_owned(),
-        format!("running conf={} active=blue out=- pid=813", wish.hash),
-        format!("serves {}", wish.traffic),
-        format!("groups {}", wish.groups),
-        "looked".to_owned(),
-    ];
+    let wish = render::wish(&target("app"), &settings, &traffic("blue"));
+    let mut lines = looked(&wish, "1.26.3", "812.44120", "pid=813");
     change(&mut lines);
     seen(&target("app"), &settings, &lines).unwrap()
 }
