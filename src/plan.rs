@@ -6,7 +6,7 @@
 //! - `traffic`     where the load balancers send to, and whether they agree
 //! - `entry`       what must hold before any plan; who may begin at all
 //! - `blue_green`  deploy and stage with two slots
-//! - `in_place`    deploy and rollback with one slot: rolling
+//! - `in_place`    deploy and rollback with one slot: rolling, recreate
 //! - `changes`     what it changes, for the person who reads it: images, files, containers, bytes
 //! - `keep`        the wanted release serves already: repair, or change nothing
 //! - `switch`      switch and rollback
@@ -17,6 +17,7 @@
 //! - `skipped`    app hosts that do not answer: refused, or passed by and set down
 //! - `drain`      one host out of traffic until a person brings it back
 //! - `catch_up`   load balancers that missed a change are led to what the others do
+//! - `recreate`    the steps for what must never run twice: nobody serves, down, up, gated, back
 //! - `rolling`     the steps for members that have traffic: out of traffic, up again, gated, back
 //! - `text`        the plan as lines: dry run, review, stale-plan guard and unit test
 //!
@@ -32,6 +33,7 @@ pub mod entry;
 pub mod in_place;
 pub mod judge;
 mod keep;
+mod recreate;
 pub mod restart;
 pub mod resume;
 mod rolling;

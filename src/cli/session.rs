@@ -19,7 +19,7 @@ use crate::compose::ImageRef;
 use crate::engine::site::Site;
 use crate::engine::voice::Voice;
 use crate::host::{Address, Connector, Ear, Settings, Target, control_base};
-use crate::inventory::{App, Asking, Config, HostSelector, Inventory, Strategy};
+use crate::inventory::{App, Asking, Config, HostSelector, Inventory};
 use crate::name::{AppName, Digest, EnvName, HostName, ImageName, Version};
 use crate::plan::Setup;
 use crate::record::Manifest;
@@ -68,12 +68,7 @@ fn read_with(ctx: &Context, env: &EnvName, sets: &[String]) -> Result<Inventory,
     let words = args::all_reserved();
     let config = Config::new(config_dir(ctx), words.iter().map(String::as_str));
     // In one run with all that is wrong in the files themselves.
-    let also = |inventory: &Inventory| {
-        let parts = [drivers(inventory), possible(inventory)];
-        let mut found = Findings::default();
-        found.extend(parts.into_iter().filter_map(Result::err).flatten());
-        found
-    };
+    let also = |inventory: &Inventory| drivers(inventory).err().unwrap_or_default();
     let asking = Asking {
         command: &|words| source::ask(ctx, words),
         also: &also,
@@ -95,25 +90,6 @@ pub fn config_dir(ctx: &Context) -> std::path::PathBuf {
             }
         },
     )
-}
-
-/// What may be written but cannot be done yet is an error, never silently left out.
-fn possible(inventory: &Inventory) -> Result<(), Findings> {
-    let mut found = Findings::default();
-    for app in inventory.apps.values() {
-        if app.strategy.value == Strategy::Recreate {
-            found.push(
-                Diagnostic::error(format!("the strategy of {} cannot be done yet", app.name))
-                    .at(&app.strategy.span)
-                    .hint("use blue-green, with two slots, or rolling"),
-            );
-        }
-    }
-    if found.has_errors() {
-        Err(found)
-    } else {
-        Ok(())
-    }
 }
 
 /// Checks what only the drivers know: their names and their own keys.

@@ -162,6 +162,7 @@ impl Real {
                     .ok_or_else(|| unknown(release))?;
                 docker::images::pull(&images(spec))
             }
+            Work::Stop { slot } => docker::containers::stop(&project(slot)),
             Work::Replace { slot, release } => {
                 docker::containers::replace(&project(slot), &dir(release, slot), slot, release)
             }

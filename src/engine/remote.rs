@@ -22,6 +22,11 @@ pub enum Work {
         /// Release.
         release: ReleaseId,
     },
+    /// End what runs in the slot.
+    Stop {
+        /// Slot.
+        slot: SlotName,
+    },
     /// End what runs in the slot and bring the release up.
     Replace {
         /// Slot.

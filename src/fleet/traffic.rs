@@ -95,6 +95,23 @@ impl Traffic {
         }
     }
 
+    /// The same members, and no slot gets a request.
+    #[must_use]
+    pub fn to_nobody(&self, generation: impl Into<String>) -> Self {
+        Self {
+            generation: generation.into(),
+            groups: self.groups.clone(),
+            split: BTreeMap::new(),
+            rules: Vec::new(),
+        }
+    }
+
+    /// Whether no slot gets a request.
+    #[must_use]
+    pub fn nobody(&self) -> bool {
+        self.rules.is_empty() && self.split.values().all(|share| *share == 0)
+    }
+
     /// Whether any request may reach the slot. Such a slot counts as active.
     #[must_use]
     pub fn reaches(&self, slot: &SlotName) -> bool {
@@ -136,6 +153,18 @@ mod tests {
         });
         assert!(t.reaches(&slot("green")));
         assert_eq!(t.sole(), None);
+    }
+
+    #[test]
+    fn nobody_is_no_slot_and_no_rule() {
+        let t = Traffic::all_to(&slot("blue"), BTreeMap::new(), "g1");
+        assert!(!t.nobody());
+        let mut none = t.to_nobody("g2");
+        assert!(none.nobody() && none.sole().is_none() && !none.reaches(&slot("blue")));
+        none.split.insert(slot("green"), 0);
+        assert!(none.nobody());
+        none.split.insert(slot("green"), 1);
+        assert!(!none.nobody());
     }
 
     #[test]

@@ -211,6 +211,23 @@ impl World {
             .traffic("main")
     }
 
+    /// The same for an app that must never run twice.
+    pub fn recreated(names: &[&str], number: u64) -> Self {
+        let mut world = Self::rolling(names, number);
+        world.setup.strategy = crate::inventory::Strategy::Recreate;
+        world
+    }
+
+    /// All load balancers send to nobody.
+    pub fn nobody(mut self) -> Self {
+        for lb in self.setup.balancers.clone() {
+            let now = self.lb(lb.host.as_str()).running.get().cloned().flatten();
+            let none = now.expect("traffic").to_nobody("g0.1");
+            self.says(lb.host.as_str(), Some(none));
+        }
+        self
+    }
+
     /// The files of a release lie on every host of the slot.
     pub fn keeps(mut self, name: &str, number: u64) -> Self {
         for h in self.setup.hosts(&slot(name)).cloned().collect::<Vec<_>>() {

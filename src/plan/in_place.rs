@@ -1,5 +1,6 @@
 //! Strategies of an app with one slot: a release takes the place of another on the hosts that serve,
-//! batch by batch. What fails in a batch returns that batch to what it ran before.
+//! batch by batch, or on all at once while nobody serves (`recreate`). What fails in a batch returns
+//! that batch to what it ran before.
 //!
 //! Planning and returning are of one form: the batch leaves the traffic, comes up, passes its gates,
 //! gets its traffic back. To add to what is done to a batch: [`Rolling::batch`].
@@ -9,9 +10,10 @@ use std::collections::BTreeSet;
 use super::entry::{self, Entry, Need};
 use super::rolling::{self, Rolling};
 use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{blue_green, debts, judge, keep, traffic};
+use super::{blue_green, debts, judge, keep, recreate, traffic};
 use crate::fleet::{Fleet, Traffic};
-use crate::name::{HostName, ReleaseId, SlotName};
+use crate::inventory::Strategy;
+use crate::name::{HostName, ReleaseId, SlotName, StepId};
 use crate::release::{Release, ReleaseLabel};
 
 /// A member that is to run another release.
@@ -52,8 +54,11 @@ pub fn deploy(
     };
     let id = &release.label.id;
     let broken = blue_green::differing(setup, release, fleet, &slot);
-    if broken.is_empty() || blue_green::serves(setup, release, fleet, &slot) {
-        if !broken.is_empty() || !rolling::out_of_traffic(setup, &serving, &slot).is_empty() {
+    let whole = broken.is_empty() && rolling::out_of_traffic(setup, &serving, &slot).is_empty();
+    let at_once = !whole && recreate::needed(setup, &serving, &slot);
+    let serves = broken.is_empty() || blue_green::serves(setup, release, fleet, &slot);
+    if serves && !at_once {
+        if !whole {
             ready(setup, fleet, &slot)?;
         }
         return keep::keep(setup, release, fleet, &serving, &slot, notes, generation);
@@ -116,6 +121,9 @@ pub fn rollback(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, 
 /// What a rollback would go back to, in words.
 pub(super) fn way_back(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> String {
     match earlier(setup, fleet, slot) {
+        Ok(label) if setup.strategy == Strategy::Recreate => {
+            format!("way back: {label}; requests fail while it takes its place")
+        }
         Ok(label) => format!("way back: {label}, host by host"),
         Err(refusal) => {
             let why: Vec<String> = refusal.reasons.into_iter().map(|(what, _)| what).collect();
@@ -220,7 +228,7 @@ fn refuse_without_secrets(
 }
 
 /// What the record of a host says was brought up there.
-fn recorded(fleet: &Fleet, host: &HostName, slot: &SlotName) -> Option<ReleaseId> {
+pub(super) fn recorded(fleet: &Fleet, host: &HostName, slot: &SlotName) -> Option<ReleaseId> {
     let record = &fleet.hosts.get(host)?.record;
     record.slots.get(slot).map(|s| s.release.clone())
 }
@@ -228,10 +236,13 @@ fn recorded(fleet: &Fleet, host: &HostName, slot: &SlotName) -> Option<ReleaseId
 /// Whether single members can be taken out of this slot now.
 fn ready(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Result<(), Refusal> {
     debts::refuse_behind(setup, fleet, slot)?;
+    if setup.strategy == Strategy::Recreate {
+        return debts::refuse_too_few(setup, slot);
+    }
     rolling::refuse_obstacles(setup, slot)
 }
 
-/// Batch after batch through the slot.
+/// Batch after batch through the slot, or all at once.
 fn through(
     mut plan: Plan,
     setup: &Setup,
@@ -248,7 +259,9 @@ fn through(
     plan.after = Some(serving.clone());
     plan.failures = setup.rolling.failures;
     plan.known = known(setup, fleet, slot);
-    if todo.is_empty() {
+    let at_once = setup.strategy == Strategy::Recreate;
+    let missing = !rolling::out_of_traffic(setup, &serving, slot).is_empty();
+    if todo.is_empty() && !(at_once && missing) {
         plan.end = judge::NOTHING;
         let what = plan
             .to
@@ -259,18 +272,18 @@ fn through(
             .push(format!("{slot} serves {what} on every host already"));
         return Ok(plan);
     }
+    if at_once {
+        let release = plan.to.as_ref().map(|r| r.id.clone());
+        let pulls = pulls(&mut plan, slot, &todo);
+        let mut rolling = Rolling::new(&mut plan, setup, slot, serving, generation);
+        rolling.last = pulls;
+        rolling.recreate(fleet, &todo, release);
+        return Ok(plan);
+    }
     let batches = batches(setup, fleet, slot, &serving, todo)?;
     let said: Vec<String> = batches.iter().map(|b| names(b)).collect();
     plan.notes.push(format!("batches: {}", said.join("; ")));
-    let mut pulls = Vec::new();
-    for t in batches.iter().flatten() {
-        let pull = Action::Pull {
-            host: t.host.clone(),
-            slot: slot.clone(),
-            release: t.release.clone(),
-        };
-        pulls.push(plan.push(pull, Undo::Nothing, &[], "the images of the release"));
-    }
+    let pulls = pulls(&mut plan, slot, batches.iter().flatten());
     let first: Vec<HostName> = batches[0].iter().map(|t| t.host.clone()).collect();
     let others = serving_hosts(setup, fleet, slot, &serving);
     let others = others.into_iter().filter(|h| !first.contains(h)).collect();
@@ -281,6 +294,23 @@ fn through(
         rolling.batch(fleet, batch);
     }
     Ok(plan)
+}
+
+/// All that is brought is fetched before anybody leaves the traffic.
+fn pulls<'a>(
+    plan: &mut Plan,
+    slot: &SlotName,
+    todo: impl IntoIterator<Item = &'a Todo>,
+) -> Vec<StepId> {
+    let pull = |t: &Todo| {
+        let pull = Action::Pull {
+            host: t.host.clone(),
+            slot: slot.clone(),
+            release: t.release.clone(),
+        };
+        plan.push(pull, Undo::Nothing, &[], "the images of the release")
+    };
+    todo.into_iter().map(pull).collect()
 }
 
 /// What serves, for people: another release than the wanted one where some hosts run that already.

@@ -1,5 +1,6 @@
 //! Restart: the same release again, host by host within the active slot: drain, stop, start, gate,
-//! back. No registry.
+//! back. No registry. Where members cannot be taken out one by one and the app may be interrupted
+//! (`recreate`), all at once.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +8,9 @@ use crate::fleet::{Fleet, Traffic};
 use crate::name::{HostName, ReleaseId, SlotName};
 
 use super::entry::{self, Need};
+use super::in_place::Todo;
 use super::rolling::{self, Rolling};
-use super::{Plan, PlanKind, Refusal, Setup, debts, judge, traffic};
+use super::{Plan, PlanKind, Refusal, Setup, debts, judge, recreate, traffic};
 
 /// Plans a restart of every member of the active slot, one after the other.
 ///
@@ -31,8 +33,11 @@ pub fn restart(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, R
     };
     let entry = entry::checks(setup, fleet, Need::Slot(&active))?;
     debts::refuse_behind(setup, fleet, &active)?;
-    rolling::refuse_obstacles(setup, &active)?;
-    refuse_member_out(setup, &serving, &active)?;
+    let at_once = recreate::needed(setup, &serving, &active);
+    if !at_once {
+        rolling::refuse_obstacles(setup, &active)?;
+        refuse_member_out(setup, &serving, &active)?;
+    }
     let releases = recorded(setup, fleet, &active)?;
     let mut plan = Plan::new(setup, PlanKind::Restart, &active);
     plan.to = judge::shown_release(setup, fleet, &active);
@@ -48,6 +53,16 @@ pub fn restart(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, R
         .collect();
     let hosts = rolling::order(setup, fleet, &active, &serving, hosts);
     let mut rolling = Rolling::new(&mut plan, setup, &active, serving, generation);
+    if at_once {
+        let mut ids: Vec<&ReleaseId> = releases.values().collect();
+        ids.dedup();
+        let release = ids
+            .first()
+            .filter(|_| ids.len() == 1)
+            .map(|id| (*id).clone());
+        rolling.recreate(fleet, &todo(hosts, &releases), release);
+        return Ok(plan);
+    }
     if let Some(first) = hosts.first() {
         let others = rolling::others(setup, fleet, &active, &rolling.now, first);
         rolling.gate(others, None, true, "they serve alone while one is out");
@@ -56,6 +71,17 @@ pub fn restart(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, R
         rolling.member(host, &releases[host], "restart");
     }
     Ok(plan)
+}
+
+/// What runs there, again.
+fn todo(hosts: Vec<HostName>, releases: &BTreeMap<HostName, ReleaseId>) -> Vec<Todo> {
+    let again = |host: HostName| Todo {
+        release: releases[&host].clone(),
+        was: releases.get(&host).cloned(),
+        why: "restart".to_owned(),
+        host,
+    };
+    hosts.into_iter().map(again).collect()
 }
 
 fn refuse_member_out(setup: &Setup, serving: &Traffic, active: &SlotName) -> Result<(), Refusal> {

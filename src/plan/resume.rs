@@ -5,11 +5,13 @@
 //! else goes forward where the new slot is fit, back where only the old one is, and touches nothing
 //! where neither is or where somebody else changed a load balancer.
 
+mod recreate;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::{Fleet, Traffic};
+use crate::inventory::Strategy;
 use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 
 use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, skipped, switch};
@@ -79,6 +81,13 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
     {
         let note = format!("{host} does not answer and is left as it is");
         plan.notes.push(note);
+    }
+    if setup.strategy == Strategy::Recreate
+        && let Some(before) = &run.before
+    {
+        let generation = format!("{}.resume", before.generation);
+        recreate::settle(&mut plan, setup, fleet, run, &generation)?;
+        return Ok(plan);
     }
     // A restart or a repair works on the slot that serves: nothing there may be taken away.
     if let Some(before) = run.before.as_ref().filter(|t| t.reaches(&run.target)) {

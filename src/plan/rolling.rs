@@ -61,7 +61,12 @@ impl<'a> Rolling<'a> {
     }
 
     /// Moves all load balancers from what they do to `to`.
-    fn shift(&mut self, mut to: Traffic, undo: fn(Vec<Action>) -> Undo, why: &str) -> StepId {
+    pub(super) fn shift(
+        &mut self,
+        mut to: Traffic,
+        undo: fn(Vec<Action>) -> Undo,
+        why: &str,
+    ) -> StepId {
         self.shifts += 1;
         to.generation = format!("{}.{}", self.generation, self.shifts);
         let change = |lb: &super::LbHost| Move {
@@ -150,7 +155,7 @@ impl<'a> Rolling<'a> {
         let start = self.now.clone();
         let out = self.members(&hosts, MemberState::Drain);
         if !had.is_empty() {
-            self.leave(&had, out);
+            self.leave(&had, out, "the batch leaves the traffic");
         }
         let away = self.now.clone();
         let drained = std::mem::take(&mut self.last);
@@ -181,7 +186,7 @@ impl<'a> Rolling<'a> {
     }
 
     /// Debts are paid, and the gates stay on for a while.
-    fn settled(&mut self, fleet: &Fleet, hosts: &[HostName]) {
+    pub(super) fn settled(&mut self, fleet: &Fleet, hosts: &[HostName]) {
         let before = self.next();
         let why = "they have caught up";
         debts::pay(self.plan, self.setup, fleet, hosts.iter().cloned(), why);
@@ -201,9 +206,9 @@ impl<'a> Rolling<'a> {
 
     /// These members leave the traffic. The way back goes past the gates: what was returned to an
     /// older release has started just now.
-    fn leave(&mut self, had: &[HostName], out: Traffic) {
+    pub(super) fn leave(&mut self, had: &[HostName], out: Traffic, why: &str) {
         let start = self.now.clone();
-        let taken = self.shift(out, Undo::Do, "the batch leaves the traffic");
+        let taken = self.shift(out, Undo::Do, why);
         let gate = Action::Gate {
             slot: self.slot.clone(),
             hosts: had.to_vec(),
@@ -225,7 +230,7 @@ impl<'a> Rolling<'a> {
         to
     }
 
-    fn up(&mut self, t: &Todo, needs: &[StepId]) -> StepId {
+    pub(super) fn up(&mut self, t: &Todo, needs: &[StepId]) -> StepId {
         let (host, slot) = (t.host.clone(), self.slot.clone());
         let undo = vec![
             Action::Evidence {
@@ -247,14 +252,14 @@ impl<'a> Rolling<'a> {
         self.plan.push(action, Undo::Do(undo), needs, &t.why)
     }
 
-    fn set_undo(&mut self, id: StepId, undo: Vec<Action>) {
+    pub(super) fn set_undo(&mut self, id: StepId, undo: Vec<Action>) {
         for step in self.plan.steps.iter_mut().filter(|s| s.id == id) {
             step.undo = Undo::Do(undo.clone());
         }
     }
 
     /// All load balancers go from one value to another.
-    fn moves(&self, from: &Traffic, to: &Traffic) -> Action {
+    pub(super) fn moves(&self, from: &Traffic, to: &Traffic) -> Action {
         let change = |lb: &super::LbHost| Move {
             host: lb.host.clone(),
             before: Some(from.clone()),
@@ -265,7 +270,7 @@ impl<'a> Rolling<'a> {
         }
     }
 
-    fn drains(&self, now: &Traffic) -> Vec<Action> {
+    pub(super) fn drains(&self, now: &Traffic) -> Vec<Action> {
         let drain = |lb: &super::LbHost| Action::Drain {
             host: lb.host.clone(),
             now: now.clone(),
@@ -275,7 +280,7 @@ impl<'a> Rolling<'a> {
     }
 
     /// The number of the next step.
-    fn next(&self) -> StepId {
+    pub(super) fn next(&self) -> StepId {
         let n = u32::try_from(self.plan.steps.len()).unwrap_or(u32::MAX);
         StepId(n.saturating_add(1))
     }
@@ -301,7 +306,8 @@ pub(super) fn ready<'a>(
     traffic: &'a Traffic,
     slot: &SlotName,
 ) -> impl Iterator<Item = &'a HostName> {
-    let members = traffic.groups.get(slot).into_iter().flatten();
+    let members = traffic.groups.get(slot).filter(|_| traffic.reaches(slot));
+    let members = members.into_iter().flatten();
     members
         .filter(|m| m.state == MemberState::Ready)
         .map(|m| &m.host)

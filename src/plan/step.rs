@@ -103,6 +103,13 @@ pub enum Action {
         /// The release.
         release: ReleaseId,
     },
+    /// End what runs in the slot.
+    Stop {
+        /// Host.
+        host: HostName,
+        /// Slot.
+        slot: SlotName,
+    },
     /// End what runs in the slot and bring the release up.
     Replace {
         /// Host.
@@ -206,6 +213,7 @@ impl Action {
     pub fn hosts(&self) -> Vec<&HostName> {
         match self {
             Self::Pull { host, .. }
+            | Self::Stop { host, .. }
             | Self::Replace { host, .. }
             | Self::Restart { host, .. }
             | Self::Drain { host, .. }

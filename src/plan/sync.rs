@@ -9,8 +9,10 @@ use crate::name::{HostName, ReleaseId, SlotName, StepId};
 use crate::release::Release;
 
 use super::entry::{self, Need};
+use super::in_place::{self, Todo};
 use super::rolling::{self, Rolling};
-use super::{Action, Plan, PlanKind, Refusal, Setup, Undo, blue_green, debts, judge, traffic};
+use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
+use super::{blue_green, debts, judge, recreate, traffic};
 
 /// Plans to bring `named` hosts, or all where none is named, to `release`: the recorded one of each
 /// slot, with a part for every host that shall run it.
@@ -206,12 +208,21 @@ impl Sync<'_> {
             .map(|(h, _)| h)
             .filter(|h| !out.contains(h))
             .collect();
-        self.refuse(active, &served, &broken)?;
+        let at_once = (serving.nobody() || !served.is_empty())
+            && recreate::needed(self.setup, &serving, active);
+        self.refuse(active, if at_once { &[] } else { &served }, &broken)?;
         let order = broken.iter().map(|(h, _)| h.clone()).collect();
         let order = rolling::order(local, fleet, active, &serving, order);
-        self.refuse_alone(active, &serving, &order)?;
+        if !at_once {
+            self.refuse_alone(active, &serving, &order)?;
+        }
         let pulls = self.pulls(plan, active, &order);
         let mut rolling = Rolling::new(plan, local, active, serving, self.generation);
+        if at_once {
+            rolling.last = pulls;
+            rolling.recreate(fleet, &self.todo(active, &broken), Some(id.clone()));
+            return Ok(rolling.last);
+        }
         rolling.gate(well.clone(), Some(id.clone()), false, "is it well?");
         rolling.back(&well, "it is well: back into traffic");
         if let Some(first) = order.first() {
@@ -233,6 +244,17 @@ impl Sync<'_> {
             rolling.settle(why);
         }
         Ok(rolling.last)
+    }
+
+    /// Members that are to run what is recorded, for a strategy that brings all at once.
+    fn todo(&self, slot: &SlotName, broken: &[(HostName, Vec<String>)]) -> Vec<Todo> {
+        let todo = |(host, why): &(HostName, Vec<String>)| Todo {
+            host: host.clone(),
+            release: self.release.label.id.clone(),
+            was: in_place::recorded(self.fleet, host, slot),
+            why: why.join(", "),
+        };
+        broken.iter().map(todo).collect()
     }
 
     /// A member that serves is taken out only where enough others serve meanwhile.

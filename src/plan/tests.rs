@@ -7,6 +7,7 @@ mod in_place;
 mod keep;
 mod owing;
 mod properties;
+mod recreate;
 mod refused;
 mod restart;
 mod resume;

@@ -74,6 +74,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pull { host, .. } => write!(f, "{host}: pull"),
+            Self::Stop { host, slot } => write!(f, "{host}: stop {slot}"),
             Self::Replace { host, slot, .. } => write!(f, "{host}: stop and up {slot}"),
             Self::Restart { host, slot, .. } => write!(f, "{host}: stop and start {slot}"),
             Self::Gate {

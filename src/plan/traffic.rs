@@ -123,6 +123,9 @@ pub fn says(traffic: Option<&Traffic>) -> String {
             format!("{slot} without {}", out.join(", "))
         };
     }
+    if t.nobody() {
+        return "nobody".to_owned();
+    }
     let given = t.split.iter().filter(|(_, s)| **s > 0);
     let shares = given.map(|(n, s)| format!("{n} {}.{:02} %", s / 100, s % 100));
     let rules = t.rules.iter().map(|r| {
@@ -135,7 +138,8 @@ pub fn says(traffic: Option<&Traffic>) -> String {
     shares.chain(rules).collect::<Vec<_>>().join(", ")
 }
 
-/// The slot with all the traffic, where there is traffic.
+/// The slot with all the traffic, where there is traffic; the only slot of an app where it is kept
+/// from it for the time in which nobody serves.
 ///
 /// # Errors
 /// A [`Refusal`] where it is shared between slots.
@@ -147,6 +151,14 @@ pub fn active(setup: &Setup, before: Option<&Traffic>) -> Result<Option<SlotName
             format!("the load balancers send to slot {slot}, which the inventory does not have"),
             format!(
                 "add the slot to the inventory again, or `deploy switch {} {} --to SLOT`",
+                setup.env, setup.app
+            ),
+        )),
+        None if t.nobody() && setup.slots.len() == 1 => Ok(setup.slots.first().cloned()),
+        None if t.nobody() => Err(Refusal::one(
+            "the load balancers send to nobody",
+            format!(
+                "`deploy switch {} {} --to SLOT` gives all to one",
                 setup.env, setup.app
             ),
         )),

@@ -189,6 +189,41 @@ pub fn a_restart_and_a_reload_keep_the_state<S: Server>(server: S) {
     assert_ne!(seen.instance, instance);
 }
 
+/// What must never run twice is left by all requests while a release takes the place of another.
+pub fn nobody_gets_a_request_and_then_all_do_again<S: Server>(server: S) {
+    let Scene { target, one, .. } = Scene::new(&server);
+    let nobody = one.to_nobody("g-2");
+    let mut again = one.clone();
+    again.generation = "g-3".to_owned();
+    assert_eq!(server.driver().accepts(&target, &nobody), Ok(()));
+    server.switch(&target, None, &one);
+    let reloads = server.reloads();
+    server.switch(&target, Some(&one), &nobody);
+    assert!(ask(server.port(), HOST).is_err());
+    let seen = server.look(&target);
+    assert_eq!(seen.persisted, Known::Is(Some(nobody.clone())));
+    assert_eq!(seen.running, Known::Is(Some(nobody.clone())));
+    assert_eq!(problems(&seen, Severity::Error), Vec::<&str>::new());
+    let body = server
+        .driver()
+        .drain(&target, &nobody, Duration::from_secs(5));
+    if server.driver().capabilities(&target.settings).sessions {
+        assert_eq!(last_view(&server, &body), (Some(0), true));
+    }
+    // A restart of the server meanwhile brings nobody back.
+    server.quit();
+    server.serve();
+    assert!(ask(server.port(), HOST).is_err());
+    assert_eq!(
+        server.look(&target).running,
+        Known::Is(Some(nobody.clone()))
+    );
+    server.switch(&target, Some(&nobody), &again);
+    assert_eq!(ask(server.port(), HOST).unwrap(), "b1");
+    assert_eq!(server.look(&target).running, Known::Is(Some(again)));
+    assert_eq!(server.reloads(), reloads);
+}
+
 pub fn one_member_is_left_out_and_taken_back_without_a_reload<S: Server>(server: S) {
     let b = ["b1", "b2", "b3"].map(Backend::start);
     let g = Backend::start("g1");

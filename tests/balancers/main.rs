@@ -29,6 +29,7 @@ macro_rules! contract {
             contract::switches_under_load_lose_nothing_and_reload_nothing,
             contract::a_switch_moves_every_later_request,
             contract::a_restart_and_a_reload_keep_the_state,
+            contract::nobody_gets_a_request_and_then_all_do_again,
             contract::one_member_is_left_out_and_taken_back_without_a_reload,
             contract::a_drain_waits_for_what_is_open_and_counts_what_is_left,
             contract::a_change_of_members_is_read_back_and_taken_back,
@@ -70,6 +71,7 @@ contract!(command_keeps_the_contract, crate::appliance::Rig<false>);
 contract!(registry_is_switched_by_its_example, crate::appliance::Rig<true>;
     contract::the_first_switch_is_read_back,
     contract::a_switch_moves_every_later_request,
+    contract::nobody_gets_a_request_and_then_all_do_again,
     contract::one_member_is_left_out_and_taken_back_without_a_reload,
     contract::a_removed_entry_leaves_nothing,
     trouble::a_switch_by_hand_is_seen_named_and_stops_a_switch,

@@ -196,6 +196,11 @@ async fn a_release_is_pulled_replaced_watched_and_taken_back() {
     assert_eq!(rig.ours().await[0].label("deploy.release"), Some("rel1"));
     assert_eq!(rig.look().await.0.slots[&slot()].release, release("rel1"));
 
+    rig.good(&containers::stop(PROJECT)).await;
+    assert_eq!(rig.ours().await.len(), 0);
+    // What a failure brings up again stays on record.
+    assert_eq!(rig.look().await.0.slots[&slot()].release, release("rel1"));
+
     let lines = rig.good(&containers::revert(PROJECT, &slot(), None)).await;
     assert_eq!(containers::reverted(&lines), containers::Reverted::Emptied);
     let (look, facts) = rig.look().await;

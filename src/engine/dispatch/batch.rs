@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::{Dispatcher, Failure, Out, Phase, Progress};
 use crate::event::{Kind, Stage};
-use crate::fleet::MemberState;
+use crate::fleet::{Member, MemberState};
 use crate::name::{HostName, SlotName, StepId};
 use crate::plan::{Action, Batch, Setup};
 
@@ -156,7 +156,13 @@ impl Dispatcher {
             };
             for after in moves.iter_mut().filter_map(|m| m.after.as_mut()) {
                 let token = format!("{}.out", after.generation);
-                *after = Setup::with_member(after, &target, &host, MemberState::Drain, &token);
+                let rest = Setup::with_member(after, &target, &host, MemberState::Drain, &token);
+                let ready = |m: &Member| m.state == MemberState::Ready;
+                let some = rest
+                    .groups
+                    .get(&target)
+                    .is_some_and(|g| g.iter().any(ready));
+                *after = if some { rest } else { after.to_nobody(token) };
             }
         }
         self.outside.insert(host);

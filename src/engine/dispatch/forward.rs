@@ -153,7 +153,7 @@ impl Dispatcher {
                     self.moved |= self.plan.commit == Some(step.id);
                 }
                 for (host, stage, work) in jobs(&self.as_it_is(other)) {
-                    if stage == Stage::Up {
+                    if matches!(stage, Stage::Up | Stage::Stop) {
                         // Its end is wanted now; nothing that it answers meanwhile counts.
                         self.book.disarm(&host);
                         self.armed.remove(&host);

@@ -18,6 +18,7 @@ pub(super) fn jobs(action: &Action) -> Vec<(HostName, Stage, Work)> {
             let (slot, release) = (slot.clone(), release.clone());
             one(host, Stage::Pull, Work::Pull { slot, release })
         }
+        Action::Stop { host, slot } => one(host, Stage::Stop, Work::Stop { slot: slot.clone() }),
         Action::Replace {
             host,
             slot,

@@ -179,7 +179,7 @@ impl Dispatcher {
                 line.moves.clone_from(moves);
             }
             for (host, stage, work) in jobs(&action) {
-                if matches!(work, Work::Revert { .. }) {
+                if matches!(work, Work::Revert { .. } | Work::Stop { .. }) {
                     self.forget(&host);
                 }
                 let stage = match stage {
@@ -311,7 +311,7 @@ impl Dispatcher {
         match token.stage {
             // Traffic that cannot be given back: the slots it may reach must stay as they are.
             Stage::Unwind if self.is_shift(token.step) => self.log.mixed.push(token.host.clone()),
-            Stage::Unwind | Stage::Note => {
+            Stage::Unwind | Stage::Note | Stage::Stop => {
                 if token.stage == Stage::Unwind {
                     self.not_returned(&token.host);
                 }
@@ -377,12 +377,14 @@ impl Dispatcher {
         let rolls = self.plan.commit.is_none();
         let before = self.plan.before.as_ref().filter(|_| rolls);
         let now = last.next_back().or(before);
+        let nobody = now.is_some_and(Traffic::nobody);
         let target = &self.plan.target;
         let members = |t: Option<&Traffic>| t.and_then(|t| t.groups.get(target)).cloned();
         let now = members(now).unwrap_or_default();
         let wanted = members(self.plan.after.as_ref().filter(|_| rolls)).unwrap_or_default();
-        let (ready, mut out): (Vec<Member>, Vec<Member>) =
-            now.into_iter().partition(|m| m.state == MemberState::Ready);
+        let (ready, mut out): (Vec<Member>, Vec<Member>) = now
+            .into_iter()
+            .partition(|m| m.state == MemberState::Ready && !nobody);
         let new = wanted.into_iter().filter(|m| m.state == MemberState::Ready);
         let missing = |m: &Member| ready.iter().chain(&out).all(|o| o.host != m.host);
         let new: Vec<Member> = new.filter(missing).collect();

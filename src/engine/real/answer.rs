@@ -42,6 +42,7 @@ impl Follower {
         let lines: Vec<String> = lines.iter().map(|l| redactor.clean(l)).collect();
         match work {
             Work::Pull { .. } => self.pulled(images, rc, redactor),
+            Work::Stop { .. } if rc != 0 => failed("compose could not stop it", rc, lines),
             Work::Replace { .. } if rc == 0 => Answer::Done(String::new()),
             Work::Replace { .. } => {
                 let said = containers::reasons(&lines);
@@ -51,7 +52,9 @@ impl Follower {
             Work::Evidence { .. } => evidence_of(&lines),
             Work::Prepare(_) | Work::Shift(_) => balancer(machine, work, rc, lines),
             Work::Owe { .. } if rc != 0 => failed("who owes could not be written", rc, lines),
-            Work::Drain { .. } | Work::Owe { .. } => Answer::Done(String::new()),
+            Work::Stop { .. } | Work::Drain { .. } | Work::Owe { .. } => {
+                Answer::Done(String::new())
+            }
         }
     }
 

@@ -188,6 +188,7 @@ fn number(plan: &Plan, spans: &mut [Span], failed: u64) {
 fn stage(action: &Action) -> Option<Stage> {
     Some(match action {
         Action::Pull { .. } => Stage::Pull,
+        Action::Stop { .. } => Stage::Stop,
         Action::Replace { .. } | Action::Restart { .. } => Stage::Up,
         Action::Gate { .. } => Stage::Gate,
         Action::Prepare(_) => Stage::Prepare,

@@ -122,7 +122,9 @@ fn whole(run: &Unfinished, kind: OutcomeKind, model: &Model) -> Result<(), Strin
     if now != slots(run.before.as_ref()) && now != slots(run.after.as_ref()) {
         return Err(format!("{kind}: traffic is at neither end"));
     }
-    let moved = now == slots(run.after.as_ref()) && now != slots(run.before.as_ref());
+    // Where nobody got requests before, the slot does then, with what it held.
+    let nobody = run.before.as_ref().is_some_and(Traffic::nobody);
+    let moved = !nobody && now == slots(run.after.as_ref()) && now != slots(run.before.as_ref());
     match kind {
         OutcomeKind::Cancelled | OutcomeKind::RolledBack if moved => {
             Err(format!("{kind}, and traffic is at the new slot"))

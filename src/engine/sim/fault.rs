@@ -82,6 +82,7 @@ impl Fault {
 pub fn kind(work: &Work) -> &'static str {
     match work {
         Work::Pull { .. } => "pull",
+        Work::Stop { .. } => "stop",
         Work::Replace { .. } => "replace",
         Work::Prepare(_) => "prepare",
         Work::Shift(_) => "shift",

@@ -31,6 +31,7 @@ pub fn back(play: &Play<'_>, host: &HostName, work: &Work) -> bool {
                 },
             ) => owing == o && paid == p,
             (Action::Pull { host: h, .. }, Work::Pull { .. }) => h == host,
+            (Action::Stop { host: h, slot: s }, Work::Stop { slot }) => h == host && s == slot,
             (
                 Action::Replace {
                     host: h, slot: s, ..
@@ -65,7 +66,7 @@ pub fn on_act(play: &Play<'_>, host: &HostName, work: &Work, back: bool) -> Resu
         return Err(format!("two changes at once on {host}: {work:?}"));
     }
     match work {
-        Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
+        Work::Stop { slot } | Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
             untouchable(play, slot)?;
             if !play.unrestored.is_empty() && matches!(work, Work::Revert { .. }) {
                 return Err(format!(
@@ -100,8 +101,15 @@ pub fn on_act(play: &Play<'_>, host: &HostName, work: &Work, back: bool) -> Resu
 
 /// Asked when it takes effect: the world may have moved meanwhile.
 pub fn on_effect(play: &Play<'_>, act: &Act) -> Result<(), String> {
+    if let Work::Replace { release, .. }
+    | Work::Revert {
+        to: Some(release), ..
+    } = &act.work
+    {
+        batches::one_release(play, &act.host, release)?;
+    }
     match &act.work {
-        Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
+        Work::Stop { slot } | Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
             free_of_traffic(play, &act.host, slot)
         }
         Work::Shift(change) => {

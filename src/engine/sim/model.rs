@@ -117,6 +117,7 @@ impl Model {
                 debts.extend(owing.iter().map(|o| o.host.clone()));
                 debts.retain(|h| !paid.contains(h));
             }
+            Work::Stop { slot } => *self.slot(host, slot) = Slot::default(),
             Work::Replace { slot, release } => {
                 *self.slot(host, slot) = Slot {
                     release: Some(release.clone()),

@@ -279,7 +279,7 @@ impl Play<'_> {
         let took = match (fault, name) {
             (Some(Fault::Slow), _) => Duration::from_secs(20),
             (Some(Fault::SilentNot | Fault::SilentDone), _) => self.pace(1000, 9000),
-            (_, "pull" | "replace" | "revert") => self.pace(50, 1500),
+            (_, "pull" | "stop" | "replace" | "revert") => self.pace(50, 1500),
             (_, "drain") => self.pace(10, 3000),
             _ => self.pace(10, 400),
         };
@@ -303,7 +303,7 @@ impl Play<'_> {
         };
         judge::on_effect(self, &act)?;
         let (host, work) = (act.host.clone(), act.work.clone());
-        if let Work::Replace { slot, .. } | Work::Revert { slot, .. } = &work
+        if let Work::Stop { slot } | Work::Replace { slot, .. } | Work::Revert { slot, .. } = &work
             && !matches!(
                 act.fault,
                 Some(Fault::SilentNot | Fault::Refused | Fault::Lost)
@@ -360,7 +360,9 @@ impl Play<'_> {
         let Some(act) = self.acts.remove(&token) else {
             return Ok(());
         };
-        if let Work::Replace { slot, .. } | Work::Revert { slot, .. } = &act.work {
+        if let Work::Stop { slot } | Work::Replace { slot, .. } | Work::Revert { slot, .. } =
+            &act.work
+        {
             self.heard.retain(|(member, _), _| *member != act.host);
             let key = (act.host.clone(), slot.clone());
             self.touched

@@ -73,10 +73,41 @@ pub fn in_place() -> Vec<Stage> {
     let mut four = of(&["web1", "web2", "web3", "web4"]).out("main", "web4");
     four.setup.rolling.batch = vec![Amount::Hosts(2)];
     four.setup.rolling.failures = 1;
-    vec![
+    let mut all = vec![
         brought("rolling", of(&["web1", "web2"]), 43, PlanKind::Deploy),
         brought("rolling on", four, 43, PlanKind::Deploy),
-    ]
+    ];
+    all.extend(recreated());
+    all
+}
+
+/// Plans for what must never run twice: nobody serves meanwhile.
+pub fn recreated() -> Vec<Stage> {
+    let of = |names: &[&str]| {
+        let mut world = quick(World::recreated(names, 42));
+        world.setup.bake = Duration::from_secs(1);
+        world
+    };
+    let back = of(&["web1", "web2"]);
+    let plan = switch::rollback(&back.setup, &back.fleet, "g1");
+    let again = of(&["web1"]);
+    let restart = restart::restart(&again.setup, &again.fleet, "g1");
+    let mut stages = vec![
+        brought("recreate", of(&["web1", "web2"]), 43, PlanKind::Deploy),
+        brought("recreate one", of(&["web1"]), 43, PlanKind::Deploy),
+        brought("nobody", of(&["web1"]).nobody(), 43, PlanKind::Deploy),
+    ];
+    stages.push(Stage {
+        name: "recreate back",
+        plan: plan.expect("a plan"),
+        world: back,
+    });
+    stages.push(Stage {
+        name: "recreate again",
+        plan: restart.expect("a plan"),
+        world: again,
+    });
+    stages
 }
 
 /// Every plan once.

@@ -6,6 +6,7 @@ use crate::host::script::Body;
 use crate::name::{ReleaseId, SlotName};
 
 const REPLACE: &str = concat!(include_str!("sh/up.sh"), include_str!("sh/replace.sh"));
+const STOP: &str = concat!(include_str!("sh/up.sh"), include_str!("sh/stop.sh"));
 const REVERT: &str = concat!(include_str!("sh/up.sh"), include_str!("sh/revert.sh"));
 
 /// What `up` may take at most where nobody says otherwise: it stops containers within their own
@@ -20,6 +21,13 @@ const LIMIT: Duration = Duration::from_secs(600);
 #[must_use]
 pub fn replace(project: &str, dir: &str, slot: &SlotName, release: &ReleaseId) -> Body {
     up("replace", REPLACE).args([project, dir, slot.as_str(), release.as_str()])
+}
+
+/// Ends what runs in a slot, and leaves it empty. Volumes stay, and what was last brought up there
+/// stays on record: it is what a failure brings up again.
+#[must_use]
+pub fn stop(project: &str) -> Body {
+    up("stop", STOP).args([project])
 }
 
 /// Takes back what a run put into a slot: brings `to` (its files' directory relative to `$STATE`,

@@ -166,8 +166,9 @@ fn between(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) {
     }
 }
 
-/// What each load balancer does, where all send to this slot alone.
-fn sends_to(
+/// What each load balancer does, where all send to this slot alone; of an app that has no other, or
+/// to nobody.
+pub(super) fn sends_to(
     setup: &Setup,
     fleet: &Fleet,
     slot: &SlotName,
@@ -180,7 +181,10 @@ fn sends_to(
     for lb in &setup.balancers {
         let running = fleet.balancers.get(&lb.host).and_then(|v| v.running.get());
         match running {
-            Some(Some(t)) if t.sole() == Some(slot) => {
+            Some(Some(t))
+                if t.sole() == Some(slot)
+                    || (t.nobody() && setup.strategy == Strategy::Recreate) =>
+            {
                 out.insert(lb.host.clone(), t.clone());
             }
             Some(other) => refusal.reasons.push((

@@ -1,4 +1,4 @@
-# After lib.sh, before replace.sh and revert.sh.
+# After lib.sh, before replace.sh, stop.sh and revert.sh.
 #
 #   dk_up PROJECT DIR   new containers from the release's two files in DIR, with whatever ran in the
 #                       project stopped first, each within its own stop_grace_period.
