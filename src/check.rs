@@ -43,6 +43,8 @@ pub enum Check {
     Tools,
     /// Compose's own judgement of the files.
     Compose,
+    /// Windows and freezes.
+    Calendar,
     /// What would keep a run from beginning.
     Plan,
 }
@@ -65,6 +67,7 @@ impl Check {
             Self::Clock => "clock",
             Self::Tools => "tools",
             Self::Compose => "compose",
+            Self::Calendar => "calendar",
             Self::Plan => "plan",
         }
     }

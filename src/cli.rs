@@ -120,6 +120,7 @@ pub fn main(outside: Outside, clock: Clock, out: &Out) -> ExitCode {
     let cron = matches!(command, Some(Command::Redeploy(_)));
     options.quiet |= cron && !options.json && options.verbose == 0;
     options.unattended = cron;
+    options.word = command.as_ref().is_some_and(Command::word);
     let ctx = Context {
         options,
         outside,
@@ -143,6 +144,10 @@ fn serve(ctx: &Context, command: Command) -> ExitCode {
             return explain(ctx, &failure);
         }
     };
+    if ctx.options.word && ctx.options.message.is_none() {
+        let failure = Failure::usage("--override needs a reason that is written down");
+        return explain(ctx, &failure.hint("add -m \"why\""));
+    }
     let ended = runtime.block_on(command.run(ctx));
     // A thread that still waits for an answer on stdin must not keep the program.
     runtime.shutdown_background();

@@ -11,12 +11,14 @@
 //! - `explain` effective values with their places
 //! - `unreachable` what becomes of hosts that do not answer
 //! - `schema` the JSON Schema of all that, for editors
+//! - `calendar` when an environment may be changed: windows and freezes
 //! - `check` what needs more than one place; `model` the result
 //!
 //! To add a key: `settings` says how, for those that may stand at several levels; a key of one
 //! section is added where that section is read. Nobody else lists keys.
 
 mod apps;
+pub mod calendar;
 mod check;
 mod commit;
 mod document;

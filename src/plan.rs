@@ -5,6 +5,7 @@
 //! - `judge`       does a host run a release as wanted, and if not, why
 //! - `traffic`     where the load balancers send to, and whether they agree
 //! - `entry`       what must hold before any plan; who may begin at all
+//! - `calendar`    windows and freezes: who is bound by them
 //! - `blue_green`  deploy and stage with two slots
 //! - `in_place`    deploy and rollback with one slot: rolling, recreate
 //! - `changes`     what it changes, for the person who reads it: images, files, containers, bytes
@@ -25,6 +26,7 @@
 //! [`Plan`], its text tests beside it, and its simulation in `engine`.
 
 pub mod blue_green;
+pub mod calendar;
 pub mod catch_up;
 pub mod changes;
 pub mod debts;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Check, Finding};
 use crate::fleet::{Fleet, Known, Problem, Severity};
 use crate::name::{HostName, SlotName};
-use crate::plan::{PlanKind, Refusal, Setup, entry};
+use crate::plan::{PlanKind, Refusal, Setup, calendar, entry};
 use crate::text;
 
 /// Everything in the fleet that is not as it should be.
@@ -39,10 +39,35 @@ pub fn all(setup: &Setup, fleet: &Fleet) -> Vec<Finding> {
     }
     found.extend(twice(fleet));
     found.extend(versions(fleet));
-    if let Err(refusal) = entry::may_begin(setup, fleet, PlanKind::Deploy, &[]) {
+    if let Err(refusal) = entry::may_begin(setup, fleet, PlanKind::Deploy, &[], false) {
         found.extend(refused(refusal, Severity::Warning));
     }
+    found.extend(calendar(setup, fleet));
     found
+}
+
+/// Whether the environment may be changed now, where windows or freezes say when.
+fn calendar(setup: &Setup, fleet: &Fleet) -> Option<Finding> {
+    let standing = calendar::standing(setup, fleet);
+    let unknown = standing.is_err();
+    let open = matches!(&standing, Ok(Some(s)) if s.against.is_empty());
+    Some(Finding {
+        check: Check::Calendar,
+        severity: if open {
+            Severity::Note
+        } else {
+            Severity::Error
+        },
+        whom: Vec::new(),
+        what: calendar::note(setup, fleet)?,
+        hint: if open {
+            ""
+        } else {
+            "rollback goes ahead at any time"
+        }
+        .to_owned(),
+        unknown,
+    })
 }
 
 /// Reasons against a plan, as findings.

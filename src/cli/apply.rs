@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::bring;
 use super::context::Context;
 use super::failure::Failure;
-use super::guard::Allow;
+use super::guard::{Allow, Word};
 use super::planned::Planned;
 use crate::name::ExitCode;
 
@@ -19,6 +19,8 @@ pub struct Args {
     file: PathBuf,
     #[command(flatten)]
     allow: Allow,
+    #[command(flatten)]
+    pub(super) word: Word,
 }
 
 impl Args {

@@ -98,6 +98,9 @@ pub struct Options {
     /// Set a value above all others for this run, e.g. `apps.app.vars.log_level=debug`
     #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
+    /// A person's word sets locks, windows and freezes aside (`--override`).
+    #[arg(skip)]
+    pub word: bool,
     /// Nobody watches: what another run was first with is tried again, and not told.
     #[arg(skip)]
     pub unattended: bool,
@@ -152,6 +155,24 @@ pub enum Command {
     /// Anything else: the first word is an environment.
     #[command(external_subcommand)]
     Environment(Vec<OsString>),
+}
+
+impl Command {
+    /// Whether `--override` was given.
+    #[must_use]
+    pub fn word(&self) -> bool {
+        let word = match self {
+            Self::Deploy(a) => a.word,
+            Self::Stage(a) => a.word,
+            Self::Switch(a) => a.word,
+            Self::Apply(a) => a.word,
+            Self::Redeploy(a) => a.word,
+            Self::Restart(a) => a.word,
+            Self::Sync(a) => a.word,
+            _ => return false,
+        };
+        word.given
+    }
 }
 
 /// Commands that the list of commands leaves out.

@@ -24,7 +24,7 @@ use crate::fleet::{Fleet, Holdings};
 use crate::inventory::{App, Inventory};
 use crate::name::{Digest, ExitCode, ImageName};
 use crate::plan::changes::{Changes, Sizes};
-use crate::plan::{self, Action, Plan, PlanKind, Refusal, debts};
+use crate::plan::{self, Action, Plan, PlanKind, Refusal, calendar, debts};
 use crate::release::{Given, Release};
 
 /// What is done with the plan of a release.
@@ -141,7 +141,10 @@ pub async fn bring(
             return Err(drive.told(kind, None, failure).await);
         }
         let plan = match (plan.map_err(|r| drive::refused(kind.word(), r)), &then) {
-            (Ok(plan), _) => plan,
+            (Ok(mut plan), _) => {
+                plan.notes.extend(calendar::note(&site.setup, &fleet));
+                plan
+            }
             (Err(failure), Then::Show(_)) => return Err(failure),
             (Err(failure), _) => return Err(drive.told(kind, None, failure).await),
         };

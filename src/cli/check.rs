@@ -45,7 +45,7 @@ pub struct Args {
 }
 
 /// What a look and the questions beside it tell.
-const LOOKED: [Check; 7] = [
+const LOOKED: [Check; 8] = [
     Check::Reach,
     Check::Host,
     Check::LoadBalancer,
@@ -53,6 +53,7 @@ const LOOKED: [Check; 7] = [
     Check::Versions,
     Check::Clock,
     Check::Tools,
+    Check::Calendar,
 ];
 
 /// What templates are rendered with where no version is named; never asked of anybody but for

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::exclude::Without;
 use super::failure::Failure;
-use super::guard::Allow;
+use super::guard::{Allow, Word};
 use super::place::{Opened, Wish};
 use super::promote;
 use super::several;
@@ -32,6 +32,8 @@ pub struct Args {
     without: Without,
     #[command(flatten)]
     allow: Allow,
+    #[command(flatten)]
+    pub(super) word: Word,
 }
 
 impl Args {

@@ -1,5 +1,7 @@
-//! From a plan to its end: show, ask, run, sum up. `tell`: what a person hears beside the plan.
+//! From a plan to its end: show, ask, run, sum up. `may`: whether it may begin; `tell`: what a
+//! person hears beside the plan.
 
+mod may;
 mod tell;
 
 use std::collections::hash_map::RandomState;
@@ -22,7 +24,6 @@ use crate::event::{Group, Kind, Role};
 use crate::fleet::Fleet;
 use crate::inventory::{Config, Inventory};
 use crate::name::{ExitCode, HostName, Outcome, OutcomeKind, RunId};
-use crate::plan::entry::may_begin;
 use crate::plan::{Action, Move, Plan, PlanKind, Refusal, judge};
 use crate::record::verb;
 use crate::release::{Made, Release, ReleaseLabel};
@@ -52,6 +53,7 @@ pub fn meta(ctx: &Context) -> Meta {
             .unwrap_or_default(),
         resumed: None,
         over: Over::default(),
+        word: ctx.options.word,
         overridden: Vec::new(),
     }
 }
@@ -225,9 +227,7 @@ impl<'a> Drive<'a> {
         let overridden = if plan.is_empty() || resumes {
             Vec::new()
         } else {
-            let ends = &self.meta.over.displaced;
-            may_begin(&self.site.setup, self.fleet, plan.kind, ends)
-                .map_err(|r| refused(plan.kind.word(), r))?
+            self.may(plan)?
         };
         let meta = &Meta {
             overridden,

@@ -31,6 +31,14 @@ pub struct Allow {
     pub older_config: bool,
 }
 
+/// A person's word against locks, windows and freezes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::Args)]
+pub struct Word {
+    /// Also against a lock, a freeze, or while no window is open; needs -m, and is recorded
+    #[arg(long = "override")]
+    pub given: bool,
+}
+
 /// Something that a person should know before a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Doubt {

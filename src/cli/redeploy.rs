@@ -12,6 +12,7 @@ use latest::Line;
 use super::context::Context;
 use super::drive;
 use super::failure::Failure;
+use super::guard::Word;
 use super::place::{Opened, Place, Wish};
 use super::seeing;
 use super::session::{Boxed, Session};
@@ -62,6 +63,8 @@ pub struct Args {
     /// Refuse after this many redeploys in a row for the same reason, within a day
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
+    #[command(flatten)]
+    pub(super) word: Word,
 }
 
 fn time(text: &str) -> Result<Duration, String> {

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::guard::Word;
 use super::place::OneApp;
 use super::work;
 use crate::name::ExitCode;
@@ -13,6 +14,8 @@ use crate::name::ExitCode;
 pub struct Args {
     #[command(flatten)]
     of: OneApp,
+    #[command(flatten)]
+    pub(super) word: Word,
 }
 
 impl Args {

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::guard::Word;
 use super::place::OneRelease;
 use super::work;
 use crate::name::ExitCode;
@@ -14,6 +15,8 @@ use crate::name::ExitCode;
 pub struct Args {
     #[command(flatten)]
     release: OneRelease,
+    #[command(flatten)]
+    pub(super) word: Word,
 }
 
 impl Args {

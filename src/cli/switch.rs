@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::exclude::Without;
 use super::failure::Failure;
+use super::guard::Word;
 use super::place::OneApp;
 use super::work::{self, SwitchTo};
 use crate::name::{ExitCode, SlotName};
@@ -25,6 +26,8 @@ pub struct Args {
     /// Even where another run holds the hosts: it ends by it, and is named; needs -m
     #[arg(long)]
     take_over: bool,
+    #[command(flatten)]
+    pub(super) word: Word,
 }
 
 impl Args {

@@ -11,7 +11,7 @@ use super::bring;
 use super::context::Context;
 use super::drive::{self, Drive};
 use super::failure::Failure;
-use super::guard;
+use super::guard::{self, Word};
 use super::place::{OneApp, Place};
 use super::secrets;
 use super::session::{self, Session};
@@ -41,6 +41,8 @@ pub struct Args {
         value_delimiter = ','
     )]
     hosts: Vec<String>,
+    #[command(flatten)]
+    pub(super) word: Word,
 }
 
 impl Args {

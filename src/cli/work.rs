@@ -202,7 +202,8 @@ async fn turn_how(
             turn(&site, fleet, &generation)
         };
         let plan = planner(&fleet).map_err(|refusal| {
-            let all = held_first(&site.setup, &fleet, how.kind, &meta.over.displaced, refusal);
+            let word = (meta.over.displaced.as_slice(), meta.word);
+            let all = held_first(&site.setup, &fleet, how.kind, word, refusal);
             drive::refused(how.kind.word(), all)
         });
         let drive = Drive::new(ctx, Some(inventory), (&site, &fleet), &planner, &meta);

@@ -8,6 +8,7 @@
 mod batch;
 mod forward;
 mod jobs;
+mod late;
 mod unwind;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,6 +182,10 @@ pub struct Dispatcher {
     /// The commit point was passed: traffic may be at the new slot.
     moved: bool,
     cancelled: bool,
+    /// When nothing new may be given traffic any more, and why; see `late`.
+    closes: Option<(Duration, String)>,
+    /// That moment came before the traffic was moved.
+    late: bool,
     /// A person stopped the run while a member was out: no step behind this one starts.
     limit: Option<StepId>,
     /// Grows with every change of a step's progress.
@@ -220,6 +225,8 @@ impl Dispatcher {
             watched: BTreeSet::new(),
             moved: false,
             cancelled: false,
+            closes: None,
+            late: false,
             limit: None,
             changes: 0,
             undo: BTreeMap::new(),

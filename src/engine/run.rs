@@ -33,7 +33,7 @@ use super::voice::Voice;
 use crate::event::Kind;
 use crate::fleet::Fleet;
 use crate::name::{Actor, Fence, HostName, Outcome, OutcomeKind, RunId};
-use crate::plan::{Action, Plan, PlanKind, Refusal};
+use crate::plan::{Action, Plan, PlanKind, Refusal, calendar};
 use crate::record::{ClaimId, Manifest, Upload};
 use crate::release::Release;
 use crate::text::Redactor;
@@ -61,6 +61,8 @@ pub struct Meta {
     pub resumed: Option<Resumed>,
     /// Claims of others that this attempt takes.
     pub over: Over,
+    /// A person's word sets locks, windows and freezes aside.
+    pub word: bool,
     /// What was set aside by a person's word, for the history: locks, other runs.
     pub overridden: Vec<String>,
 }
@@ -173,7 +175,18 @@ pub async fn run(
         }
     }
     let plan = again.as_ref().unwrap_or(plan);
-    let dispatcher = Dispatcher::new(plan.clone(), book(site, plan));
+    let mut dispatcher = Dispatcher::new(plan.clone(), book(site, plan));
+    match calendar::closes(&site.setup, &fresh, plan, meta.word) {
+        Ok(None) => {}
+        Ok(Some((left, why))) => dispatcher.closes(voice.clock().elapsed() + left, why),
+        Err(refusal) => {
+            // What was taken from another run is as unfinished as before.
+            if meta.over.fences.is_empty() {
+                unclaim(&real, &order).await;
+            }
+            return refused(against(refusal), &fresh);
+        }
+    }
     let (mut outcome, log) = perform(
         dispatcher,
         Arc::clone(&real),
@@ -214,14 +227,17 @@ fn made_again(plan: &Plan, now: Result<Plan, Refusal>) -> Result<Option<Plan>, O
     match now {
         Ok(now) if plan.does_the_same_as(&now) => Ok(None),
         Ok(now) => Ok(Some(now)),
-        Err(refusal) => {
-            let reasons: Vec<String> = refusal.reasons.into_iter().map(|(what, _)| what).collect();
-            Err(Outcome {
-                kind: OutcomeKind::Refused,
-                why: reasons.join("; "),
-                hosts: Vec::new(),
-            })
-        }
+        Err(refusal) => Err(against(refusal)),
+    }
+}
+
+/// All reasons against a run as its end.
+fn against(refusal: Refusal) -> Outcome {
+    let reasons: Vec<String> = refusal.reasons.into_iter().map(|(what, _)| what).collect();
+    Outcome {
+        kind: OutcomeKind::Refused,
+        why: reasons.join("; "),
+        hosts: Vec::new(),
     }
 }
 
@@ -324,7 +340,8 @@ fn make(
             },
         );
     }
-    let heed_hold = !matches!(plan.kind, PlanKind::Rollback | PlanKind::Resume);
+    let free = matches!(plan.kind, PlanKind::Rollback | PlanKind::Resume);
+    let heed_hold = !free && !meta.word;
     Real::new(
         Arc::clone(site),
         id,

@@ -14,7 +14,7 @@ use crate::text::yaml::{self, Entry, Key, Node, Value};
 use crate::text::{Diagnostic, Findings, SourceFile, Span};
 
 /// Sections that may stand at the top of a file, besides settings.
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 12] = [
     "connect",
     "hosts",
     "hosts_from",
@@ -23,6 +23,8 @@ const SECTIONS: [&str; 10] = [
     "apps",
     "policy",
     "protection",
+    "windows",
+    "freezes",
     "registries",
     "secrets",
 ];

@@ -231,6 +231,7 @@ fn sections(origins: &Origins) -> Vec<Explained> {
         let (subject, key) = match (path.split_once('.'), path.rsplit_once('.')) {
             // Sections without names in them.
             (Some((section @ ("protection" | "policy"), key)), _) => (section, key),
+            _ if matches!(path, "windows" | "freezes") => (path, path),
             (_, Some((before, key))) if before.contains('.') => (before, key),
             _ => (path, "hosts"),
         };

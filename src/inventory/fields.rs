@@ -99,6 +99,7 @@ fn belongs(key: &str) -> Option<&'static str> {
         "memory" | "cpus" | "pids" => "limits",
         "confirm" | "ticket" | "min_healthy" | "unreachable" => "protection",
         "skip" | "share" => "protection.unreachable",
+        "from" | "until" | "reason" => "freezes",
         "insecure" => "registries.<registry>",
         "require" | "deny" | "ceilings" => "policy",
         _ => return None,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::calendar::Calendar;
 use super::layer::Origins;
 use super::policy::Policy;
 use super::select::Names;
@@ -46,6 +47,8 @@ pub struct Inventory {
     pub apps: BTreeMap<AppName, App>,
     /// What is asked of a person before something changes.
     pub protection: Protection,
+    /// When it may be changed.
+    pub calendar: Calendar,
     /// What is asked of every service.
     pub policy: Policy,
     /// Registries with settings of their own, by the name that stands in images.

@@ -10,7 +10,7 @@ use super::foreign::{self, HostsFrom, Source};
 use super::hosts::World;
 use super::layer::Level;
 use super::model::Inventory;
-use super::{apps, check, policy, sections};
+use super::{apps, calendar, check, policy, sections};
 use crate::name::EnvName;
 use crate::text::{Diagnostic, Findings, SourceFile, nearest};
 
@@ -275,6 +275,7 @@ pub(super) fn build_from(
             .collect(),
         balancers: sections::balancers(&docs, &world, &mut origins, &mut findings),
         apps: apps::read(&docs, &values, &world, &mut findings),
+        calendar: calendar::read(&docs, &mut origins, &mut findings),
         policy: policy::read(&docs, &mut origins, &mut findings),
         protection: sections::protection(&docs, &mut origins, &mut findings),
         registries: sections::registries(&docs, &mut origins, &mut findings),

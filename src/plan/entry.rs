@@ -153,7 +153,7 @@ fn one_machine_twice(setup: &Setup, fleet: &Fleet) -> Vec<(String, String)> {
 
 /// Whether a run of this kind may begin, asked before its claim: another run that holds a host, one
 /// that was left unfinished, a person's lock. `ends` are runs that a person's word displaces. `Ok`
-/// holds what is overridden, to be recorded.
+/// holds what is overridden, to be recorded. `word`: a person's word sets locks aside.
 ///
 /// A plan that is made again under the run's own claim must not ask this.
 ///
@@ -164,6 +164,7 @@ pub fn may_begin(
     fleet: &Fleet,
     kind: PlanKind,
     ends: &[RunId],
+    word: bool,
 ) -> Result<Vec<String>, Refusal> {
     let mut reasons = held(setup, fleet, ends);
     let mut overridden = displaced(fleet, ends);
@@ -174,7 +175,7 @@ pub fn may_begin(
     for (hold, hosts) in holds(fleet) {
         let of = if hold.whole { &env } else { &app };
         let what = format!("{of} is locked {} ({})", hold.says(), hosts.join(" "));
-        if kind == PlanKind::Rollback {
+        if kind == PlanKind::Rollback || word {
             overridden.push(what);
         } else {
             let hint = format!(
@@ -225,10 +226,10 @@ pub fn held_first(
     setup: &Setup,
     fleet: &Fleet,
     kind: PlanKind,
-    ends: &[RunId],
+    (ends, word): (&[RunId], bool),
     refusal: Refusal,
 ) -> Refusal {
-    match may_begin(setup, fleet, kind, ends) {
+    match may_begin(setup, fleet, kind, ends, word) {
         Ok(_) => refusal,
         Err(mut held) => {
             held.reasons.extend(refusal.reasons);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::{Member, MemberState, Traffic};
+use crate::inventory::calendar::Calendar;
 use crate::inventory::{self, App, Balancer, HostApp, Inventory, Rolling, Strategy};
 use crate::name::{AppName, BalancerName, EnvName, HostName, ServiceName, SlotName};
 
@@ -43,6 +44,9 @@ pub struct Setup {
     pub bake: Duration,
     /// Longest wait for open requests of the old slot.
     pub drain: Duration,
+    /// When the environment may be changed. A run that is finished by another one is not bound by it.
+    #[serde(skip)]
+    pub calendar: Calendar,
 }
 
 /// One host of a load balancer.
@@ -214,6 +218,7 @@ impl Setup {
             gates,
             bake: app.bake,
             drain: app.drain,
+            calendar: inventory.calendar.clone(),
         }
     }
 

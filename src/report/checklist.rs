@@ -46,7 +46,7 @@ pub struct Item {
 }
 
 /// All checks in their order.
-const ALL: [Check; 14] = [
+const ALL: [Check; 15] = [
     Check::Inventory,
     Check::Template,
     Check::Registry,
@@ -60,6 +60,7 @@ const ALL: [Check; 14] = [
     Check::Clock,
     Check::Tools,
     Check::Compose,
+    Check::Calendar,
     Check::Plan,
 ];
 
@@ -78,6 +79,7 @@ fn sentence(check: Check) -> &'static str {
         Check::Clock => "the clocks agree",
         Check::Tools => "the commands that steps need are there",
         Check::Compose => "compose accepts the files on every host",
+        Check::Calendar => "the environment may be changed now",
         Check::Plan => "nothing keeps a deploy from beginning",
     }
 }

@@ -44,8 +44,8 @@ fn text(line: &str) -> String {
 
 #[test]
 fn a_first_word_that_is_no_command_is_an_environment() {
-    insta::assert_snapshot!(command("staging app@1.0.1-22-7e56158"), @r#"Deploy(Args { env: "staging", wanted: [Release { app: Some("app"), version: "1.0.1-22-7e56158" }], from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false } })"#);
-    insta::assert_snapshot!(command("staging"), @r#"Deploy(Args { env: "staging", wanted: [], from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false } })"#);
+    insta::assert_snapshot!(command("staging app@1.0.1-22-7e56158"), @r#"Deploy(Args { env: "staging", wanted: [Release { app: Some("app"), version: "1.0.1-22-7e56158" }], from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false }, word: Word { given: false } })"#);
+    insta::assert_snapshot!(command("staging"), @r#"Deploy(Args { env: "staging", wanted: [], from: None, without: Without { lbs: [] }, allow: Allow { downgrade: false, older_config: false }, word: Word { given: false } })"#);
     assert_eq!(
         command("staging app@1"),
         command("deploy staging app@1"),
@@ -89,6 +89,7 @@ fn every_command_has_its_form() {
         "logs staging app --tail 5 -f",
         "logs staging --tail all",
         "restart staging app",
+        "restart staging app --override -m night",
         "sync staging app --hosts web[3:4]",
         "lock staging -m year-end",
         "rollback staging app --take-over -m night",
@@ -246,6 +247,8 @@ fn each_command_has_its_own_help() {
                                --to and -m
           --take-over          Even where another run holds the hosts: it ends by it, and is named;
                                needs -m
+          --override           Also against a lock, a freeze, or while no window is open; needs -m, and
+                               is recorded
       -h, --help               Print help
 
     Options of every command:

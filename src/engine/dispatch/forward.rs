@@ -118,6 +118,9 @@ impl Dispatcher {
     }
 
     fn start(&mut self, step: &Step, out: &mut Vec<Out>) {
+        if self.too_late(step) {
+            return;
+        }
         let mut open = BTreeSet::new();
         match &step.action {
             Action::Gate {

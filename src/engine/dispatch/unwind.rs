@@ -53,7 +53,9 @@ impl Dispatcher {
         let over = |s: &&Step| begun.contains(&s.id) && !self.sealed(s.id);
         for step in self.plan.steps.iter().filter(over) {
             let left = match &step.undo {
-                Undo::Do(actions) if !kept.contains(&step.id) => actions.clone(),
+                Undo::Do(actions) if !kept.contains(&step.id) && !self.stands_by(step) => {
+                    actions.clone()
+                }
                 Undo::Half(actions) if self.steps.get(&step.id) != Some(&Progress::Done) => {
                     actions.clone()
                 }
@@ -334,7 +336,7 @@ impl Dispatcher {
 
     pub(super) fn end_unwound(&mut self, out: &mut Vec<Out>) {
         let mut why = self.log.failure.as_ref().map_or_else(
-            || "stopped by a signal".to_owned(),
+            || self.late_why().unwrap_or("stopped by a signal".to_owned()),
             |f| match &f.host {
                 Some(host) => format!("{host}: {}", f.why),
                 None => f.why.clone(),
@@ -352,7 +354,9 @@ impl Dispatcher {
     fn kind_unwound(&mut self) -> OutcomeKind {
         if !self.log.mixed.is_empty() || self.between_releases() {
             OutcomeKind::Mixed
-        } else if self.log.failure.is_none() && self.cancelled {
+        } else if self.staged() {
+            OutcomeKind::Staged
+        } else if self.log.failure.is_none() && (self.cancelled || self.late) {
             OutcomeKind::Cancelled
         } else if self.moved && !self.log.switched.is_empty() {
             OutcomeKind::RolledBack

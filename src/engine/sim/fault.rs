@@ -98,6 +98,8 @@ pub fn kind(work: &Work) -> &'static str {
 pub enum Blow {
     /// The person presses Ctrl-C.
     Signal,
+    /// The window closes.
+    Closes,
     /// The lease could not be renewed.
     Doubt,
     /// Another run took over, says the renewal of a lease.
@@ -123,6 +125,7 @@ impl Blow {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Signal => "signal",
+            Self::Closes => "closes",
             Self::Doubt => "doubt",
             Self::Taken(_) => "taken",
             Self::Ends(_) => "ends",

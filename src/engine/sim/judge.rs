@@ -258,6 +258,9 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
         // What a resumed run comes to is judged by what the first one wanted: see `after`.
         _ if play.stage.plan.kind == PlanKind::Resume && !play.lost => return Ok(()),
         _ if play.lost => Err("the claim was lost and the run says something else".to_owned()),
+        OutcomeKind::Staged if play.stage.plan.end != OutcomeKind::Staged => {
+            stands_by(play).and_then(|()| debts::as_before(play, log))
+        }
         OutcomeKind::Succeeded | OutcomeKind::Staged => {
             good(play).and_then(|()| debts::at_success(play, log))
         }
@@ -285,6 +288,21 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
     result.map_err(|why| format!("{kind}: {why} ({})", outcome.why))
 }
 
+/// A run that was late for its switch: the release stands by whole, and no switch was begun.
+fn stands_by(play: &Play<'_>) -> Result<(), String> {
+    let plan = &play.stage.plan;
+    let commit = plan.steps.iter().find(|s| Some(s.id) == plan.commit);
+    let Some(Action::Shift { moves }) = commit.map(|s| &s.action) else {
+        return Err("there is no switch that it could be late for".to_owned());
+    };
+    for change in moves {
+        if play.model.balancers[&change.host] != change.before {
+            return Err(format!("{} was switched", change.host));
+        }
+    }
+    members_serve(play)
+}
+
 fn good(play: &Play<'_>) -> Result<(), String> {
     let plan = &play.stage.plan;
     for (lb, traffic) in &play.model.balancers {
@@ -292,6 +310,12 @@ fn good(play: &Play<'_>) -> Result<(), String> {
             return Err(format!("{lb} does not do what was planned"));
         }
     }
+    members_serve(play)
+}
+
+/// Whoever was gated is up and well.
+fn members_serve(play: &Play<'_>) -> Result<(), String> {
+    let plan = &play.stage.plan;
     let gates = plan.steps.iter().filter_map(|s| match &s.action {
         Action::Gate { slot, hosts, .. } => Some(hosts.iter().map(move |h| (h, slot))),
         _ => None,

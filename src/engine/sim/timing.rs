@@ -10,6 +10,7 @@ use crate::balancer::Verdict;
 use crate::engine::dispatch::{Dispatcher, In, Out};
 use crate::engine::remote::{Answer, Seen, Work};
 use crate::name::{HostName, OutcomeKind};
+use crate::plan::PlanKind;
 
 fn of(name: &str) -> Stage {
     let mut all = stage::all().into_iter();
@@ -84,6 +85,59 @@ fn traffic_goes_back_at_once_though_drains_take_long() {
         ended.took < hurt + Duration::from_secs(6),
         "{:?}",
         ended.took
+    );
+}
+
+/// The window closes at any moment of a run, which ends staged or at its own end, with or without a
+/// person who stops it a moment later.
+#[test]
+fn a_run_past_its_window_does_not_switch_and_what_it_brought_up_stands_by() {
+    let free = [
+        PlanKind::CatchUp,
+        PlanKind::Rollback,
+        PlanKind::Drain,
+        PlanKind::Undrain,
+        PlanKind::Resume,
+    ];
+    let (mut staged, mut whole, mut unbegun) = (0, 0, 0);
+    let all = stage::all().into_iter().chain(stage::in_place());
+    for stage in all.filter(|s| !free.contains(&s.plan.kind) && !s.plan.is_empty()) {
+        for at in (0..4_000).step_by(200).map(Duration::from_millis) {
+            let closes = (at, Blow::Closes);
+            let ended = run(
+                &stage,
+                Faults {
+                    blows: vec![closes.clone()],
+                    ..Faults::default()
+                },
+            );
+            let shifted = ended.work.iter().any(|(kind, ..)| *kind == "shift");
+            match (ended.outcome.kind, stage.plan.commit) {
+                (OutcomeKind::Staged, Some(_)) => {
+                    staged += 1;
+                    let why = "the window closed, before the switch: the release stands by, no traffic was moved";
+                    assert_eq!(ended.outcome.why, why);
+                }
+                (OutcomeKind::Cancelled, None) => {
+                    unbegun += 1;
+                    assert!(!shifted, "{} {at:?}", stage.name);
+                }
+                (end, _) => {
+                    whole += 1;
+                    assert_eq!(end, stage.plan.end, "{} {at:?}", stage.name);
+                }
+            }
+            let stopped = (at + Duration::from_millis(200), Blow::Signal);
+            let faults = Faults {
+                blows: vec![closes, stopped],
+                ..Faults::default()
+            };
+            run(&stage, faults);
+        }
+    }
+    assert!(
+        staged > 100 && whole > 50 && unbegun > 5,
+        "{staged} {whole} {unbegun}"
     );
 }
 

@@ -122,6 +122,7 @@ fn nothing(env: &EnvName, app: &AppName) -> Setup {
         gates: BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::ZERO,
+        calendar: crate::inventory::calendar::Calendar::default(),
     }
 }
 

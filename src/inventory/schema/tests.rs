@@ -63,6 +63,8 @@ policy:
   deny: { privileged: error }
   ceilings: { memory: 4g }
 protection: { confirm: true, ticket: '^CHG', min_healthy: 1, unreachable: { skip: 1, share: 25% } }
+windows: [mon-thu 22:00-05:00 Asia/Shanghai]
+freezes: [{ from: 2026-12-20 00:00 UTC, until: 2027-01-04 08:00 UTC, reason: x }]
 registries: { "registry:5000": { insecure: true, address: "10.0.0.1:5000", ca: ca.pem } }
 secrets: { db: { env: DB }, key: { file: key.txt }, line: { file: a.env, key: A }, token: { command: [op, read, x] } }
 "#;

@@ -208,7 +208,7 @@ fn an_app_behind_no_load_balancer() {
 }
 
 fn begin(w: &World, kind: PlanKind) -> String {
-    match may_begin(&w.setup, &w.fleet, kind, &[]) {
+    match may_begin(&w.setup, &w.fleet, kind, &[], false) {
         Ok(notes) => format!("may begin: {}", notes.join("; ")),
         Err(refusal) => refusal.text(),
     }

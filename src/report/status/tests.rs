@@ -58,6 +58,7 @@ fn setup() -> Setup {
         gates: std::collections::BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::from_secs(10),
+        calendar: crate::inventory::calendar::Calendar::default(),
     }
 }
 

@@ -81,6 +81,7 @@ fn perform(shop: &Shop, generation: &str, edit: Edit) -> OutcomeKind {
             config: String::new(),
             resumed: None,
             over: Default::default(),
+            word: false,
             overridden: Default::default(),
         };
         let signals = mpsc::unbounded_channel().1;

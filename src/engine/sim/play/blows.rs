@@ -20,6 +20,10 @@ impl Play<'_> {
                 return self.tell(In::Signal(self.signals));
             }
             Blow::Killed { sent } => return self.die(*sent),
+            Blow::Closes => {
+                let closed = "the window closed".to_owned();
+                self.dispatcher.closes(self.now, closed);
+            }
             Blow::Doubt => return self.tell(In::LeaseDoubtful),
             Blow::Taken(host) => {
                 self.lost = true;

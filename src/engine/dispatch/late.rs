@@ -1,0 +1,67 @@
+//! A run that is past its window: what it has brought up stays and stands by, its traffic is not
+//! moved, and it ends `staged`. Once traffic was moved nothing is late any more.
+//!
+//! Where a plan goes through the slot that serves there is no standby: such a run begins no member
+//! when it is late, and goes on to its end where one was begun, since half of it would be worse.
+
+use std::time::Duration;
+
+use super::{Dispatcher, Phase, Progress};
+use crate::name::StepId;
+use crate::plan::{Action, Step};
+
+impl Dispatcher {
+    /// From `at` on (by the clock of [`Dispatcher::handle`]) traffic is not moved any more; `why`:
+    /// what is over then.
+    pub fn closes(&mut self, at: Duration, why: String) {
+        self.closes = Some((at, why));
+    }
+
+    /// Whether a step that moves traffic comes too late; then nothing new starts.
+    pub(super) fn too_late(&mut self, step: &Step) -> bool {
+        let closed = self.closes.as_ref().is_some_and(|(at, _)| self.now >= *at);
+        if !closed || !self.guards(step) {
+            return false;
+        }
+        self.late = true;
+        self.phase = Phase::Stopping;
+        true
+    }
+
+    /// The switch, and what is written on the hosts just for it. Without a switch: the first step that
+    /// does more than fetch.
+    fn guards(&self, step: &Step) -> bool {
+        let of = |id: StepId| self.plan.steps.iter().find(|s| s.id == id);
+        match self.plan.commit.and_then(of) {
+            Some(commit) => {
+                let owe = matches!(step.action, Action::Owe { .. });
+                step.id == commit.id || (owe && commit.needs.contains(&step.id))
+            }
+            None => {
+                let fetches = |s: &Step| matches!(s.action, Action::Pull { .. });
+                let mut more = self.plan.steps.iter().filter(|s| !fetches(s));
+                !fetches(step) && more.all(|s| self.steps.get(&s.id) == Some(&Progress::Waiting))
+            }
+        }
+    }
+
+    /// Whether the run ends with the release beside the one that serves.
+    pub(super) fn staged(&self) -> bool {
+        self.late && self.log.failure.is_none() && self.plan.commit.is_some()
+    }
+
+    /// Whether a step is not taken back, since what it brought up stands by.
+    pub(super) fn stands_by(&self, step: &Step) -> bool {
+        self.staged() && step.action.starts().is_some()
+    }
+
+    /// Why a run that was late ended as it did.
+    pub(super) fn late_why(&self) -> Option<String> {
+        let (_, why) = self.closes.as_ref().filter(|_| self.late)?;
+        let what = match self.plan.commit {
+            Some(_) => "before the switch: the release stands by, no traffic was moved",
+            None => "before the first member was changed",
+        };
+        Some(format!("{why}, {what}"))
+    }
+}
