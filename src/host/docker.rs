@@ -32,7 +32,7 @@ const LIB: &str = include_str!("docker/sh/lib.sh");
 
 const ROWS: &str = include_str!("docker/sh/rows.awk");
 
-/// A body that reads the engine's JSON as well: `dk_inspect` needs the text of `rows.awk`.
+/// A body that reads the engine's JSON as well: `dk_all` needs the text of `rows.awk`.
 fn body_with_rows(name: &'static str, text: &'static str) -> Body {
     Body::new(name, [LIB, "dk_rows='", ROWS, "'\n", text].concat())
 }

@@ -22,11 +22,12 @@ why() {
     -e 's/^[0-9/]* [0-9:]* \(\[[a-z]*\]\) [0-9#]*: /nginx: \1 /' -e 's/^/why /'
 }
 
-# survey: nginx's own check and dump, boiled down to one fact a line. The dump itself, which may
-# hold other people's secrets, is neither kept nor shown.
+# survey [-v]: nginx's own check and dump, boiled down to one fact a line; -v: which version it is as
+# well. The dump itself, which may hold other people's secrets, is neither kept nor shown.
 survey() {
-  { ngx -T 2>&1; echo "#deploy-rc $?"; } | awk '
+  { ngx "$@" -T 2>&1; echo "#deploy-rc $?"; } | awk '
     /^#deploy-rc / { print "rc", $2; next }
+    !told && /^[A-Za-z]+ version: / { told = 1; sub(/.*\//, ""); print "version", $0; next }
     /^[0-9]+\/[0-9]+\/[0-9]+ [0-9:]+ \[/ { sub(/^[^\[]*/, "nginx: "); sub(/ [0-9]+#[0-9]+:/, "") }
     /^nginx: / { if ($0 !~ /(syntax is ok|test is successful|test failed)$/) print "msg", $0; next }
     /^# configuration file / { f = $4; sub(/:$/, "", f); print "file", f; next }

@@ -4,15 +4,14 @@ if ! command -v "$bin" >/dev/null 2>&1; then
   printf 'problem absent %s\n' "$bin"
   exit 0
 fi
-version=$(ngx -v 2>&1)
-printf 'version %s\n' "${version##*/}"
 tell_files
 
 # What nginx's own check says, and whether our files are reached from its configuration.
-facts=$(survey)
+facts=$(survey -v)
 http= route= main=
 while read -r word value; do
   case $word in
+  version) printf 'version %s\n' "$value" ;;
   rc) [ "$value" = 0 ] || echo 'problem broken' ;;
   msg) case $value in *'[emerg]'* | *'[alert]'*) printf 'why %s\n' "$value" ;; esac ;;
   file)

@@ -102,5 +102,6 @@ exec 9>&-
 echo claimed
 show_record
 echo facts
+may_write=yes
 facts "$@" </dev/null
 end ok machine=$machine rc=$? $again

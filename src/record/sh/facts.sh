@@ -1,6 +1,7 @@
 # The record as it stands, then the facts that the caller wants: used by look and claim.
-# One line per item: a word, then the text of the file.
-STATE=$dir ROOT=$root
+# One line per item: a word, then the text of the file. The facts may keep a guess for the next look
+# where the verb sets `may_write`.
+STATE=$dir ROOT=$root may_write=
 show() {
   if first "$2"; then
     printf '%s %s\n' "$1" "$line"

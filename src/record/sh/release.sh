@@ -75,5 +75,6 @@ fi 2>/dev/null
 exec 9>&-
 show_record
 echo facts
+may_write=yes
 facts "$@" </dev/null
 end ok rc=$? $told

@@ -268,6 +268,11 @@ fn rows(awk: &[&str], lines: &str) -> Option<String> {
     Some(String::from_utf8(out.stdout).unwrap())
 }
 
+/// The same with the three lines before the rows.
+fn headed(awk: &[&str], lines: &str) -> Option<String> {
+    rows(&[awk, &["-v", "head=1"]].concat(), lines)
+}
+
 const AWKS: [&[&str]; 4] = [&["awk"], &["mawk"], &["gawk"], &["busybox", "awk"]];
 
 #[test]
@@ -340,4 +345,60 @@ fn any_text_in_any_place_changes_no_other_value() {
             assert_eq!(row.16.get("deploy.note"), Some(label));
         }
     }
+}
+
+/// What curl prints of a list and of questions for single containers, one answer after the other.
+fn answers(ids: &[&str], rows: &[(&str, &str)]) -> String {
+    let list: Vec<_> = ids
+        .iter()
+        .map(|id| serde_json::json!({"Id": id, "Names": ["/x"], "Labels": {"Id": "no", "q": "a\"]}\\"}, "Ports": [{}]}))
+        .collect();
+    let mut text = "HTTP/1.1 200 OK\r\nServer: Docker/26.1.5+dfsg1 (linux)\r\n\r\n".to_owned();
+    text.push_str(&format!("{}\n", serde_json::Value::from(list)));
+    for (id, name) in rows {
+        let row = serde_json::json!({"Id": id, "Name": name, "Image": "i"});
+        text.push_str(&format!("HTTP/1.1 200 OK\r\n\r\n{row}\n"));
+    }
+    text
+}
+
+#[test]
+fn a_guess_is_taken_only_where_the_list_says_the_same() {
+    let (a, b, c) = ("a".repeat(64), "b".repeat(64), "c".repeat(64));
+    let head = |awk: &[&str], ids: &[&str], rows: &[(&str, &str)]| {
+        let text = headed(awk, &answers(ids, rows))?;
+        Some(text.lines().take(3).collect::<Vec<_>>().join("|"))
+    };
+    let two = [(b.as_str(), "/s-b.1"), (a.as_str(), "/a")];
+    let mut asked = 0;
+    for awk in AWKS {
+        let Some(all) = head(awk, &[&a, &b], &two) else {
+            continue;
+        };
+        asked += 1;
+        let ids = format!("ids {a} {b}");
+        assert_eq!(all, format!("all 2 26.1.5+dfsg1|{ids}|names s-b.1 a"));
+        let said = |ids: &[&str], rows: &[_]| head(awk, ids, rows).unwrap();
+        let word = |text: String| text.split('|').next().unwrap().to_owned();
+        // One too few, one too many, one twice, none at all.
+        assert_eq!(
+            said(&[&a, &b], &two[..1]),
+            format!("part 1 26.1.5+dfsg1|{ids}|names s-b.1")
+        );
+        assert_eq!(word(said(&[&a], &two)), "part 2 26.1.5+dfsg1");
+        assert_eq!(
+            word(said(&[&a, &b], &[two[0], two[0]])),
+            "part 2 26.1.5+dfsg1"
+        );
+        assert_eq!(word(said(&[&c], &[])), "part 0 26.1.5+dfsg1");
+        assert_eq!(said(&[], &[]), "all 0 26.1.5+dfsg1|ids|names");
+        // Without a list nothing is known, however much of it came.
+        let whole = answers(&[&a, &b], &[]);
+        let from = whole.find('[').unwrap();
+        for end in (from..whole.len() - 1).filter(|end| whole[..*end].ends_with([']', '}'])) {
+            let cut = headed(awk, &whole[..end]).unwrap();
+            assert!(cut.starts_with("none 0 26.1.5"), "{awk:?}: {cut}");
+        }
+    }
+    assert!(asked > 0, "there is no awk here");
 }

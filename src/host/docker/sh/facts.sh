@@ -18,16 +18,17 @@ dk_space() {
 # The short way; 1 = it cannot be gone.
 dk_ask_socket() {
 	[ -n "$dk_plugin" ] && dk_short || return 1
+	dk_guess=
+	{ IFS= read -r dk_guess <"${ROOT:-/var/lib/deploy}/cache.containers"; } 2>/dev/null
+	case $dk_guess in
+	*[!A-Za-z0-9_.\ -]*) dk_guess= ;;
+	*' .') dk_guess=${dk_guess% .} ;;
+	*) dk_guess= ;;
+	esac
 	# Which engine it is stands in the head of its answer; GET /version would start two processes.
-	dk_x=$(dk_get -i 'containers/json?all=1') || return 1
-	dk_version=${dk_x#*Server: Docker/}
-	[ "$dk_version" != "$dk_x" ] || return 1
-	dk_version=${dk_version%%[!0-9A-Za-z.+~_-]*}
-	dk_ids_of "$dk_x"
-	dk_found=
-	if [ -n "$dk_ids" ]; then
-		dk_found=$(dk_inspect ResolvConfPath "$dk_values" $dk_ids) || return 1
-	fi
+	dk_all ResolvConfPath "$dk_values" 'containers/json?all=1' $dk_guess || return 1
+	dk_version=${dk_head##* }
+	[ "$dk_version" != - ] || return 1
 	# The data directory stands before `/containers/` in paths of containers; else it costs a question.
 	dk_root=${dk_found#'before "'}
 	dk_root=${dk_root%%/containers/*}
@@ -47,6 +48,10 @@ dk_ask_socket() {
 		"$dk_version" "$dk_root" "$dk_compose" "$dk_memory" "${dk_cpus:-0-$(($(nproc) - 1))}"
 	dk_space docker "$dk_root"
 	printf '%s\ncontainers ok\n' "$dk_found"
+	# For the next looks. No look writes it, but the scripts that are about to write anyway.
+	[ -z "${may_write-}" ] || [ "${dk_names# }" = "$dk_guess" ] ||
+		{ printf '%s .\n' "${dk_names# }" >"$ROOT/cache.containers"; } 2>/dev/null
+	return 0
 }
 dk_compose_version() {
 	dk_is=$(dk_plugin_is) || return

@@ -4,16 +4,16 @@
 dk_rc=$?
 dk_here() {
 	dk_short || return 1
-	dk_wanted=
+	dk_refs=
 	while [ $# -gt 1 ]; do
-		dk_wanted="$dk_wanted $2"
+		dk_refs="$dk_refs $2"
 		set -- "$@" "images/$1/json"
 		shift 2
 		# The questions gather behind the pairs.
 		case $1 in images/*/json) break ;; esac
 	done
 	dk_x=$(dk_get "$@") || return 1
-	for dk_ref in $dk_wanted; do
+	for dk_ref in $dk_refs; do
 		case $dk_x in *"\"$dk_ref\""*) ;; *) return 1 ;; esac
 	done
 	echo 'images here'

@@ -2,10 +2,16 @@
 #
 #   dk_compose ARGS…   docker compose, without the detour through the docker command where its
 #                      plugin is found (two processes less).
-#   dk_get [-i] PATH…  GET from the engine over its socket, one process for all; 1 = one failed.
-#   dk_inspect BEFORE FIELDS ID…   containers as rows (rows.awk), over the socket.
+#   dk_get [-i] PATH…  GET from the engine over its socket, one process for all. Only inside $(…) or a
+#                      pipe: it ends the shell that it runs in.
+#   dk_all BEFORE FIELDS LIST [GUESS…]   the containers that GET LIST tells of, as rows (rows.awk) into
+#                      dk_found, their ids into dk_ids, their names into dk_names: over the socket,
+#                      by one process where GUESS… (ids or names) are just these. 1 = not known.
+#   dk_these ID…       the rows of these, with BEFORE and FIELDS of the last dk_all. 1 = not known.
 #   $ROOT/cache.compose   which file the plugin is, and its version: asking it costs as much as a
 #                      look. Written by steps, never by a look; a lost or torn one costs time only.
+#   $ROOT/cache.containers   names of the containers that were here last, as a guess for dk_all.
+#                      Written by claims and their ends; a wrong one costs a process, nothing else.
 #
 # What a login shell exports must not change what a step does. Where the engine's own user keeps
 # it (a socket of rootless Docker, its credentials) stays.
@@ -54,31 +60,47 @@ dk_get() {
 		shift
 		set -- "$@" "http://docker/$dk_x"
 	done
-	curl -q -s -f $dk_i --fail-early -m 5 --noproxy '*' --unix-socket "$dk_sock" "$@" 2>/dev/null
+	exec curl -q -s -f $dk_i --fail-early -m 5 --noproxy '*' --unix-socket "$dk_sock" "$@" 2>/dev/null
 }
-# dk_ids_of JSON: the ids in a list of containers, into dk_ids.
-dk_ids_of() {
-	dk_rest=$1 dk_ids=
-	while :; do
-		case $dk_rest in *'"Id":"'*) dk_rest=${dk_rest#*'"Id":"'} ;; *) return ;; esac
-		dk_x=${dk_rest%%\"*}
-		case $dk_x in *[!0-9a-f]*) ;; ????????????????????????????????????????????????????????????????) dk_ids="$dk_ids $dk_x" ;; esac
-	done
+# dk_rows_of PATH…: the answers through rows.awk: its head into dk_head, dk_ids, dk_names, the rows
+# into dk_found.
+dk_rows_of() {
+	dk_x=$(dk_get -i "$@" | awk -v head=1 -v before="$dk_before" -v fields="$dk_wanted" "$dk_rows")
+	# The shell splits in one go; to cut lines off such a text takes it a multiple of that.
+	set -f
+	IFS='
+'
+	set -- $dk_x
+	[ $# -ge 3 ] || set -- none ids names
+	dk_head=$1 dk_ids=${2#ids} dk_names=${3#names}
+	shift 3
+	dk_found=$*
+	unset IFS
+	set +f
 }
-dk_inspect() {
-	dk_before=$1 dk_fields=$2
-	shift 2
+dk_all() {
+	dk_before=$1 dk_wanted=$2 dk_list=$3
+	shift 3
 	for dk_x; do
 		shift
 		set -- "$@" "containers/$dk_x/json"
 	done
+	dk_rows_of "$dk_list" "$@"
+	case $dk_head in
+	all' '*) ;;
+	part' '*) dk_these $dk_ids ;;
+	*) return 1 ;;
+	esac
+}
+dk_these() {
+	dk_want=$* dk_found=
+	[ $# -gt 0 ] || return 0
+	for dk_x; do
+		shift
+		set -- "$@" "containers/$dk_x/json"
+	done
+	dk_rows_of "$@"
+	dk_ids=$dk_want
 	# The status of the left side of a pipe is lost: so the rows are counted.
-	dk_x=$(dk_get "$@" | awk -v before="$dk_before" -v fields="$dk_fields" "$dk_rows") || return 1
-	dk_n=0
-	while IFS= read -r dk_line; do
-		case $dk_line in c*) dk_n=$((dk_n + 1)) ;; esac
-	done <<X
-$dk_x
-X
-	[ "$dk_n" = $# ] && printf '%s\n' "$dk_x"
+	case $dk_head in "none $# "*) ;; *) return 1 ;; esac
 }

@@ -8,6 +8,13 @@
 #
 # The engine writes compact JSON, and a quote inside of a string has a backslash before it: so a
 # split at the quotes gives strings and what is between them.
+#
+# With `head`, three lines come before the rows; heads of answers and lists of containers are read
+# as well then:
+#   all|part|none N VERSION   every container of the list has its one row; some have not; there was
+#                             no list. N rows. Which engine it is (`-`: it does not say)
+#   ids ID…                   of the list
+#   names NAME…               of the rows
 function value(v) {
 	if (raw) return
 	if (v != "null" && (path in want)) got[path] = v
@@ -35,9 +42,13 @@ function between(s,   j, c) {
 		else scalar = scalar c
 	}
 }
+function tell(s) {
+	if (head) text_kept = text_kept s "\n"
+	else print s
+}
 BEGIN {
 	members = "-"
-	want["." before] = 1
+	want["." before] = want[".Id"] = want[".Name"] = 1
 	wanted = split(fields, field, " ")
 	for (i = 1; i <= wanted; i++) {
 		at = index(field[i], "=")
@@ -45,6 +56,27 @@ BEGIN {
 		field[i] = "." substr(field[i], 1, at - 1)
 		if (field[i] ~ /\.\*$/) members = substr(field[i], 1, length(field[i]) - 2)
 		want[field[i]] = 1
+	}
+}
+/^[Ss]erver: Docker\// {
+	version = substr($0, 16)
+	sub(/[^0-9A-Za-z.+~_-].*/, "", version)
+}
+# A list that was cut off is none: what is left of it without its strings has to be balanced.
+/^\[.*\]$/ {
+	bare = $0
+	gsub(/\\\\/, "", bare)
+	gsub(/\\"/, "", bare)
+	gsub(/"[^"]*"/, "", bare)
+	if (gsub(/[[{]/, "", bare) != gsub(/[]}]/, "", bare) || bare ~ /"/) next
+	list_seen = 1
+	n = split($0, piece, "\"")
+	for (i = 1; i + 2 <= n; i++) {
+		if (piece[i] != "Id" || piece[i + 1] != ":") continue
+		if (length(piece[i + 2]) != 64 || piece[i + 2] ~ /[^0-9a-f]/ || ("\"" piece[i + 2] "\"") in left) continue
+		left["\"" piece[i + 2] "\""] = 1
+		ids = ids " " piece[i + 2]
+		open++
 	}
 }
 /^\{/ {
@@ -69,6 +101,18 @@ BEGIN {
 	}
 	# Half an answer is none.
 	if (depth != 0) next
-	if (before != "") print "before " got["." before]
-	print "c [" substr(row, 2) "]"
+	if (before != "") tell("before " got["." before])
+	tell("c [" substr(row, 2) "]")
+	rows++
+	if (left[got[".Id"]]) open--
+	else strange = 1
+	left[got[".Id"]] = 0
+	if (got[".Name"] ~ /^"\/[A-Za-z0-9_.-]+"$/) names = names " " substr(got[".Name"], 3, length(got[".Name"]) - 3)
+}
+END {
+	if (!head) exit
+	print list_seen ? (open || strange ? "part" : "all") : "none", rows + 0, version == "" ? "-" : version
+	print "ids" ids
+	print "names" names
+	printf "%s", text_kept
 }

@@ -17,20 +17,26 @@ dk_fields='c [{{json .Name}},{{json (index .Config.Labels "com.docker.compose.se
 # The same fields for rows.awk.
 dk_values='Name="" Config.Labels.com.docker.compose.service=null Config.Labels.com.docker.compose.oneoff=null State.Status="" State.Health.Status="none" RestartCount=0 State.ExitCode=0 State.OOMKilled=false Config.Labels.deploy.release=null HostConfig.RestartPolicy.Name=""'
 
-# The engine over its socket, else by the docker command.
-dk_list() {
+# dk_look_at: the project's containers, into dk_ids and dk_found; 1 = not known. The engine over its
+# socket, else by the docker command. New ones are searched for now and then; one that is gone shows
+# at once.
+dk_look_at() {
+	dk_age=$((dk_age - 1))
 	if [ -n "$dk_is_short" ]; then
-		dk_x=$(dk_get "containers/json?all=1&filters=$(dk_filter "")") && dk_ids_of "$dk_x"
-	else
-		dk_ids=$(timeout 5 docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$dk_project" 2>/dev/null)
+		if [ "$dk_age" -ge 0 ]; then
+			dk_these $dk_ids
+		else
+			dk_age=9
+			dk_all '' "$dk_values" "containers/json?all=1&filters=$(dk_filter "")" $dk_ids
+		fi
+		return
 	fi
-}
-dk_states() {
-	if [ -n "$dk_is_short" ]; then
-		dk_inspect '' "$dk_values" $dk_ids
-	else
-		timeout 5 docker inspect --type container --format "$dk_fields" $dk_ids 2>/dev/null
+	if [ "$dk_age" -lt 0 ]; then
+		dk_age=9
+		dk_ids=$(timeout 5 docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$dk_project" 2>/dev/null) || return
 	fi
+	dk_found=
+	[ -z "$dk_ids" ] || dk_found=$(timeout 5 docker inspect --type container --format "$dk_fields" $dk_ids 2>/dev/null)
 }
 # dk_filter MORE: as a part of an address. A project's name is of letters, digits, `-` and `_`.
 dk_filter() {
@@ -38,20 +44,10 @@ dk_filter() {
 }
 dk_look() {
 	for dk_try in 1 2; do
-		# New ones are searched for now and then; one that is gone shows at once.
-		if [ "$dk_age" -le 0 ]; then
-			dk_list || break
-			dk_age=10
-		fi
-		dk_age=$((dk_age - 1))
-		if [ -z "$dk_ids" ]; then
-			dk_age=0
-			echo 'C ok 0'
-			return
-		fi
-		if dk_found=$(dk_states); then
-			printf '%s\n' "$dk_found"
+		if dk_look_at; then
 			set -- $dk_ids
+			[ $# -gt 0 ] || dk_age=0
+			[ -z "$dk_found" ] || printf '%s\n' "$dk_found"
 			echo "C ok $#"
 			return
 		fi
