@@ -22,7 +22,9 @@ resolve() {
 # count_sockets: how many connections of the user `uid` (`-`: of anybody) to members are open, into
 # open.
 count_sockets() {
-  open=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk -v members="$members" -v uid="$uid" '
+  tables=/proc/net/tcp
+  [ ! -r /proc/net/tcp6 ] || tables="$tables /proc/net/tcp6"
+  open=$(awk -v members="$members" -v uid="$uid" '
     function v4(a,  p) { split(a, p, "."); return sprintf("%02X%02X%02X%02X", p[4], p[3], p[2], p[1]) }
     function v6(a,  half, l, r, i, n, m, g, w, out) {
       n = split(a, half, "::")
@@ -44,5 +46,6 @@ count_sockets() {
       }
     }
     ($4 == "01" || $4 == "02") && ($3 in want) && (uid == "-" || $8 == uid) { c++ }
-    END { print c + 0 }')
+    END { print c + 0 }' $tables 2>/dev/null)
+  [ -n "$open" ] || open=-
 }

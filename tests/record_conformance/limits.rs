@@ -119,7 +119,7 @@ fn on_a_full_disk_no_body_runs_and_the_host_is_given_back() {
         let run = id("r-1", "1-a");
         claim(&bench, &run);
         // Every new file of the record is on a device that is full.
-        for file in ["claim.new", "history.new"] {
+        for file in ["claim.new", "runs/r-1/history"] {
             symlink("/dev/full", bench.state().join(file)).unwrap();
         }
         let script = verb::step(&bench.scope, &run, 1, &marking(&bench, "echo ran >>\"$1\""));

@@ -6,13 +6,18 @@ shift 5
 # take_data N: the next N bytes of the data. It is a file, so one read gets them all.
 take_data() { [ "$1" -eq 0 ] || dd bs="$1" count=1 2>/dev/null; }
 
-# put FILE [BYTES]: standard input (all, or the next BYTES) into FILE: temp, sync, rename, sync.
+# put FILE [BYTES|line]: standard input (all, or the next BYTES), or the line $put_text, into FILE:
+# temp, sync, rename, sync.
 # The temporary file is hidden and ends in a tilde, which servers' include patterns leave out.
 put() {
   put_dir=${1%/*}
   [ "$put_dir" != "$1" ] || put_dir=.
   put_tmp=$put_dir/.${1##*/}.$$~
-  if [ -n "${2-}" ]; then take_data "$2"; else cat; fi >"$put_tmp" && sync "$put_tmp" && mv -f "$put_tmp" "$1" && sync "$put_dir" && return
+  case ${2-} in
+  '') cat ;;
+  line) printf '%s\n' "$put_text" ;;
+  *) take_data "$2" ;;
+  esac >"$put_tmp" && sync "$put_tmp" && mv -f "$put_tmp" "$1" && sync "$put_dir" && return
   rm -f "$put_tmp"
   return 1
 }
@@ -20,7 +25,8 @@ put() {
 put_line() {
   put_file=$1
   shift
-  printf '1 %s .\n' "$*" | put "$put_file"
+  put_text="1 $* ."
+  put "$put_file" line
 }
 # slot_set SLOT RELEASE: what was brought up there; written after `up`.
 slot_set() { put_line "$STATE/slots/$1" "$2" "$RUN"; }

@@ -23,16 +23,20 @@ if [ ! -d "$dir/owing" ]; then
 fi
 cd "$dir" || end error write
 
-# The upload goes beside the record before the lock is taken: a slow line must not hold it.
+# The upload goes beside the record before the lock is taken: a slow line must not hold it. Its folder
+# becomes that of the run.
 stage=in.$fence.$$
 refuse() {
   rm -rf "$stage"
   end "$@"
 }
 receive() {
-  mkdir -p "$stage/release/$slot" && take_data "$size" >"$stage/manifest" || return 1
+  deep=
+  if [ "$files" -gt 0 ]; then mkdir -p "$stage/release/$slot"; else mkdir "$stage"; fi &&
+    take_data "$size" >"$stage/manifest" || return 1
   while [ "$files" -gt 0 ]; do
     to=$stage/release/$slot/$3
+    case $3 in */*) deep=yes ;; esac
     case $3 in
     # Nobody else enters: what is mounted from it is readable there whoever the container runs as.
     secrets/*) [ -d "${to%/*}" ] || mkdir -m 700 "${to%/*}" || return 1 ;;
@@ -45,12 +49,18 @@ receive() {
     shift 3
   done
   shift "$rest"
-  data_ok "$stage/manifest" "$@"
+  data_ok "$stage/manifest" "$@" || return 1
+  if [ -n "$deep" ]; then
+    find "$stage/manifest" "$stage/release" -exec sync {} +
+  elif [ $# -gt 0 ]; then
+    sync "$stage/manifest" "$@" "$stage/release/$slot" "$stage/release"
+  else
+    sync "$stage/manifest"
+  fi
 }
 skip=$((files * 3)) rest=$(($# - files * 3))
 if [ "$size" -gt 0 ] || [ "$files" -gt 0 ]; then
   receive "$@" 2>/dev/null || refuse error upload
-  find "$stage/manifest" "$stage/release" -exec sync {} + || refuse error upload
 fi
 shift "$skip"
 
@@ -69,11 +79,9 @@ if [ "$heed" = yes ] && [ -z "$again" ] && held_by_person; then
   printf '%s\n' "$line"
   refuse hold $level
 fi
-[ -d "runs/$run" ] || mkdir "runs/$run" 2>/dev/null || refuse error write
 if [ -d "$stage" ]; then
-  mv -f "$stage/manifest" "runs/$run/manifest" || refuse error write
   # One host may carry several slots: each is a folder of its own within the release.
-  if [ "$release" = - ]; then
+  if [ ! -d "$stage/release" ]; then
     :
   elif [ -d "releases/$release/$slot" ]; then
     # It never changes; but its secrets go when no slot holds it any more.
@@ -81,13 +89,22 @@ if [ -d "$stage" ]; then
       mv "$stage/release/$slot/secrets" "releases/$release/$slot/secrets" &&
         sync "releases/$release/$slot" || refuse error write
     fi
+    rm -rf "$stage/release"
   elif [ -d "releases/$release" ]; then
     mv "$stage/release/$slot" "releases/$release/$slot" && sync "releases/$release" ||
       refuse error write
+    rm -rf "$stage/release"
   else
     mv "$stage/release" "releases/$release" || refuse error write
   fi
-  rm -rf "$stage"
+  if [ -d "runs/$run" ]; then
+    mv -f "$stage/manifest" "runs/$run/manifest" || refuse error write
+    rm -rf "$stage"
+  else
+    mv "$stage" "runs/$run" 2>/dev/null || refuse error write
+  fi
+else
+  [ -d "runs/$run" ] || mkdir "runs/$run" 2>/dev/null || refuse error write
 fi
 if [ -n "$again" ]; then
   sync runs "runs/$run" releases || end error write

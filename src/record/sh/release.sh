@@ -13,12 +13,16 @@ holder
 [ "$c_fence" = "$fence" ] || end lost $holder
 now
 told=
+# What is to take the place of history and promoted is made in the run's folder, under the same
+# names: so one process syncs all of it, and one moves it.
+made=runs/$c_run
 tell() {
-  : >history.new && { [ ! -e history ] || tail -n "$keep_lines" history >history.new; } &&
-    printf '%s\n' "$entry" >>history.new
+  : >"$made/history" && { [ ! -e history ] || tail -n "$keep_lines" history >"$made/history"; } &&
+    printf '%s\n' "$entry" >>"$made/history"
 } 2>/dev/null
 # The last 20 releases that served, oldest first, each once.
 promote() {
+  moved=$made/history
   [ "$served" != - ] || return 0
   first promoted || line=
   keep=$served kept=1
@@ -28,8 +32,8 @@ promote() {
     case $line in *' '*) line=${line% *} ;; *) line= ;; esac
     [ "$id" = "$served" ] || keep="$id $keep" kept=$((kept + 1))
   done
-  { printf '1 %s .\n' "$keep" >promoted.new; } 2>/dev/null && sync promoted.new &&
-    mv -f promoted.new promoted
+  moved="$made/promoted $moved"
+  { printf '1 %s .\n' "$keep" >"$made/promoted"; } 2>/dev/null
 }
 # A report that did not arrive whole, or has no space, is left out: nothing rests on it.
 if [ "$report" -gt 0 ]; then
@@ -42,13 +46,13 @@ fi 2>/dev/null
 if [ "$entry" = - ]; then
   note "unclaim $fence $c_run up=$up"
 elif tell && promote && note "end $fence $c_run $outcome up=$up" &&
-  { printf '1 %s .\n' "$outcome" >"runs/$c_run/outcome"; } 2>/dev/null &&
-  sync history.new journal "runs/$c_run/outcome" && mv -f history.new history; then :; else
+  { printf '1 %s .\n' "$outcome" >"$made/outcome"; } 2>/dev/null &&
+  sync $moved journal "$made/outcome" && mv -f $moved .; then :; else
   told=untold
 fi
 # `last` is of a run that began.
 if [ "$entry" = - ]; then rm -f claim; else mv -f claim last; fi && sync . || end error write
-rm -rf lease.* "in.$fence".* claim.new history.new promoted.new "runs/$c_run/now" "runs/$c_run"/in.*
+rm -rf lease.* "in.$fence".* claim.new history.new promoted.new "$made/history" "$made/promoted" "runs/$c_run/now" "runs/$c_run"/in.*
 # Uploads of claims that were killed; younger ones may still be under way.
 for f in in.*; do
   [ ! -d "$f" ] || find "$f" -maxdepth 0 -mmin +60 -exec rm -rf {} +

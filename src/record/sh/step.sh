@@ -43,7 +43,7 @@ follow() {
   stop=
   trap 'stop=1' TERM
   while [ -z "$stop" ] && kill -0 $$; do
-    cat <&3 || break
+    [ ! -s "$out" ] || cat <&3 || break
     sleep 0.2 >/dev/null 3<&- &
     [ -n "$stop" ] || wait $!
   done

@@ -41,7 +41,7 @@ dk_ask_socket() {
 		dk_root=$(dk_get info | grep -o '"DockerRootDir":"[^"\\]*"' | cut -d '"' -f 4)
 		[ -n "$dk_root" ] || return 1
 	fi
-	dk_compose=$(dk_compose_version) || return 1
+	dk_compose_version || return 1
 	read -r dk_x dk_memory dk_x </proc/meminfo
 	{ read -r dk_cpus </sys/devices/system/cpu/online; } 2>/dev/null || dk_cpus=
 	printf 'version %s\nroot %s\ncompose %s\nmemory %s\ncpus %s\n' \
@@ -53,16 +53,17 @@ dk_ask_socket() {
 		{ printf '%s .\n' "${dk_names# }" >"$ROOT/cache.containers"; } 2>/dev/null
 	return 0
 }
+# dk_compose_version: into dk_compose.
 dk_compose_version() {
 	dk_is=$(dk_plugin_is) || return
 	dk_known=
 	{ IFS= read -r dk_known <"${ROOT:-/var/lib/deploy}/cache.compose"; } 2>/dev/null
 	case $dk_known in
 	"$dk_is "*" .")
-		dk_known=${dk_known#"$dk_is "}
-		printf '%s\n' "${dk_known% .}"
+		dk_compose=${dk_known#"$dk_is "}
+		dk_compose=${dk_compose% .}
 		;;
-	*) timeout 10 "$dk_plugin" version --short 2>/dev/null ;;
+	*) dk_compose=$(timeout 10 "$dk_plugin" version --short 2>/dev/null) ;;
 	esac
 }
 # The long way: version, compose, data directory in one call.

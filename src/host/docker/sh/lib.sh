@@ -37,9 +37,9 @@ done
 dk_compose() {
 	if [ -n "$dk_plugin" ]; then "$dk_plugin" "$@"; else docker compose "$@"; fi
 }
-# Which file the plugin is, in one line.
+# Which file the plugin is, in one line. Only inside $(…), as dk_get.
 dk_plugin_is() {
-	stat -L -c '%n %i %s %Y %Z' "$dk_plugin" 2>/dev/null
+	exec stat -L -c '%n %i %s %Y %Z' "$dk_plugin" 2>/dev/null
 }
 
 # A process of the docker command costs 20 to 40 ms of CPU: so the engine is asked over its socket by
