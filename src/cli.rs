@@ -41,9 +41,11 @@ pub mod failure;
 pub mod guard;
 pub mod history;
 pub mod init;
+pub mod inside;
 pub mod inventory;
 pub mod lock;
 pub mod logs;
+pub mod man;
 pub mod output;
 pub mod outside;
 pub mod place;
@@ -56,6 +58,7 @@ pub mod render;
 pub mod restart;
 pub mod resume;
 pub mod rollback;
+pub mod run;
 pub mod schema;
 pub mod secrets;
 pub mod seeing;
@@ -209,8 +212,10 @@ impl Command {
             Self::Logs(args) => args.run(ctx).await,
             Self::Pull(args) => args.run(ctx).await,
             Self::Completions(args) => args.run(ctx),
+            Self::Man(args) => args.run(ctx),
             Self::Complete(args) => args.run(ctx),
             Self::Exec(args) => args.run(ctx).await,
+            Self::Run(args) => args.run(ctx).await,
             Self::History(args) => args.run(ctx).await,
             Self::Show(args) => args.run(ctx).await,
             Self::Diff(args) => args.run(ctx).await,

@@ -33,7 +33,7 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-const EXAMPLES: &str = "\
+pub(super) const EXAMPLES: &str = "\
 Examples:
   deploy staging app@1.0.1-22-7e56158         pull, start, gate, switch, keep the way back
   deploy plan staging app@1.0.1-22-7e56158    show what that would do, change nothing
@@ -45,7 +45,7 @@ Examples:
 APP may be left out where the environment has one: `deploy staging @1.0.1-22-7e56158`.
 `deploy staging` alone lists what it could mean.";
 
-const EXIT_CODES: &str = "\
+pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    succeeded, nothing to change, staged
   1    failed before traffic moved: what served before serves now
@@ -139,6 +139,7 @@ pub enum Command {
     Schema(schema::Args),
     Logs(logs::Args),
     Exec(super::exec::Args),
+    Run(super::run::Args),
     History(super::history::Args),
     Show(super::show::Args),
     Diff(super::diff::Args),
@@ -150,6 +151,7 @@ pub enum Command {
     Lock(lock::Args),
     Unlock(unlock::Args),
     Completions(super::completions::Args),
+    Man(super::man::Args),
     #[command(hide = true)]
     Complete(super::complete::Args),
     /// Anything else: the first word is an environment.

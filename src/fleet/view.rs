@@ -266,6 +266,11 @@ impl Container {
     pub fn service(&self) -> Option<&str> {
         self.label("com.docker.compose.service")
     }
+    /// Made by `docker compose run` for a single command: no part of what the slot is to run.
+    #[must_use]
+    pub fn is_one_off(&self) -> bool {
+        self.label("com.docker.compose.oneoff") == Some("True")
+    }
     /// Runs, and does not fail its health check.
     #[must_use]
     pub fn fit(&self) -> bool {

@@ -9,6 +9,7 @@
 //! - `evidence`    what is kept of a failed candidate
 //! - `logs`        logs of a slot's containers
 //! - `exec`        a command in a running container
+//! - `run`         a command in a new container
 //!
 //! A body is static text (`sh/*.sh` behind `sh/lib.sh`) with parameters; a parser is pure. To add
 //! one: a `.sh` file whose first comment names its parameters and output lines, a file with the
@@ -24,6 +25,7 @@ pub mod facts;
 pub mod held;
 pub mod images;
 pub mod logs;
+pub mod run;
 pub mod watch;
 
 use super::script::Body;

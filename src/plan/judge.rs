@@ -12,7 +12,7 @@ use crate::text;
 pub use super::traffic::{active, now as traffic_now, says};
 use super::{Setup, debts};
 
-/// Containers of a slot on a host.
+/// Containers of a slot on a host, without those that somebody made for a single command.
 pub fn containers<'a>(
     host: &'a HostView,
     env: &EnvName,
@@ -22,7 +22,7 @@ pub fn containers<'a>(
     let project = project(env, app, slot);
     host.containers
         .iter()
-        .filter(move |c| c.project() == Some(project.as_str()))
+        .filter(move |c| c.project() == Some(project.as_str()) && !c.is_one_off())
 }
 
 /// Why the slot on this host does not run the release as wanted; empty where it does.

@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use crate::host::script::{Body, Script};
-use crate::name::{Actor, AppName, EnvName, Fence, NameError, OutcomeKind, ReleaseId, RunId};
+use crate::name::{
+    Actor, AppName, EnvName, Fence, NameError, OutcomeKind, ReleaseId, RunId, SlotName,
+};
 use crate::release::{HostRelease, ReleaseFile, SecretFile};
 
 use super::history::HistoryEntry;
@@ -64,6 +66,13 @@ impl Scope {
             app,
             sudo,
         }
+    }
+
+    /// Where a release's files for a slot lie: an absolute path.
+    #[must_use]
+    pub fn release_dir(&self, release: &ReleaseId, slot: &SlotName) -> String {
+        let Self { root, env, app, .. } = self;
+        format!("{root}/{env}/{app}/releases/{release}/{slot}")
     }
 
     pub(super) fn script(&self, name: &'static str, parts: &[&str]) -> Script {

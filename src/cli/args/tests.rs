@@ -176,6 +176,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       schema       Print the JSON Schema of inventories, for editors
       logs         Show what the containers say, on all hosts at once
       exec         Run a command in a running container of the app
+      run          Run a command in a new container of the app's release
       history      Show what was done, by whom, why, and how it ended
       show         Show one run: its plan, what each host did and when, what failed and what is left of
                    it
@@ -189,6 +190,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       lock         Refuse runs until the lock is lifted; rollback goes ahead all the same
       unlock       Lift a lock that `deploy lock` set, whoever set it
       completions  Print the completion of a shell: commands, options, environments, apps, hosts
+      man          Write the manual pages: deploy.1 and one for each command
 
     Options:
       -h, --help     Print help

@@ -7,7 +7,7 @@ use crate::host::script::{Reply, Script};
 const TEXT: &str = include_str!("sh/exec.sh");
 
 /// A command ends with its connection; this is only an end for one that everybody forgot.
-const LIMIT: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LIMIT: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs a command in a container, without input. `words` are the command and its arguments: they
 /// go to it as they are, no shell reads them; no newline may be in them.

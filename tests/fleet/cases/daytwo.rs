@@ -182,6 +182,24 @@ fn fetches_ahead(shop: &Shop) {
     assert_eq!(shop.state(), before);
 }
 
+/// Nothing listens in a container that was made for one command: the health check of the image fails
+/// there as the health check of a container without a server must.
+fn runs_in_a_container_of_its_own(shop: &Shop) {
+    let all = |web: &str| shop.sh(web, "docker ps -aq --no-trunc | sort");
+    let before = ["web1", "web2"].map(all);
+    let run = |args: &[&str]| shop.run(&[&["run", "staging"], args].concat());
+    run(&["--all", "--", "healthcheck"])
+        .assert_code(1)
+        .assert_says(&["error: web1: the command ended with 1", "error: web2: "]);
+    run(&["--service", "db", "--", "healthcheck"])
+        .assert_code(2)
+        .assert_says(&["web1: the release has no service db", "the release has app"]);
+    run(&["--slot", "green", "--", "healthcheck"])
+        .assert_code(4)
+        .assert_says(&["web3: green holds no release"]);
+    assert_eq!(["web1", "web2"].map(all), before, "a container stayed");
+}
+
 /// In the containers that serve; `/app healthcheck` is all that the image can run.
 fn runs_a_command_and_shows_logs(shop: &Shop) {
     let exec = |args: &[&str]| shop.run(&[&["exec", "staging"], args].concat());
@@ -192,6 +210,7 @@ fn runs_a_command_and_shows_logs(shop: &Shop) {
     exec(&["--slot", "green", "--", "/app"])
         .assert_code(2)
         .assert_says(&["web3: no container of the slot is running"]);
+    runs_in_a_container_of_its_own(shop);
     let logs = |args: &[&str]| shop.run(&[&["logs", "staging"], args].concat());
     let found = logs(&["--since", "1h", "--grep", "^app .* listening on 8080"]);
     found.assert_code(0);
