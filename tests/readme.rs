@@ -13,8 +13,9 @@ use blocks::How;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 6] = [
+const PAGES: [&str; 7] = [
     "README.md",
+    "README.zh-CN.md",
     "docs/nginx.md",
     "docs/haproxy.md",
     "docs/caddy.md",
@@ -112,4 +113,43 @@ fn the_inventory_of_the_readme_is_true() {
     assert_eq!(out.status.code(), Some(0), "{said}");
     let shown = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(shown.contains("# web4 green docker-compose.yml"), "{shown}");
+}
+
+/// What must not differ between languages, in order: examples with their marks, headings' depths, the
+/// words in code of each table's first column, and where links lead.
+fn bones(page: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(root().join(page)).expect("a page");
+    let mut out = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        let fence = line.starts_with("```");
+        if fence || inside || line.starts_with("    ") || line.starts_with("<!--") {
+            out.push(line.to_owned());
+            inside ^= fence;
+        } else if line.starts_with('#') {
+            out.extend(line.split(' ').next().map(str::to_owned));
+        } else {
+            let first = line.strip_prefix("| ").and_then(|l| l.split(" |").next());
+            let code = first
+                .into_iter()
+                .flat_map(|l| l.split('`').skip(1).step_by(2));
+            out.extend(code.map(str::to_owned));
+            let links = line.split("](").skip(1);
+            out.extend(links.filter_map(|l| l.split(')').next()).map(str::to_owned));
+        }
+    }
+    out
+}
+
+#[test]
+fn both_languages_hold_the_same() {
+    let (ours, theirs) = (bones("README.md"), bones("README.zh-CN.md"));
+    assert!(ours.len() > 150, "{}", ours.len());
+    let other = "README.zh-CN.md";
+    let theirs: Vec<String> = theirs.into_iter().filter(|l| l != "README.md").collect();
+    let ours: Vec<String> = ours.into_iter().filter(|l| l != other).collect();
+    for (n, (one, two)) in ours.iter().zip(&theirs).enumerate() {
+        assert_eq!(one, two, "number {n} of README.md and of {other}");
+    }
+    assert_eq!(ours.len(), theirs.len());
 }
