@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::fleet::{BalancerView, Known, Problem, RecordView, Traffic};
 use crate::host::script::Body;
-use crate::name::{AppName, BalancerName, EnvName, HostName, MachineId};
+use crate::name::{AppName, BalancerName, EnvName, HostName, MachineId, SlotName};
 
 /// What a driver can do; what it cannot is an error when the plan is made, never a silent no-op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Capabilities {
     pub drain: bool,
     /// Open requests per slot can be counted.
     pub sessions: bool,
+    /// The slot that served before can take what no member of the new one takes, during a bake.
+    pub spare: bool,
 }
 
 impl Capabilities {
@@ -52,6 +54,7 @@ impl Capabilities {
         rules: true,
         drain: true,
         sessions: true,
+        spare: true,
     };
 }
 
@@ -86,6 +89,8 @@ pub struct Seen {
     pub persisted: Known<Option<Traffic>>,
     /// What it does, read over a fresh connection.
     pub running: Known<Option<Traffic>>,
+    /// Its spare, as it says.
+    pub spare: Option<SlotName>,
     /// Version of the server.
     pub version: String,
     /// Changes when the server was restarted.
@@ -108,6 +113,7 @@ impl Seen {
             machine,
             persisted: self.persisted,
             running: self.running,
+            spare: self.spare,
             version: self.version,
             instance: self.instance,
             record,
@@ -222,7 +228,7 @@ pub trait Driver: Send + Sync {
     /// Persists and activates `after` if the live state is `before` (or already `after`), then reads
     /// back over fresh connections. Waits at most 5 s for other apps'
     /// changes on that host, then takes at most 5 s; is idempotent.
-    /// A restore is a commit with the two exchanged.
+    /// A restore is a commit with the two exchanged. Whatever was the spare, `after.spare` is it then.
     fn commit(&self, target: &Target, before: Option<&Traffic>, after: &Traffic) -> Body;
 
     /// Read-only: is the running state `wanted`, over fresh connections?

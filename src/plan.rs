@@ -16,6 +16,7 @@
 //! - `resume`      what a run left unfinished, to its `before` or its `after`
 //! - `debts`      hosts that miss a change, and what may not be touched because of them
 //! - `skipped`    app hosts that do not answer: refused, or passed by and set down
+//! - `spare`      what a bake keeps in reserve at the load balancers
 //! - `drain`      one host out of traffic until a person brings it back
 //! - `catch_up`   load balancers that missed a change are led to what the others do
 //! - `recreate`    the steps for what must never run twice: nobody serves, down, up, gated, back
@@ -41,6 +42,7 @@ pub mod resume;
 mod rolling;
 pub mod setup;
 pub mod skipped;
+mod spare;
 pub mod step;
 pub mod switch;
 pub mod sync;

@@ -75,6 +75,7 @@ impl<'a> Facts<'a> {
         Seen {
             persisted: state(persisted),
             running: state(running),
+            spare: None,
             version: word("version"),
             instance: word("instance"),
             problems,

@@ -47,6 +47,7 @@ fn server(settings: &Settings) -> flags::Server<'_> {
 impl Own for Caddy {
     const NAME: &'static str = "caddy";
     const KEYS: &'static [&'static str] = settings::KEYS;
+    const SPARE: bool = false;
     const TEXTS: Texts = Texts {
         look: text!(
             "flags/lib.sh",

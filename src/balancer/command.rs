@@ -112,6 +112,7 @@ impl Driver for Command {
             rules: can("rules"),
             drain: can("members"),
             sessions: settings.program("drain").is_some(),
+            spare: false,
         }
     }
 
@@ -318,6 +319,7 @@ fn seen(target: &Target, lines: &[String]) -> Result<Seen, AnswerError> {
     Ok(Seen {
         persisted,
         running,
+        spare: None,
         version,
         instance,
         problems,

@@ -78,6 +78,7 @@ impl Server<'_> {
             to.out.clone(),
             to.flags.join(","),
             to.traffic.clone(),
+            to.spare.clone(),
         ]);
         body.data = to.data();
         body

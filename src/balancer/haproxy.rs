@@ -87,7 +87,10 @@ impl Driver for Haproxy {
     }
 
     fn capabilities(&self, _settings: &serde_json::Value) -> Capabilities {
-        Capabilities::ALL
+        Capabilities {
+            spare: false,
+            ..Capabilities::ALL
+        }
     }
 
     fn keys(&self) -> &'static [&'static str] {

@@ -55,6 +55,7 @@ fn server(settings: &Settings) -> flags::Server<'_> {
 impl Own for Nginx {
     const NAME: &'static str = "nginx";
     const KEYS: &'static [&'static str] = settings::KEYS;
+    const SPARE: bool = true;
     const TEXTS: Texts = Texts {
         look: text!(
             "flags/lib.sh",

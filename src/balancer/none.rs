@@ -82,6 +82,7 @@ impl Driver for Nobody {
             rules: false,
             drain: false,
             sessions: false,
+            spare: false,
         }
     }
 
@@ -141,6 +142,7 @@ impl Driver for Nobody {
         Ok(Seen {
             persisted: value.clone(),
             running: value,
+            spare: None,
             version: "-".to_owned(),
             instance: "-".to_owned(),
             problems: Vec::new(),

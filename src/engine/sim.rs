@@ -10,6 +10,7 @@
 //! - `after`   a client that dies, and whoever resumes its run: again and again until it has ended
 //! - `batches` the invariants of plans that go through the slot that serves
 //! - `debts`   the invariants of hosts that owe
+//! - `spare`   the slot that served, in reserve while a release bakes
 //! - `random`  random schedules, and what was covered
 //! - `tests`   every step with every fault
 //!
@@ -23,6 +24,7 @@ mod judge;
 mod model;
 mod play;
 mod random;
+mod spare;
 mod stage;
 mod tests;
 mod timing;

@@ -384,8 +384,10 @@ pub fn target(inventory: &Inventory, app: &App, lb: &Balancer, host: &HostEntry)
 #[must_use]
 pub fn setup(inventory: &Inventory, app: &App) -> Setup {
     Setup::of(inventory, app, |lb| {
-        balancer::driver(&lb.driver.value)
-            .is_some_and(|d| d.capabilities(&lb.settings.to_json()).drain)
+        balancer::driver(&lb.driver.value).map_or((false, false), |d| {
+            let can = d.capabilities(&lb.settings.to_json());
+            (can.drain, can.spare)
+        })
     })
 }
 

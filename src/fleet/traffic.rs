@@ -21,6 +21,10 @@ pub struct Traffic {
     pub split: BTreeMap<SlotName, u32>,
     /// Rules that are asked before the split, first match wins.
     pub rules: Vec<Rule>,
+    /// Slot that gets a request which no member of the sole slot takes, as long as a bake lasts. A
+    /// wish only: what a load balancer does now stands in `BalancerView::spare`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spare: Option<SlotName>,
 }
 
 /// One host of a slot as the load balancer reaches it.
@@ -82,6 +86,16 @@ impl Traffic {
             groups,
             split: BTreeMap::from([(slot.clone(), WHOLE)]),
             rules: Vec::new(),
+            spare: None,
+        }
+    }
+
+    /// The same without a spare.
+    #[must_use]
+    pub fn without_spare(&self) -> Self {
+        Self {
+            spare: None,
+            ..self.clone()
         }
     }
 
@@ -119,7 +133,7 @@ impl Traffic {
             || self.rules.iter().any(|r| r.to == *slot)
     }
 
-    /// The same distribution, whatever the generation and the order in which it came to be.
+    /// The same distribution, whatever the generation, the spare, and the order in which it came to be.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
         let given = |t: &Self| -> BTreeMap<SlotName, u32> {

@@ -300,6 +300,8 @@ pub struct BalancerView {
     pub persisted: Known<Option<Traffic>>,
     /// What it does, read over a fresh connection.
     pub running: Known<Option<Traffic>>,
+    /// Slot that gets what no member of the slot with the traffic takes, as it says.
+    pub spare: Option<SlotName>,
     /// Version of the server.
     pub version: String,
     /// Changes when the server was restarted.

@@ -8,7 +8,7 @@ use crate::release::Release;
 
 use super::entry::{self, Entry, Need};
 use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{debts, judge, keep, rolling, skipped, switch, traffic};
+use super::{debts, judge, keep, rolling, skipped, spare, switch, traffic};
 
 /// Plans a deploy (or, with [`PlanKind::Stage`], everything up to the gates).
 ///
@@ -211,7 +211,11 @@ impl Wish<'_> {
             }
             _ => None,
         };
-        let ups = self.stage(&mut plan, standby, down.map(|(_, step)| step));
+        let mut first: Vec<StepId> = down.into_iter().map(|(_, step)| step).collect();
+        if !differing(setup, release, fleet, standby).is_empty() {
+            first.extend(spare::end(&mut plan, setup, fleet, standby));
+        }
+        let ups = self.stage(&mut plan, standby, &first);
         let gate = Action::Gate {
             slot: standby.clone(),
             hosts: setup.hosts(standby).cloned().collect(),
@@ -288,7 +292,7 @@ impl Wish<'_> {
     /// Pull and replace on every host of the slot that does not run the release yet. What stands by
     /// is ended only when every host has the images: until then there is a way back. `first` comes
     /// before it too: where that cannot be taken back, no slot was changed.
-    fn stage(&self, plan: &mut Plan, slot: &SlotName, first: Option<StepId>) -> Vec<StepId> {
+    fn stage(&self, plan: &mut Plan, slot: &SlotName, first: &[StepId]) -> Vec<StepId> {
         let differing = differing(self.setup, self.release, self.fleet, slot);
         let id = &self.release.label.id;
         if differing.is_empty() {

@@ -141,6 +141,7 @@ fn setup(slots: &[(&str, &[&str])], balancers: &[&str]) -> Setup {
                 host: host(n),
                 balancer: "edge".parse().expect("a name"),
                 drain: true,
+                spare: false,
             })
             .collect(),
         left_out: Vec::new(),
@@ -272,6 +273,15 @@ impl World {
         self
     }
 
+    /// Its load balancers can have a spare.
+    pub fn spares(mut self) -> Self {
+        self.setup
+            .balancers
+            .iter_mut()
+            .for_each(|lb| lb.spare = true);
+        self
+    }
+
     /// All load balancers send to the slot.
     pub fn traffic(mut self, name: &str) -> Self {
         let traffic = self.setup.all_to(&slot(name), "g0");
@@ -284,6 +294,8 @@ impl World {
     /// What one load balancer has written and does.
     pub fn says(&mut self, name: &str, traffic: Option<Traffic>) {
         let view = self.lb(name);
+        view.spare = traffic.as_ref().and_then(|t| t.spare.clone());
+        let traffic = traffic.map(|t| t.without_spare());
         view.persisted = Known::Is(traffic.clone());
         view.running = Known::Is(traffic);
     }
@@ -448,6 +460,7 @@ fn balancer(name: &str, traffic: Option<Traffic>) -> BalancerView {
         machine: machine(name),
         persisted: Known::Is(traffic.clone()),
         running: Known::Is(traffic),
+        spare: None,
         version: "nginx 1.28".to_owned(),
         instance: "i1".to_owned(),
         record: RecordView::default(),

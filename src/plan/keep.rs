@@ -8,7 +8,7 @@ use crate::release::Release;
 
 use super::rolling::{self, Rolling};
 use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{blue_green, debts, in_place, judge, skipped};
+use super::{blue_green, debts, in_place, judge, skipped, spare};
 
 /// Plans the repair of the active slot and of the way back.
 pub(super) fn keep(
@@ -176,7 +176,9 @@ fn repair_standby(
     if let Some(refusal) = Refusal::of(reasons) {
         return Err(refusal);
     }
-    push_repair(plan, slot, &broken, last);
+    let mut needs = last.to_vec();
+    needs.extend(spare::end(plan, setup, fleet, slot));
+    push_repair(plan, slot, &broken, &needs);
     Ok(())
 }
 

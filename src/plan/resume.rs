@@ -343,14 +343,6 @@ fn forward(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) {
         switch::shift(plan, setup, fleet, after, &[gate]);
         lead_back_to(plan, setup, run);
     }
-    if !setup.bake.is_zero() {
-        let bake = Action::Bake {
-            slot: run.target.clone(),
-            time: setup.bake,
-        };
-        let needs: Vec<StepId> = plan.commit.into_iter().collect();
-        plan.push(bake, Undo::Nothing, &needs, "gates stay on with traffic");
-    }
 }
 
 /// A failure from here on leads every load balancer to `before`, not to the half-way state in which

@@ -58,6 +58,9 @@ pub struct LbHost {
     pub balancer: BalancerName,
     /// Whether single members can be drained there.
     pub drain: bool,
+    /// Whether the slot that served can take what the new one does not, during a bake.
+    #[serde(default)]
+    pub spare: bool,
 }
 
 /// From where a gate is asked.
@@ -170,10 +173,10 @@ fn one() -> usize {
 }
 
 impl Setup {
-    /// What planning needs of an app's configuration; `drains` says whether a load balancer can take
-    /// out single members.
+    /// What planning needs of an app's configuration; `can` says whether a load balancer can take
+    /// out single members, and whether it can have a spare.
     #[must_use]
-    pub fn of(inventory: &Inventory, app: &App, drains: impl Fn(&Balancer) -> bool) -> Self {
+    pub fn of(inventory: &Inventory, app: &App, can: impl Fn(&Balancer) -> (bool, bool)) -> Self {
         let mut groups = BTreeMap::new();
         let mut gates = BTreeMap::new();
         for slot in &app.slots {
@@ -196,14 +199,15 @@ impl Setup {
                 slot.members.iter().map(of_host).collect(),
             );
         }
-        let balancers = inventory
-            .balancer_hosts(app)
-            .into_iter()
-            .map(|(b, host)| LbHost {
+        let balancers = inventory.balancer_hosts(app).into_iter().map(|(b, host)| {
+            let (drain, spare) = can(b);
+            LbHost {
                 host: host.name.clone(),
                 balancer: b.name.clone(),
-                drain: drains(b),
-            });
+                drain,
+                spare,
+            }
+        });
         Self {
             env: inventory.env.clone(),
             app: app.name.clone(),

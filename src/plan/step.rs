@@ -146,6 +146,11 @@ pub enum Action {
         /// One per load-balancer host.
         moves: Vec<Move>,
     },
+    /// End what the bake kept in reserve: the slot that served takes nothing any more.
+    Unspare {
+        /// What the load balancers do, with the spare and without.
+        moves: Vec<Move>,
+    },
     /// Write on these hosts who misses the change, and who has caught up.
     Owe {
         /// Where it is written: every host of the app that answers.
@@ -221,7 +226,9 @@ impl Action {
             | Self::Revert { host, .. } => vec![host],
             Self::Prepare(change) => vec![&change.host],
             Self::Gate { hosts, .. } => hosts.iter().collect(),
-            Self::Shift { moves } => moves.iter().map(|m| &m.host).collect(),
+            Self::Shift { moves } | Self::Unspare { moves } => {
+                moves.iter().map(|m| &m.host).collect()
+            }
             Self::Owe { on, .. } => on.iter().collect(),
             Self::Bake { .. } => Vec::new(),
         }

@@ -6,7 +6,7 @@ use crate::release::ReleaseLabel;
 
 use super::entry::{self, Entry, Need};
 use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{debts, in_place, judge, rolling, traffic};
+use super::{debts, in_place, judge, rolling, spare, traffic};
 use crate::inventory::Strategy;
 
 /// What was asked of a switch.
@@ -342,7 +342,8 @@ pub(super) fn shift(
     needs: &[StepId],
 ) {
     let led = plan.after.take();
-    let moves = moves(setup, fleet, led.as_ref(), &after);
+    let mut moves = moves(setup, fleet, led.as_ref(), &after);
+    spare::with(plan, setup, &mut moves);
     let earlier: Vec<StepId> = plan
         .steps
         .iter()
@@ -374,8 +375,12 @@ pub(super) fn shift(
         })
     }));
     let undo = Undo::Do(undo);
-    let commit = plan.push(Action::Shift { moves }, undo, &ready, "the switch");
+    let shift = Action::Shift {
+        moves: moves.clone(),
+    };
+    let commit = plan.push(shift, undo, &ready, "the switch");
     plan.commit = Some(commit);
+    let mut last = vec![commit];
     if served {
         for lb in &setup.balancers {
             let action = Action::Drain {
@@ -384,20 +389,17 @@ pub(super) fn shift(
                 within: setup.drain,
             };
             let why = "open requests of the old slot end";
-            plan.push(action, Undo::Nothing, &[commit], why);
+            last.push(plan.push(action, Undo::Nothing, &[commit], why));
         }
     }
-    if plan.kind == PlanKind::Deploy && !setup.bake.is_zero() {
+    if matches!(plan.kind, PlanKind::Deploy | PlanKind::Resume) && !setup.bake.is_zero() {
         let action = Action::Bake {
             slot: plan.target.clone(),
             time: setup.bake,
         };
-        plan.push(
-            action,
-            Undo::Nothing,
-            &[commit],
-            "gates stay on with traffic",
-        );
+        let why = "gates stay on with traffic";
+        last.push(plan.push(action, Undo::Nothing, &[commit], why));
+        spare::over(plan, &moves, &last);
     }
     let paid = caught_up(plan, setup);
     debts::pay(plan, setup, fleet, paid, "they have caught up");

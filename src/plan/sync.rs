@@ -12,7 +12,7 @@ use super::entry::{self, Need};
 use super::in_place::{self, Todo};
 use super::rolling::{self, Rolling};
 use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{blue_green, debts, judge, recreate, traffic};
+use super::{blue_green, debts, judge, recreate, spare, traffic};
 
 /// Plans to bring `named` hosts, or all where none is named, to `release`: the recorded one of each
 /// slot, with a part for every host that shall run it.
@@ -343,6 +343,9 @@ impl Sync<'_> {
         let hosts: Vec<HostName> = broken.iter().map(|(h, _)| h.clone()).collect();
         let mut needs = self.pulls(plan, slot, &hosts);
         needs.extend(last);
+        if !broken.is_empty() {
+            needs.extend(spare::end(plan, self.setup, self.fleet, slot));
+        }
         let mut ups = Vec::new();
         for (host, why) in &broken {
             let action = Action::Replace {

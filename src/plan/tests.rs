@@ -14,5 +14,6 @@ mod restart;
 mod resume;
 mod settle;
 mod skipped;
+mod spare;
 mod switch;
 mod sync;

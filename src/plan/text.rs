@@ -1,10 +1,11 @@
 //! The plan as lines: the dry run, the review and what unit tests compare.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use super::{Action, Move, Owes, Plan, Undo, judge};
 use crate::fleet::DRAINED;
-use crate::name::HostName;
+use crate::name::{HostName, SlotName};
 use crate::text;
 
 impl fmt::Display for Plan {
@@ -87,6 +88,7 @@ impl fmt::Display for Action {
                 write!(f, "{}: prepare {}", m.host, judge::says(m.after.as_ref()))
             }
             Self::Shift { moves } => shift(f, moves),
+            Self::Unspare { moves } => unspare(f, moves),
             Self::Owe { on, owing, paid } => owe(f, on, owing, paid),
             Self::Drain { host, within, .. } => {
                 write!(f, "{host}: drain, at most {}", text::duration(*within))
@@ -125,6 +127,16 @@ fn shift(f: &mut fmt::Formatter<'_>, moves: &[Move]) -> fmt::Result {
         write!(f, "{comma}{} to {end}", names(hosts))?;
     }
     Ok(())
+}
+
+/// `lb1 lb2: blue is no spare any more`
+fn unspare(f: &mut fmt::Formatter<'_>, moves: &[Move]) -> fmt::Result {
+    let hosts: Vec<HostName> = moves.iter().map(|m| m.host.clone()).collect();
+    let spare = |m: &Move| m.before.as_ref()?.spare.clone();
+    let slots: BTreeSet<SlotName> = moves.iter().filter_map(spare).collect();
+    let slots: Vec<&str> = slots.iter().map(SlotName::as_str).collect();
+    let slots = slots.join(" and ");
+    write!(f, "{}: {slots} is no spare any more", names(&hosts))
 }
 
 /// `write on web1 web2 lb1: lb2 misses this and may still send to blue`

@@ -117,10 +117,10 @@ pub fn says(traffic: Option<&Traffic>) -> String {
             .filter(|m| m.state != MemberState::Ready)
             .map(|m| m.host.to_string())
             .collect();
-        return if out.is_empty() {
-            slot.to_string()
-        } else {
-            format!("{slot} without {}", out.join(", "))
+        return match &t.spare {
+            _ if !out.is_empty() => format!("{slot} without {}", out.join(", ")),
+            Some(spare) => format!("{slot} (spare {spare})"),
+            None => slot.to_string(),
         };
     }
     if t.nobody() {

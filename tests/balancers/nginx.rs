@@ -2,6 +2,7 @@
 
 mod faults;
 pub mod rig;
+mod spare;
 
 use std::fs;
 use std::time::{Duration, Instant};

@@ -1,9 +1,9 @@
 # commit BEFORE AFTER HASH HTTP-BYTES SERVER-BYTES MODE BEFORE-SUM AFTER-SUM GENERATION SLOT OUT
-# FLAGS TRAFFIC; the configuration comes as data.
+# FLAGS TRAFFIC SPARE; the configuration comes as data.
 # Answers `converged AT`, `differs SEEN`, `moved KEY`, or `refused` with `why` lines.
 before=$1 after=$2 hash=$3 http=$4 server=$5 mode=$6 sums="$7 $8" generation=$9
 shift 9
-slot=$1 out=$2 flags=$3 traffic=$4
+slot=$1 out=$2 flags=$3 traffic=$4 spare=$5
 pick_client || stop differs "neither curl nor wget is there to read back what $called does"
 lock 5 || stop differs 'nothing was done: another change on this load balancer holds its lock'
 live_key
@@ -27,6 +27,7 @@ put_state() {
   IFS=,
   for flag in $flags; do : >"$state/$flag" || return 1; done
   unset IFS
+  [ "$spare" = - ] || : >"$state/spare.$slot.$spare" || return 1
   sync "$state/traffic" "$state/generation" "$state" &&
     swap "$here/current" "${state##*/}" || return 1
   at=$(date +%s.%N)
@@ -34,6 +35,24 @@ put_state() {
   key=$after
   # The rename becomes durable while the server is asked.
   sync "$here" 9>&- 8>&- &
+}
+
+# The flag of the spare, where the state stays: it is no part of the state, so it comes and goes alone.
+put_spare() {
+  spare_moved=
+  set +f
+  for spare_flag in "$here"/current/spare.*; do
+    [ ! -e "$spare_flag" ] || [ "${spare_flag##*/}" = "spare.$slot.$spare" ] || {
+      rm -f "$spare_flag" || return 1
+      spare_moved=1
+    }
+  done
+  set -f
+  if [ "$spare" != - ] && [ ! -e "$here/current/spare.$slot.$spare" ]; then
+    : >"$here/current/spare.$slot.$spare" || return 1
+    spare_moved=1
+  fi
+  [ -z "$spare_moved" ] || sync "$here/current"
 }
 
 # The configuration: checked again (another app may have changed since), put in place, loaded.
@@ -78,12 +97,12 @@ fi
 if ! [ "$here/live" -ef "$here/conf.$hash" ] || [ "$loaded" != "$hash" ]; then
   put_conf
 fi
-put_state || stop differs "the flags of $here could not be written"
+put_state && put_spare || stop differs "the flags of $here could not be written"
 [ -n "$at" ] || at=$(date +%s.%N)
 # What others may disturb is done; to ask the server takes as long as all the rest.
 unlock
 back=
-if read_back "$hash" "$slot" "$out" || { sleep 0.1; read_back "$hash" "$slot" "$out"; }; then
+if read_back "$hash" "$slot" "$out" "$spare" || { sleep 0.1; read_back "$hash" "$slot" "$out" "$spare"; }; then
   back=1
 fi
 wait

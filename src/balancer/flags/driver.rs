@@ -34,6 +34,8 @@ pub trait Own: Send + Sync {
     const NAME: &'static str;
     /// Keys of its settings.
     const KEYS: &'static [&'static str];
+    /// Its rules look for the flag of a spare.
+    const SPARE: bool;
     /// Its scripts.
     const TEXTS: Texts;
     /// Its settings.
@@ -80,7 +82,10 @@ impl<T: Own> Driver for T {
     }
 
     fn capabilities(&self, _settings: &serde_json::Value) -> Capabilities {
-        Capabilities::ALL
+        Capabilities {
+            spare: T::SPARE,
+            ..Capabilities::ALL
+        }
     }
 
     fn keys(&self) -> &'static [&'static str] {

@@ -36,9 +36,10 @@ live_key() {
   set -f
 }
 
-# read_back HASH SLOT OUT: does the server answer so, three times in a row, with the state that lies
+# read_back HASH SLOT OUT [SPARE]: does the server answer so, three times in a row, with the state that lies
 # there? What it says instead goes into seen.
 read_back() {
+  back_spare=${4:-*}
   back_good=0 seen= back_want="conf=$1 active=$2 out=$3 " back_body=
   { IFS= read -r back_body <"$here/current/traffic"; } 2>/dev/null
   heard "$(ask 3 "/.deploy/$entry/state")" read_one
@@ -49,7 +50,11 @@ read_back() {
 read_one() {
   case $2 in
   "$back_want"*)
-    if [ "$3" = "$back_body" ]; then
+    back_told=-
+    case $2 in *' spare='*) back_told=${2##* spare=} back_told=${back_told%% *} ;; esac
+    if [ "$back_spare" != '*' ] && [ "$back_told" != "$back_spare" ]; then
+      seen=${2% pid=*}
+    elif [ "$3" = "$back_body" ]; then
       back_good=$((back_good + 1))
     else
       seen='another state file is served than the one that lies there'

@@ -26,6 +26,7 @@ pub struct Told<'a> {
     pub conf: &'a str,
     active: &'a str,
     out: &'a str,
+    spare: Option<&'a str>,
 }
 
 impl<'a> Told<'a> {
@@ -40,6 +41,7 @@ impl<'a> Told<'a> {
             conf: value("conf")?,
             active: value("active")?,
             out: value("out")?,
+            spare: value("spare").filter(|slot| *slot != "-"),
         })
     }
 }
@@ -112,7 +114,15 @@ pub fn running(
         split,
         // The patterns are in the configuration, whose hash the server tells.
         rules: served.rules,
+        spare: None,
     }))
+}
+
+/// Its spare, as the server tells it.
+#[must_use]
+pub fn spare(facts: &Facts<'_>) -> Option<SlotName> {
+    let told = facts.get("running").and_then(Told::read)?;
+    SlotName::new(told.spare?).ok()
 }
 
 /// Who gets what: one slot as the server tells it, or two whose shares stand in the value it serves.

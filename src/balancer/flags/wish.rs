@@ -31,7 +31,9 @@ pub struct Wish {
     pub out: String,
     /// Names of flag files, sorted as the host sorts them.
     pub flags: Vec<String>,
-    /// The value itself, JSON in one line.
+    /// The slot that is the spare, or `-`. Its flag comes and goes while the state stays.
+    pub spare: String,
+    /// The value itself, without its spare, JSON in one line.
     pub traffic: String,
     /// Its token.
     pub generation: String,
@@ -64,7 +66,12 @@ impl Wish {
                 _ => "-".to_owned(),
             },
             flags: flags(traffic, base),
-            traffic: json(traffic),
+            spare: traffic
+                .spare
+                .as_ref()
+                .map_or("-", SlotName::as_str)
+                .to_owned(),
+            traffic: json(&traffic.without_spare()),
             generation: traffic.generation.clone(),
             hash,
         }
@@ -109,7 +116,8 @@ pub fn refusals(driver: &str, traffic: &Traffic) -> Vec<String> {
         ));
     }
     for slot in traffic.groups.keys() {
-        if slot.as_str() == "none" || slot.as_str().contains("_without_") {
+        let upstream = ["_without_", "_spare_"];
+        if slot.as_str() == "none" || upstream.iter().any(|w| slot.as_str().contains(w)) {
             no.push(format!(
                 "slot name `{slot}` is taken by the {driver} driver"
             ));

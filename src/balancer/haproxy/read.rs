@@ -117,6 +117,7 @@ fn running(target: &Target, settings: &Settings, facts: &Facts<'_>) -> Known<Opt
     own_states(target, &mut groups, &states);
     let rules = there(facts, &wish.rules, &served);
     Known::Is(Some(Traffic {
+        spare: None,
         generation: served.generation.clone(),
         groups,
         split: word.split(),

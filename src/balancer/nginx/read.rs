@@ -41,7 +41,10 @@ pub fn seen(target: &Target, settings: &Settings, lines: &[String]) -> Result<Se
         }
         _ => {}
     }
-    Ok(facts.seen(CALLED, persisted, running, problems))
+    Ok(Seen {
+        spare: flags::read::spare(&facts),
+        ..facts.seen(CALLED, persisted, running, problems)
+    })
 }
 
 /// A reload closes idle connections of clients, and some of them send a request just then.

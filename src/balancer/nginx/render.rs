@@ -75,7 +75,8 @@ pub fn wish(target: &Target, settings: &Settings, traffic: &Traffic) -> Wish {
     Wish::new(traffic, http, &rules(target, settings, traffic), 10)
 }
 
-/// One upstream per slot, one per slot and member left out, and one that nobody is in.
+/// One upstream per slot, one per slot and other slot that is its spare, one per slot and member
+/// left out, and one that nobody is in.
 fn upstreams(target: &Target, settings: &Settings, traffic: &Traffic) -> String {
     let backend = &target.backend;
     let mut text = format!("# {} of {}. Written by deploy.\n", target.app, target.env);
@@ -84,7 +85,13 @@ fn upstreams(target: &Target, settings: &Settings, traffic: &Traffic) -> String 
             continue;
         }
         let name = format!("{backend}_{slot}");
-        upstream(&mut text, settings, &name, members, None);
+        upstream(&mut text, settings, &name, members, &[], None);
+        for (spare, others) in traffic.groups.iter().filter(|(s, _)| *s != slot) {
+            if !others.is_empty() {
+                let name = format!("{name}_spare_{spare}");
+                upstream(&mut text, settings, &name, members, others, None);
+            }
+        }
         if alternates(members) {
             for n in 1..=members.len() {
                 upstream(
@@ -92,6 +99,7 @@ fn upstreams(target: &Target, settings: &Settings, traffic: &Traffic) -> String 
                     settings,
                     &format!("{name}_without_{n}"),
                     members,
+                    &[],
                     Some(n),
                 );
             }
@@ -142,6 +150,7 @@ fn upstream(
     settings: &Settings,
     name: &str,
     members: &[Member],
+    spare: &[Member],
     without: Option<usize>,
 ) {
     let fixed = matches!(out(members), Out::InConf);
@@ -160,6 +169,11 @@ fn upstream(
             " max_fails=2 fail_timeout=5s"
         };
         let _ = writeln!(text, "    server {address}:{}{down};", member.port);
+    }
+    for member in spare {
+        if let Some(address) = address(&member.address) {
+            let _ = writeln!(text, "    server {address}:{} backup;", member.port);
+        }
     }
     if settings.keepalive > 0 {
         // Idle connections end soon, so that an open one means a request at work (see drain).
@@ -241,6 +255,7 @@ open_file_cache off;
 set ${v}_slot "";
 set ${v}_late "";
 set ${v}_out "-";
+set ${v}_spare "-";
 set ${v}_second "";
 set ${v}_share "";
 "#,
@@ -298,9 +313,17 @@ if (${v}_share) {{ set ${v}_slot ${v}_second; }}
             "if (-f {current}/out.${v}_slot.{n}) {{ set ${v}_out {n}; }}"
         );
     }
+    for slot in &slots {
+        // The slot stands in the flag's name: after a switch between two looks there is none.
+        let _ = writeln!(
+            text,
+            "if (-f {current}/spare.${v}_slot.{slot}) {{ set ${v}_spare {slot}; }}"
+        );
+    }
     let _ = write!(
         text,
         r#"set ${v}_upstream {backend}_${v}_slot;
+if (${v}_spare != "-") {{ set ${v}_upstream {backend}_${{{v}_slot}}_spare_${v}_spare; }}
 if (${v}_out != "-") {{ set ${v}_upstream {backend}_${{{v}_slot}}_without_${v}_out; }}
 if (${v}_slot = "") {{ set ${v}_upstream {backend}_none; }}
 location = /.deploy/{entry}/state {{
@@ -310,7 +333,7 @@ location = /.deploy/{entry}/state {{
     access_log off;
     gzip off;
     default_type application/json;
-    add_header X-Deploy "conf=@HASH@ active=${v}_told out=${v}_out pid=$pid";
+    add_header X-Deploy "conf=@HASH@ active=${v}_told out=${v}_out spare=${v}_spare pid=$pid";
     add_header Cache-Control no-store;
     alias {current}/traffic;
 }}

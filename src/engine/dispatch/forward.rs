@@ -328,18 +328,23 @@ impl Dispatcher {
                 // Where one change is the switch, the others are not what is told of.
                 let counts = self.plan.commit.is_none_or(|c| c == token.step);
                 let forward = token.stage == Stage::Switch && counts;
-                self.verdict(&token.host, &verdict, forward)?;
-                Ok(self.turned(token))
+                match self.verdict(&token.host, &verdict, forward) {
+                    Err(why) if self.may_stay(token) => Ok(self.still_there(token, &why)),
+                    Err(why) => Err(why),
+                    Ok(()) => Ok(self.turned(token)),
+                }
             }
-            Ok(Answer::Done(_)) if matches!(token.stage, Stage::Switch | Stage::Prepare) => {
-                Err("what it does now was not read back".to_owned())
+            Ok(Answer::Done(_)) if self.read_back(token) => {
+                let why = "what it does now was not read back";
+                match self.may_stay(token) {
+                    true => Ok(self.still_there(token, why)),
+                    false => Err(why.to_owned()),
+                }
             }
             Ok(Answer::Done(text)) => Ok(text),
             Ok(Answer::Evidence { .. }) => Ok(String::new()),
-            Ok(Answer::Failed { why, .. })
-                if token.stage == Stage::Note && !self.awaited(token.step) =>
-            {
-                Ok(self.still_written(token, &why))
+            Ok(Answer::Failed { why, .. }) if self.may_stay(token) => {
+                Ok(self.still_there(token, &why))
             }
             Ok(Answer::Failed { why, lines }) => {
                 for text in lines {
@@ -362,9 +367,8 @@ impl Dispatcher {
             Err(trouble) if token.stage == Stage::Drain && !self.awaited(token.step) => {
                 Ok(format!("could not tell: {trouble}"))
             }
-            // A debt that stays written costs a `catch-up`, and is no reason to go back.
-            Err(trouble) if token.stage == Stage::Note && !self.awaited(token.step) => {
-                Ok(self.still_written(token, &trouble.to_string()))
+            Err(trouble) if self.may_stay(token) => {
+                Ok(self.still_there(token, &trouble.to_string()))
             }
             Err(trouble) => Err(trouble.to_string()),
         }
@@ -380,13 +384,31 @@ impl Dispatcher {
         own.map_or_else(String::new, |m| format!("to {}", says(m.after.as_ref())))
     }
 
-    fn still_written(&mut self, token: &Token, why: &str) -> String {
-        let what = format!(
-            "{}: a debt that was paid stays written there: {why}",
-            token.host
-        );
-        self.log.untidy.push(what);
-        format!("not written: {why}")
+    /// A debt that stays written costs a `catch-up`, a spare that stays is ended by whoever changes
+    /// it next: neither is a reason to go back.
+    fn may_stay(&self, token: &Token) -> bool {
+        token.stage == Stage::Note && !self.awaited(token.step)
+    }
+
+    fn still_there(&mut self, token: &Token, why: &str) -> String {
+        let step = self.plan.steps.iter().find(|s| s.id == token.step);
+        let (what, not) = match step.map(|s| &s.action) {
+            Some(Action::Unspare { .. }) => {
+                ("the slot that served may still be its spare", "ended")
+            }
+            _ => ("a debt that was paid stays written there", "written"),
+        };
+        self.log
+            .untidy
+            .push(format!("{}: {what}: {why}", token.host));
+        format!("not {not}: {why}")
+    }
+
+    /// Whether its end is told by a load balancer that was asked afterwards, and by nothing else.
+    fn read_back(&self, token: &Token) -> bool {
+        let step = self.plan.steps.iter().find(|s| s.id == token.step);
+        let ends = step.is_some_and(|s| matches!(s.action, Action::Unspare { .. }));
+        ends || matches!(token.stage, Stage::Switch | Stage::Prepare)
     }
 
     /// Whether another step waits for this one.

@@ -38,6 +38,10 @@ pub(super) fn jobs(action: &Action) -> Vec<(HostName, Stage, Work)> {
                 |m: &crate::plan::Move| (m.host.clone(), Stage::Switch, Work::Shift(m.clone()));
             moves.iter().map(shift).collect()
         }
+        Action::Unspare { moves } => {
+            let end = |m: &crate::plan::Move| (m.host.clone(), Stage::Note, Work::Shift(m.clone()));
+            moves.iter().map(end).collect()
+        }
         Action::Owe { on, owing, paid } => {
             let work = Work::Owe {
                 owing: owing.clone(),

@@ -192,7 +192,7 @@ fn stage(action: &Action) -> Option<Stage> {
         Action::Replace { .. } | Action::Restart { .. } => Stage::Up,
         Action::Gate { .. } => Stage::Gate,
         Action::Prepare(_) => Stage::Prepare,
-        Action::Owe { .. } => Stage::Note,
+        Action::Owe { .. } | Action::Unspare { .. } => Stage::Note,
         Action::Shift { .. } => Stage::Switch,
         Action::Drain { .. } => Stage::Drain,
         Action::Bake { .. } => Stage::Bake,

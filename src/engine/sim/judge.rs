@@ -8,6 +8,7 @@ use super::play::{Act, Play};
 use super::{batches, debts};
 use crate::engine::dispatch::Log;
 use crate::engine::remote::Work;
+use crate::event::Stage;
 use crate::fleet::Traffic;
 use crate::name::{HostName, Outcome, OutcomeKind, SlotName};
 use crate::plan::{Action, PlanKind, Undo};
@@ -22,7 +23,9 @@ pub fn back(play: &Play<'_>, host: &HostName, work: &Work) -> bool {
         .steps
         .iter()
         .any(|s| match (&s.action, work) {
-            (Action::Shift { moves }, Work::Shift(change)) => moves.contains(change),
+            (Action::Shift { moves } | Action::Unspare { moves }, Work::Shift(change)) => {
+                moves.contains(change)
+            }
             (Action::Prepare(planned), Work::Prepare(change)) => planned == change,
             (
                 Action::Owe { owing, paid, .. },
@@ -146,6 +149,14 @@ fn free_of_traffic(play: &Play<'_>, host: &HostName, slot: &SlotName) -> Result<
                 "{slot} of {host} is changed while {lb} sends requests to it"
             ));
         }
+        if traffic
+            .as_ref()
+            .is_some_and(|t| t.spare.as_ref() == Some(slot))
+        {
+            return Err(format!(
+                "{slot} of {host} is changed and is the spare of {lb}"
+            ));
+        }
     }
     for (lb, traffic) in &play.model.hidden {
         if reached(Some(traffic)).contains(&member) {
@@ -262,7 +273,7 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
             stands_by(play).and_then(|()| debts::as_before(play, log))
         }
         OutcomeKind::Succeeded | OutcomeKind::Staged => {
-            good(play).and_then(|()| debts::at_success(play, log))
+            good(play, log).and_then(|()| debts::at_success(play, log))
         }
         OutcomeKind::Failed | OutcomeKind::Cancelled | OutcomeKind::Mixed
             if !play.stage.plan.batches.is_empty() && play.unrestored.is_empty() =>
@@ -303,10 +314,24 @@ fn stands_by(play: &Play<'_>) -> Result<(), String> {
     members_serve(play)
 }
 
-fn good(play: &Play<'_>) -> Result<(), String> {
+/// What a load balancer does, but for its spare: that goes with any change.
+fn value(traffic: &Option<Traffic>) -> Option<Traffic> {
+    traffic.as_ref().map(Traffic::without_spare)
+}
+
+/// A person changed it while the run was at work.
+fn by_hand(traffic: &Option<Traffic>) -> bool {
+    traffic.as_ref().is_some_and(|t| t.groups.is_empty())
+}
+
+fn good(play: &Play<'_>, log: &Log) -> Result<(), String> {
     let plan = &play.stage.plan;
     for (lb, traffic) in &play.model.balancers {
-        if *traffic != plan.after {
+        let spare = format!("{lb}: the slot that served may still be its spare");
+        let named = log.untidy.iter().any(|u| u.starts_with(&spare));
+        // What a person wrote there meanwhile is left to him.
+        let left = value(traffic) == plan.after || by_hand(traffic);
+        if *traffic != plan.after && !(named && left) {
             return Err(format!("{lb} does not do what was planned"));
         }
     }
@@ -344,7 +369,10 @@ fn as_before(play: &Play<'_>, log: &Log) -> Result<(), String> {
                     .all(|m| play.model.balancers[&m.host] == m.after),
                 _ => false,
             });
-        if *traffic != play.start.balancers[lb] && !kept {
+        // The end of a spare that somebody else was faster than is not taken back.
+        let ends = log.failure.as_ref().is_some_and(|f| f.stage == Stage::Note);
+        let left = kept || ends && by_hand(traffic);
+        if value(traffic) != value(&play.start.balancers[lb]) && !left {
             return Err(format!("{lb} is not as before"));
         }
     }
@@ -406,7 +434,7 @@ fn mixed(play: &Play<'_>, outcome: &Outcome) -> Result<(), String> {
         return Err(format!("it names {:?}", outcome.hosts));
     }
     for (lb, traffic) in &play.model.balancers {
-        if *traffic != play.start.balancers[lb] && !outcome.hosts.contains(lb) {
+        if value(traffic) != value(&play.start.balancers[lb]) && !outcome.hosts.contains(lb) {
             // A change that stays once it is done, whatever comes after it.
             let stays = |s: &crate::plan::Step| match (&s.action, &s.undo) {
                 (Action::Shift { moves }, Undo::Half(_)) => {

@@ -90,7 +90,11 @@ impl Model {
         Self {
             slots,
             balancers: balancers
-                .map(|(h, v)| (h.clone(), v.running.get().cloned().flatten()))
+                .map(|(h, v)| {
+                    let now = v.running.get().cloned().flatten();
+                    let spare = v.spare.clone();
+                    (h.clone(), now.map(|t| Traffic { spare, ..t }))
+                })
                 .collect(),
             debts: world
                 .fleet
@@ -141,7 +145,10 @@ impl Model {
 
     fn shift(&mut self, host: &HostName, change: &Move) -> bool {
         let live = self.balancers[host].clone();
-        if live != change.before && live != change.after {
+        // A spare comes and goes beside the value that a load balancer compares.
+        let value = |t: &Option<Traffic>| t.as_ref().map(Traffic::without_spare);
+        let [is, was, will] = [&live, &change.before, &change.after].map(value);
+        if is != was && is != will {
             return false;
         }
         let (old, new) = (reached(live.as_ref()), reached(change.after.as_ref()));

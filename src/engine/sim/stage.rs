@@ -110,6 +110,15 @@ pub fn recreated() -> Vec<Stage> {
     stages
 }
 
+/// A deploy with a spare while it bakes, onto what an earlier run has left as the spare.
+pub fn spare() -> Stage {
+    let mut world = quick(World::serving()).spares();
+    for lb in ["lb1", "lb2"] {
+        world.lb(lb).spare = Some(slot("green"));
+    }
+    brought("spare", world, 43, PlanKind::Deploy)
+}
+
 /// Every plan once.
 pub fn all() -> Vec<Stage> {
     let mut out = vec![

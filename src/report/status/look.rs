@@ -158,10 +158,15 @@ fn says(view: &BalancerView) -> (String, bool) {
         Known::Unknown(why) => return (format!("? {why}"), false),
         Known::Is(traffic) => judge::says(traffic.as_ref()),
     };
+    // The slot that served before takes what no member takes: a bake lasts, or its run was left.
+    let spared = |says: String| match &view.spare {
+        Some(spare) => format!("{says} (spare {spare})"),
+        None => says,
+    };
     match &view.persisted {
         Known::Unknown(why) => (format!("{running}, its files: ? {why}"), false),
         Known::Is(traffic) => match judge::says(traffic.as_ref()) {
-            written if written == running => (running, true),
+            written if written == running => (spared(running), true),
             written => (format!("{running}, its files say {written}"), false),
         },
     }

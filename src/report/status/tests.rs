@@ -39,6 +39,7 @@ fn setup() -> Setup {
         host: name.parse().unwrap(),
         balancer: "edge".parse().unwrap(),
         drain: true,
+        spare: false,
     };
     Setup {
         env: "staging".parse().unwrap(),
@@ -142,6 +143,7 @@ fn balancer(setup: &Setup, to: &str) -> BalancerView {
         machine: "m9".parse().ok(),
         persisted: Known::Is(Some(traffic.clone())),
         running: Known::Is(Some(traffic)),
+        spare: None,
         version: "nginx 1.28".to_owned(),
         instance: "i1".to_owned(),
         record: RecordView::default(),
@@ -197,6 +199,23 @@ fn equal_hosts_are_folded_and_the_active_slot_comes_first() {
       balancer  edge   lb1 lb2    → green
       way back: ready, deploy rollback staging app
     "#);
+}
+
+#[test]
+fn what_a_bake_keeps_in_reserve_is_named_per_load_balancer() {
+    let setup = setup();
+    let mut found = fleet(&setup);
+    let lb1 = found.balancers.get_mut(&"lb1".parse().unwrap()).unwrap();
+    lb1.spare = Some(slot("blue"));
+    let text = show(&setup, &found);
+    let lines: Vec<&str> = text.lines().filter(|l| l.contains("→")).collect();
+    assert_eq!(
+        lines,
+        [
+            "  balancer  edge   lb1        → green (spare blue)",
+            "  balancer  edge   lb2        → green",
+        ]
+    );
 }
 
 #[test]

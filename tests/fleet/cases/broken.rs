@@ -64,6 +64,32 @@ fn a_broken_release_is_unwound_and_nobody_notices() {
     cases.assert_all();
 }
 
+/// Both members of the new slot end in the same second: what they had begun and may not be asked of another is lost,
+/// and all else is answered, by the old slot too while it is the spare.
+fn both_at_once(shop: &Shop) {
+    let load = shop.load(&["--floor", "4000"]);
+    shop.deploy("1.0.3-35-bad0005")
+        .assert_code(5)
+        .assert_says(&["rolled_back", "(spare blue)"]);
+    shop.assert_serving(FIRST);
+    load.go_on(Duration::from_secs(1));
+    let summary = load.stop();
+    let kinds = &summary.json["kinds"];
+    println!("of {} requests failed: {kinds}", summary.ok);
+    for kind in ["GET /", "GET /slow"] {
+        assert_eq!(
+            kinds[kind]["failed"], 0,
+            "{kind}: {:#}",
+            summary.json["failures"][0]
+        );
+    }
+    // One of ten has a body, and they are open for half a second.
+    assert!(summary.failed < 200, "{kinds}");
+    assert!(summary.answered_by("1.0.3-35-bad0005") > 500, "{kinds}");
+    let status = shop.run(&["status", "staging"]);
+    assert!(!status.stdout.contains("spare"), "{}", status.stdout);
+}
+
 /// What dies while it serves takes its open requests with it: no switch can help that. The traffic goes back by itself.
 fn during_the_bake(shop: &Shop, cases: &mut Cases) {
     shop.project.edit(STAGING, "bake: 3s", "bake: 25s");
@@ -90,6 +116,9 @@ fn during_the_bake(shop: &Shop, cases: &mut Cases) {
             shop.assert_serving(FIRST);
         });
     }
+    cases.case("what both members took with them, and nothing more", || {
+        both_at_once(shop);
+    });
     cases.case("nothing is lost once the old release serves again", || {
         let load = shop.load(&["--floor", "500"]);
         load.go_on(Duration::from_secs(1));

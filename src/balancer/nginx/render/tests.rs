@@ -18,6 +18,14 @@ upstream shop-app_blue {
     keepalive 32;
     keepalive_timeout 250ms;
 }
+upstream shop-app_blue_spare_green {
+    zone shop-app_blue_spare_green 64k;
+    server 10.0.0.1:8080 max_fails=2 fail_timeout=5s;
+    server web2.svc:8080 max_fails=2 fail_timeout=5s;
+    server [fd00::3]:8080 backup;
+    keepalive 32;
+    keepalive_timeout 250ms;
+}
 upstream shop-app_blue_without_1 {
     zone shop-app_blue_without_1 64k;
     server web2.svc:8080 max_fails=2 fail_timeout=5s;
@@ -33,6 +41,14 @@ upstream shop-app_blue_without_2 {
 upstream shop-app_green {
     zone shop-app_green 64k;
     server [fd00::3]:8080 max_fails=2 fail_timeout=5s;
+    keepalive 32;
+    keepalive_timeout 250ms;
+}
+upstream shop-app_green_spare_blue {
+    zone shop-app_green_spare_blue 64k;
+    server [fd00::3]:8080 max_fails=2 fail_timeout=5s;
+    server 10.0.0.1:8080 backup;
+    server web2.svc:8080 backup;
     keepalive 32;
     keepalive_timeout 250ms;
 }
@@ -77,6 +93,7 @@ open_file_cache off;
 set $shop_app_slot "";
 set $shop_app_late "";
 set $shop_app_out "-";
+set $shop_app_spare "-";
 set $shop_app_second "";
 set $shop_app_share "";
 if (-f /etc/nginx/deploy/staging.app/current/active.blue) { set $shop_app_slot blue; }
@@ -99,7 +116,10 @@ if ($uri = "/.deploy/staging.app/state") { set $shop_app_share ""; }
 if ($shop_app_share) { set $shop_app_slot $shop_app_second; }
 if (-f /etc/nginx/deploy/staging.app/current/out.$shop_app_slot.1) { set $shop_app_out 1; }
 if (-f /etc/nginx/deploy/staging.app/current/out.$shop_app_slot.2) { set $shop_app_out 2; }
+if (-f /etc/nginx/deploy/staging.app/current/spare.$shop_app_slot.blue) { set $shop_app_spare blue; }
+if (-f /etc/nginx/deploy/staging.app/current/spare.$shop_app_slot.green) { set $shop_app_spare green; }
 set $shop_app_upstream shop-app_$shop_app_slot;
+if ($shop_app_spare != "-") { set $shop_app_upstream shop-app_${shop_app_slot}_spare_$shop_app_spare; }
 if ($shop_app_out != "-") { set $shop_app_upstream shop-app_${shop_app_slot}_without_$shop_app_out; }
 if ($shop_app_slot = "") { set $shop_app_upstream shop-app_none; }
 location = /.deploy/staging.app/state {
@@ -109,7 +129,7 @@ location = /.deploy/staging.app/state {
     access_log off;
     gzip off;
     default_type application/json;
-    add_header X-Deploy "conf=HASH active=$shop_app_told out=$shop_app_out pid=$pid";
+    add_header X-Deploy "conf=HASH active=$shop_app_told out=$shop_app_out spare=$shop_app_spare pid=$pid";
     add_header Cache-Control no-store;
     alias /etc/nginx/deploy/staging.app/current/traffic;
 }

@@ -1,0 +1,72 @@
+//! The slot that served is the spare as long as a new release bakes: whatever happens, no slot is
+//! changed that a load balancer has as its spare, and in the end there is none, or it is named.
+
+use std::time::Duration;
+
+use super::after::left_at;
+use super::fault::{Dice, Faults};
+use super::play::play;
+use super::stage;
+use super::tests::{Broken, one, singles};
+use crate::name::OutcomeKind;
+use crate::plan::Action;
+
+const SCHEDULES: u64 = 400;
+
+#[test]
+fn every_step_of_a_deploy_with_a_spare_keeps_the_invariants_with_every_fault() {
+    let stage = stage::spare();
+    let mut broken = Broken::default();
+    for faults in singles(&stage) {
+        broken.note(one(&stage, &faults));
+    }
+    for seed in 0..SCHEDULES {
+        let mut dice = Dice(seed);
+        let ended = play(&stage, Faults::default(), Some(Dice(dice.roll())), 20);
+        broken.note(ended.map_err(|why| format!("seed {seed}: {why}")));
+    }
+}
+
+#[test]
+fn a_run_with_a_spare_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
+    let stage = stage::spare();
+    let took = play(&stage, Faults::default(), None, 1).expect("no fault");
+    let all = u64::try_from(took.took.as_millis()).expect("short");
+    for at in (0..all).step_by(100) {
+        for sent in [true, false] {
+            let end = left_at(&stage, Duration::from_millis(at), sent);
+            let end = end.unwrap_or_else(|why| panic!("left at {at} ms, sent {sent}: {why}"));
+            assert!(
+                ["cancelled", "succeeded"].contains(&end),
+                "at {at} ms: {end}"
+            );
+        }
+    }
+}
+
+/// The judge is awake: a plan that begins a spare and does not end it, one that changes what an
+/// earlier run left as the spare.
+#[test]
+fn a_plan_that_forgets_a_spare_is_found() {
+    for (which, why) in [
+        (0, "is the spare of lb"),
+        (1, "does not do what was planned"),
+    ] {
+        let mut stage = stage::spare();
+        let ends = stage.plan.steps.iter_mut();
+        let ends = ends.filter(|s| matches!(s.action, Action::Unspare { .. }));
+        let forgotten = ends.into_iter().nth(which).expect("two of them");
+        forgotten.action = Action::Owe {
+            on: Vec::new(),
+            owing: Vec::new(),
+            paid: Vec::new(),
+        };
+        let said = play(&stage, Faults::default(), None, 1).map(|e| e.outcome.kind);
+        assert!(
+            said.as_ref().is_err_and(|said| said.contains(why)),
+            "{which}: {said:?}"
+        );
+    }
+    let whole = play(&stage::spare(), Faults::default(), None, 1);
+    assert_eq!(whole.map(|e| e.outcome.kind), Ok(OutcomeKind::Succeeded));
+}

@@ -1,0 +1,84 @@
+use crate::fleet::MemberState;
+use crate::plan::blue_green::deploy;
+use crate::plan::fixture::{World, release, slot, text};
+use crate::plan::switch::rollback;
+use crate::plan::{Action, Plan, PlanKind, Setup};
+
+fn planned(w: &World, number: u64, kind: PlanKind) -> Plan {
+    deploy(&w.setup, &release(&w.setup, number), &w.fleet, kind, "g1").unwrap()
+}
+
+fn spares(plan: &Plan) -> Vec<String> {
+    let all = plan.steps.iter();
+    let all = all.filter(|s| matches!(s.action, Action::Unspare { .. }));
+    all.map(|s| format!("{}: {}", s.id, s.action)).collect()
+}
+
+#[test]
+fn the_slot_that_served_is_the_spare_until_the_bake_is_over() {
+    let w = World::serving().up("green", 43).spares();
+    insta::assert_snapshot!(text(&Ok(planned(&w, 43, PlanKind::Deploy))), @"
+    staging app deploy: #42 1.0.1-22-7e56158 → #43 1.0.2-30-abc1234, blue → green
+      s1  gate green web3 web4 (no traffic before the gates have passed)
+      s2  lb1: prepare green (spare blue) (checked by the server before the switch)
+      s3  lb2: prepare green (spare blue) (checked by the server before the switch)
+      s4  switch lb1 lb2 to green (spare blue) [commit point] (the switch) after s1 s2 s3
+          undo: switch lb1 lb2 to blue; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
+      s5  lb1: drain, at most 1m00s (open requests of the old slot end) after s4
+      s6  lb2: drain, at most 1m00s (open requests of the old slot end) after s4
+      s7  bake green for 30.0 s (gates stay on with traffic) after s4
+      s8  lb1 lb2: blue is no spare any more (the bake is over) after s4 s5 s6 s7
+      note: green runs #43 1.0.2-30-abc1234 already: it is only gated
+      ends succeeded
+    ");
+}
+
+#[test]
+fn what_an_earlier_run_left_as_the_spare_is_none_before_it_is_changed() {
+    let mut w = World::serving().spares();
+    w.lb("lb2").spare = Some(slot("green"));
+    for kind in [PlanKind::Deploy, PlanKind::Stage] {
+        let plan = planned(&w, 43, kind);
+        assert_eq!(spares(&plan)[0], "s1: lb2: green is no spare any more");
+        let first = plan.steps[0].id;
+        let pulls = |s: &&crate::plan::Step| matches!(s.action, Action::Replace { .. });
+        for step in plan.steps.iter().filter(pulls) {
+            assert!(step.needs.contains(&first), "{plan}");
+        }
+    }
+    // What only switches ends it by that.
+    assert_eq!(
+        spares(&rollback(&w.setup, &w.fleet, "g1").unwrap()),
+        [""; 0]
+    );
+    // The way back is repaired: the same.
+    w.host("web4").containers.clear();
+    let plan = planned(&w, 42, PlanKind::Deploy);
+    assert_eq!(spares(&plan), ["s1: lb2: green is no spare any more"]);
+}
+
+/// Whoever takes what nobody takes must be whole, and what served just before; and somebody watches.
+#[test]
+fn where_it_would_not_be_safe_or_nobody_can_there_is_no_spare() {
+    let first = World::empty().spares();
+    assert_eq!(spares(&planned(&first, 42, PlanKind::Deploy)), [""; 0]);
+    let mut quick = World::serving().spares();
+    quick.setup.bake = std::time::Duration::ZERO;
+    assert_eq!(spares(&planned(&quick, 43, PlanKind::Deploy)), [""; 0]);
+    let unable = World::serving();
+    assert_eq!(spares(&planned(&unable, 43, PlanKind::Deploy)), [""; 0]);
+    let mut part = World::serving().spares();
+    let blue = slot("blue");
+    let now = part.setup.all_to(&blue, "g0");
+    let web1 = crate::plan::fixture::host("web1");
+    let now = Setup::with_member(&now, &blue, &web1, MemberState::Drain, "g0");
+    for lb in ["lb1", "lb2"] {
+        part.says(lb, Some(now.clone()));
+    }
+    assert_eq!(spares(&planned(&part, 43, PlanKind::Deploy)), [""; 0]);
+    // One of two that can.
+    let mut one = World::serving().spares();
+    one.setup.balancers[0].spare = false;
+    let last = "s12: lb2: blue is no spare any more";
+    assert_eq!(spares(&planned(&one, 43, PlanKind::Deploy)), [last]);
+}
