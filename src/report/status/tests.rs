@@ -8,7 +8,7 @@ use crate::fleet::{
     BalancerView, ClaimView, Container, Fleet, Health, HoldView, HostView, Known, Member,
     MemberState, RecordView, SlotRecord,
 };
-use crate::name::{Digest, ServiceName, Version};
+use crate::name::{Digest, HostName, ServiceName, Version};
 use crate::plan::{LbHost, Setup};
 use crate::release::{HostRelease, ServiceSpec};
 
@@ -205,7 +205,8 @@ fn equal_hosts_are_folded_and_the_active_slot_comes_first() {
 fn what_a_bake_keeps_in_reserve_is_named_per_load_balancer() {
     let setup = setup();
     let mut found = fleet(&setup);
-    let lb1 = found.balancers.get_mut(&"lb1".parse().unwrap()).unwrap();
+    let lb1: HostName = "lb1".parse().unwrap();
+    let lb1 = found.balancers.get_mut(&lb1).unwrap();
     lb1.spare = Some(slot("blue"));
     let text = show(&setup, &found);
     let lines: Vec<&str> = text.lines().filter(|l| l.contains("→")).collect();
