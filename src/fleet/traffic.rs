@@ -117,6 +117,7 @@ impl Traffic {
             groups: self.groups.clone(),
             split: BTreeMap::new(),
             rules: Vec::new(),
+            spare: None,
         }
     }
 
