@@ -317,6 +317,18 @@ fn init_writes_what_checks_and_renders_and_never_overwrites() {
         "{stdout}"
     );
     assert!(stdout.contains("LOG_LEVEL: \"debug\""), "{stdout}");
+    // What is put beside it, as far as it is known before the registry is asked.
+    let (_, beside) = stdout
+        .split_once("deploy.yml 644\n")
+        .expect("the file beside it");
+    let pinned = "registry.example.com/acme/app@(known at the deploy)";
+    for said in [
+        pinned,
+        "restart: always",
+        "deploy.release: (known at the deploy)",
+    ] {
+        assert!(beside.contains(said), "no {said} in {beside}");
+    }
 
     let staging = dir.path().join("inventories/staging.yml");
     std::fs::write(&staging, "mine").unwrap();
@@ -335,7 +347,8 @@ fn init_writes_what_checks_and_renders_and_never_overwrites() {
 fn hosts_are_named_by_globs_ranges_groups_and_not() {
     let rendered = |hosts: &str| {
         let (code, stdout, stderr) = deploy(tour(), &format!("render staging @1.0.1 {hosts}"));
-        let heads = stdout.lines().filter_map(|l| l.strip_prefix("# web"));
+        let heads = stdout.lines().filter(|l| !l.contains(" deploy.yml "));
+        let heads = heads.filter_map(|l| l.strip_prefix("# web"));
         let hosts: Vec<&str> = heads.filter_map(|l| l.split(' ').next()).collect();
         (code, hosts.join(" "), stderr)
     };
@@ -393,6 +406,31 @@ load_balancers: { edge: { driver: ngnix, hosts: lb1 }, inner: { driver: nginx, h
         "nginx has no setting `keepalife`",
     ] {
         assert!(stdout.contains(said), "no {said} in {stdout}{stderr}");
+    }
+    // Those of the templates too: nobody mends the one to be told of the other.
+    put(
+        "inventories/staging.yml",
+        "hosts: { web1: { prt: 22 }, web2: }
+groups: { blue: [web1], green: [web2] }
+apps: { app: { image: registry.example.com/acme/app, strategy: blue-green, slots: [blue, green] } }
+",
+    );
+    put(
+        "templates/app/docker-compose.yml.j2",
+        "services:\n  app:\n    image: {{ image }}\n    hostname: {{ nmae }}\n",
+    );
+    for command in [
+        "render staging @1.0.1",
+        "plan staging @1.0.1",
+        "staging @1.0.1",
+        "check staging --offline",
+    ] {
+        let (code, stdout, stderr) = deploy(dir.path(), command);
+        let all = stdout + &stderr;
+        assert_eq!(code, 2, "{command}: {all}");
+        for said in ["unknown key `prt`", "nmae", "docker-compose.yml.j2:4:"] {
+            assert!(all.contains(said), "{command}: no {said} in {all}");
+        }
     }
 }
 

@@ -22,9 +22,10 @@ use crate::engine::site::Site;
 use crate::event::Kind;
 use crate::fleet::{Fleet, Holdings};
 use crate::inventory::{App, Inventory};
-use crate::name::{Digest, ExitCode, ImageName};
+use crate::name::{Digest, ExitCode, ImageName, OutcomeKind};
 use crate::plan::changes::{Changes, Sizes};
-use crate::plan::{self, Action, Plan, PlanKind, Refusal, calendar, debts};
+use crate::plan::entry::held_first;
+use crate::plan::{self, Action, Plan, PlanKind, Refusal, Setup, calendar, debts};
 use crate::release::{Given, Release};
 
 /// What is done with the plan of a release.
@@ -95,7 +96,7 @@ pub async fn bring(
         let drained = fleet.drained();
         exclude::leave_out(&mut site, &mut fleet, &place.without)?;
         exclude::skip(&mut site, &fleet, &inventory.protection.unreachable)
-            .map_err(|r| drive::refused(kind.word(), r))?;
+            .map_err(|r| refused(&site.setup, &fleet, kind, &then, meta.word, r))?;
         let site = Arc::new(site);
         let digests = digests?;
         let salt = match &then {
@@ -140,7 +141,8 @@ pub async fn bring(
         if let Some(failure) = stopped {
             return Err(drive.told(kind, None, failure).await);
         }
-        let plan = match (plan.map_err(|r| drive::refused(kind.word(), r)), &then) {
+        let refused = |r| refused(&site.setup, &fleet, kind, &then, meta.word, r);
+        let plan = match (plan.map_err(refused), &then) {
             (Ok(mut plan), _) => {
                 plan.notes.extend(calendar::note(&site.setup, &fleet));
                 plan
@@ -177,7 +179,7 @@ pub async fn bring(
                     ));
                 }
                 fits(&changes)?;
-                let differs = show.tell && !plan.is_empty();
+                let differs = show.tell && (!plan.is_empty() || plan.end == OutcomeKind::Failed);
                 return Ok(if differs {
                     ExitCode::Differs
                 } else {
@@ -197,6 +199,22 @@ pub async fn bring(
         ended
     })
     .await
+}
+
+/// Why nothing is begun; behind whoever holds the hosts, for who only looks is in nobody's way.
+fn refused(
+    setup: &Setup,
+    fleet: &Fleet,
+    kind: PlanKind,
+    then: &Then<'_>,
+    word: bool,
+    refusal: Refusal,
+) -> Failure {
+    let all = match then {
+        Then::Show(_) => refusal,
+        _ => held_first(setup, fleet, kind, (&[], word), refusal),
+    };
+    drive::refused(kind.word(), all)
 }
 
 /// What every tag means: as the registry says now, or as a plan has decided.
@@ -316,4 +334,26 @@ fn fits(changes: &Changes) -> Result<(), Failure> {
     let hint = "make room on these hosts: `docker system df` shows what takes it";
     let reasons = reasons.map(|r| (r, hint.to_owned())).collect();
     Refusal::of(reasons).map_or(Ok(()), |r| Err(drive::refused("deploy", r)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::{World, claim};
+
+    #[test]
+    fn whoever_holds_the_hosts_is_named_before_what_else_is_in_the_way() {
+        let mut w = World::serving();
+        w.host("web3").record.claim = Some(claim(3, 40));
+        let said = |then: &Then<'_>| {
+            let other = Refusal::one("web3: its port is taken", "stop it");
+            refused(&w.setup, &w.fleet, PlanKind::Deploy, then, false, other).one_line()
+        };
+        let run = said(&Then::Run);
+        let (held, port) = (run.find("r-"), run.find("its port is taken"));
+        assert!(held.is_some() && held < port, "{run}");
+        // Who only looks is told what he asked for.
+        let shown = said(&Then::Show(Show::default()));
+        assert_eq!(shown, "deploy is refused: web3: its port is taken");
+    }
 }

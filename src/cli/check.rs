@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::place::read_for;
 use super::session::{self, Session};
 use super::target::{self, Wanted};
 use super::{drive, secrets};
@@ -101,7 +102,8 @@ impl Args {
     ) -> Result<CheckView, Failure> {
         let mut view = CheckView::new(env);
         view.checked.push("inventory".to_owned());
-        let inventory = match session::read(ctx, &view.env) {
+        let read = read_for(ctx, &view.env, |partial| self.meant(partial));
+        let inventory = match read {
             Ok(inventory) => inventory,
             Err(findings) => {
                 view.files = findings;
@@ -133,6 +135,18 @@ impl Args {
         view.findings.extend(hosts::memory(&view.memory(), all));
         view.findings = check::folded(std::mem::take(&mut view.findings));
         Ok(view)
+    }
+
+    /// What is rendered of an inventory that was not understood whole.
+    fn meant(&self, partial: &Inventory) -> Vec<(AppName, Version)> {
+        let Ok((only, version)) = self.wanted(&partial.env, partial) else {
+            return Vec::new();
+        };
+        let none = Version::new(NO_VERSION).expect("a constant that is a version");
+        let version = version.unwrap_or(none);
+        let apps = partial.apps.keys();
+        let apps = apps.filter(|a| only.as_ref().is_none_or(|o| *a == o));
+        apps.map(|a| (a.clone(), version.clone())).collect()
     }
 
     /// The app that is meant where one is, and the version where one is named.

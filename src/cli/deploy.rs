@@ -43,7 +43,8 @@ impl Args {
     /// Words that mean nothing here, or what kept the run from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
         ctx.environment(&self.env, true)?;
-        let opened = Opened::known(ctx, &self.env)?;
+        let wanted: Vec<&Wanted> = self.wanted.iter().collect();
+        let opened = Opened::to_render(ctx, &self.env, &wanted)?;
         let mut wishes = Vec::new();
         match (&self.from, self.wanted.as_slice()) {
             (Some(from), []) => wishes.push(promoted(ctx, from, None, &opened).await?),

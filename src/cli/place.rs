@@ -1,6 +1,7 @@
 //! Which apps of which environment are meant: every command opens an environment here, once, and
 //! carries what was read along. To add a command that names an app: [`OneApp`] among its arguments.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +13,9 @@ use super::session;
 use super::target::{App, Wanted, choose_app};
 use crate::inventory::{self, Inventory};
 use crate::name::{AppName, Digest, EnvName, HostName, SlotName, Version};
+use crate::release::Draft;
+use crate::template::TemplateSet;
+use crate::text::Findings;
 
 /// The words of a command that is about one app.
 #[derive(Debug, Clone, clap::Args)]
@@ -71,7 +75,7 @@ impl OneRelease {
     /// # Errors
     /// What is wrong in the inventory, or words that mean nothing there.
     pub fn open(self, ctx: &Context) -> Result<Wish, Failure> {
-        let mut wish = Opened::named(ctx, &self.env)?.wish(&self.wanted)?;
+        let mut wish = Opened::to_render(ctx, &self.env, &[&self.wanted])?.wish(&self.wanted)?;
         wish.place.without = self.without.lbs;
         wish.allow = self.allow;
         Ok(wish)
@@ -95,6 +99,24 @@ impl Opened {
     pub fn named(ctx: &Context, env: &EnvName) -> Result<Self, Failure> {
         ctx.environment(env, false)?;
         Self::known(ctx, env)
+    }
+
+    /// Reads an environment for releases of it: what is wrong in their templates is shown in the same
+    /// run as what is wrong in the inventory.
+    ///
+    /// # Errors
+    /// No such environment, with what may have been meant; all that is wrong in both.
+    pub fn to_render(ctx: &Context, env: &EnvName, wanted: &[&Wanted]) -> Result<Self, Failure> {
+        ctx.environment(env, false)?;
+        let inventory = read_for(ctx, env, |partial| {
+            let apps: Vec<AppName> = partial.apps.keys().cloned().collect();
+            let meant = wanted.iter();
+            meant.filter_map(|w| w.resolve(env, &apps).ok()).collect()
+        })?;
+        for warning in &inventory.warnings {
+            ctx.out.say(&warning.to_string());
+        }
+        Ok(Self::of(inventory))
     }
 
     /// Reads an environment that is known to exist.
@@ -232,4 +254,44 @@ impl Wish {
             digests: None,
         }
     }
+}
+
+/// The inventory for what is to be rendered: where something is wrong in it, what is wrong in the
+/// templates of the releases that are meant is found in the same run.
+///
+/// # Errors
+/// All that is wrong in both.
+pub(super) fn read_for(
+    ctx: &Context,
+    env: &EnvName,
+    meant: impl Fn(&Inventory) -> Vec<(AppName, Version)>,
+) -> Result<Inventory, Findings> {
+    let kept = RefCell::new(None);
+    let keep = |partial: &Inventory| *kept.borrow_mut() = Some(partial.clone());
+    session::read_keeping(ctx, env, &session::sets(ctx), &keep).map_err(|mut found| {
+        if let Some(partial) = kept.take() {
+            found.extend(of_templates(ctx, &partial, &meant(&partial)));
+        }
+        found
+    })
+}
+
+/// What is wrong in the templates of apps whose inventory was not understood whole.
+fn of_templates(ctx: &Context, partial: &Inventory, meant: &[(AppName, Version)]) -> Findings {
+    let mut found = Findings::default();
+    let templates = match TemplateSet::load(&session::config_dir(ctx).join("templates")) {
+        Ok(templates) => templates,
+        Err(all) => return all,
+    };
+    for (name, version) in meant {
+        let Some(app) = partial.apps.get(name) else {
+            continue;
+        };
+        // A host that was not understood says nothing to a template.
+        if app.members().all(|m| partial.hosts.contains_key(&m.host)) {
+            let wrong = Draft::render(partial, app, version, &templates).err();
+            found.extend(wrong.into_iter().flatten());
+        }
+    }
+    found
 }

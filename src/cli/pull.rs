@@ -49,7 +49,7 @@ impl Args {
     /// Words that mean nothing here, what is wrong in inventory and templates, or a tag that is not
     /// there.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let wish = Opened::named(ctx, &self.env)?.wish(&self.wanted)?;
+        let wish = Opened::to_render(ctx, &self.env, &[&self.wanted])?.wish(&self.wanted)?;
         let named = session::hosts(&wish.place.inventory, &self.hosts)?;
         let session = Session::start(ctx)?;
         with(session, async |session: &mut Session| {

@@ -27,7 +27,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        let wish = Opened::named(ctx, &self.env)?.wish(&self.wanted)?;
+        let wish = Opened::to_render(ctx, &self.env, &[&self.wanted])?.wish(&self.wanted)?;
         let hosts = session::hosts(&wish.place.inventory, &self.hosts)?;
         work::render(ctx, &wish, &hosts)
     }

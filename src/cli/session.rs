@@ -65,10 +65,23 @@ pub fn read(ctx: &Context, env: &EnvName) -> Result<Inventory, Findings> {
 }
 
 fn read_with(ctx: &Context, env: &EnvName, sets: &[String]) -> Result<Inventory, Findings> {
+    read_keeping(ctx, env, sets, &|_| {})
+}
+
+/// The same; `keep` is given what was understood, also where something is wrong.
+pub(super) fn read_keeping(
+    ctx: &Context,
+    env: &EnvName,
+    sets: &[String],
+    keep: &dyn Fn(&Inventory),
+) -> Result<Inventory, Findings> {
     let words = args::all_reserved();
     let config = Config::new(config_dir(ctx), words.iter().map(String::as_str));
     // In one run with all that is wrong in the files themselves.
-    let also = |inventory: &Inventory| drivers(inventory).err().unwrap_or_default();
+    let also = |inventory: &Inventory| {
+        keep(inventory);
+        drivers(inventory).err().unwrap_or_default()
+    };
     let asking = Asking {
         command: &|words| source::ask(ctx, words),
         also: &also,

@@ -20,7 +20,8 @@ use crate::compose::ImageRef;
 use crate::engine::site::Site;
 use crate::fleet::{Fleet, Holdings};
 use crate::name::{Digest, ExitCode, HostName, SlotName};
-use crate::plan::{PlanKind, Setup, changes, debts, judge, sync};
+use crate::plan::entry::held_first;
+use crate::plan::{PlanKind, Refusal, Setup, changes, debts, judge, sync};
 use crate::release::{Given, HostRelease, Made, Release};
 use crate::report::words;
 
@@ -80,6 +81,7 @@ async fn bring_back(ctx: &Context, place: &Place, named: &[HostName]) -> Result<
             fleet: &fleet,
             holdings: &holdings,
             made: &made,
+            word: meta.word,
         };
         let release = known.recorded(session).await?;
         let generation = meta.run.to_string();
@@ -87,12 +89,18 @@ async fn bring_back(ctx: &Context, place: &Place, named: &[HostName]) -> Result<
             debts::refuse_other_drained(fleet, &drained)?;
             sync::sync(&site.setup, &release, fleet, named, &generation)
         };
-        let plan = planner(&fleet).map_err(|r| drive::refused("sync", r));
+        let plan = planner(&fleet).map_err(|r| refused(&site.setup, &fleet, meta.word, r));
         let drive = Drive::new(ctx, Some(inventory), (&site, &fleet), &planner, &meta);
         let drive = drive.bringing(&release);
         drive.try_to(session, PlanKind::Sync, plan).await
     })
     .await
+}
+
+/// Why nothing is begun, behind whoever holds the hosts.
+fn refused(setup: &Setup, fleet: &Fleet, word: bool, refusal: Refusal) -> Failure {
+    let all = held_first(setup, fleet, PlanKind::Sync, (&[], word), refusal);
+    drive::refused(PlanKind::Sync.word(), all)
 }
 
 /// App hosts that were reached and did not answer their look are left as they are.
@@ -109,13 +117,14 @@ struct Known<'a> {
     fleet: &'a Fleet,
     holdings: &'a Holdings,
     made: &'a Made,
+    word: bool,
 }
 
 impl Known<'_> {
     /// The recorded release of each slot, with a part for every host; its label is that of the slot
     /// which serves.
     async fn recorded(&self, session: &mut Session) -> Result<Release, Failure> {
-        let refused = |r| drive::refused("sync", r);
+        let refused = |r| refused(self.setup, self.fleet, self.word, r);
         let now = judge::traffic_now(self.setup, self.fleet).map_err(refused)?;
         let active = judge::active(self.setup, now.as_ref()).map_err(refused)?;
         let Some(active) = active else {

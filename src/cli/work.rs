@@ -19,6 +19,7 @@ use super::redeploy::Again;
 use super::session::{self, Session};
 use super::streams;
 use super::unfinished;
+use crate::compose::OVERRIDE_FILE;
 use crate::engine::site::Site;
 use crate::fleet::Fleet;
 use crate::inventory::{App, Inventory};
@@ -231,38 +232,40 @@ pub async fn with(
     ended
 }
 
+/// What stands in a shown file where only a deploy knows the word.
+const LATER: &str = "(known at the deploy)";
+
 /// `deploy render ENV APP@VERSION`: the files of these hosts, of all where none is named.
 ///
 /// # Errors
-/// All that is wrong in inventory and templates.
+/// All that is wrong in inventory and templates, and what both set.
 pub fn render(ctx: &Context, wish: &Wish, hosts: &[HostName]) -> Result<ExitCode, Failure> {
     let (place, app) = (&wish.place, wish.place.app()?);
     let draft = session::draft(ctx, &place.inventory, app, &wish.version)?;
-    let all: Vec<_> = draft.files().collect();
-    if !hosts.is_empty() && !all.iter().any(|(_, host, _)| hosts.contains(host)) {
+    let all: Vec<_> = draft.files().zip(draft.overriding(LATER)?).collect();
+    if !hosts.is_empty() && !all.iter().any(|((_, host, _), _)| hosts.contains(host)) {
         let named = crate::report::words::names(hosts, 12);
         return Err(Failure::usage(format!(
             "{} does not run on {named}",
             app.name
         )));
     }
-    for (slot, host, rendered) in all {
+    for ((slot, host, rendered), overriding) in all {
         if !hosts.is_empty() && !hosts.contains(host) {
             continue;
         }
-        for file in &rendered.files {
+        let own = rendered.files.iter().map(|f| (&*f.path, f.mode, &*f.bytes));
+        for (path, mode, bytes) in own.chain([(OVERRIDE_FILE, 0o644, &*overriding)]) {
             if ctx.options.json {
                 let line = serde_json::json!({
-                    "v": 1, "event": "file", "host": host, "slot": slot, "path": file.path,
-                    "mode": format!("{:o}", file.mode), "text": String::from_utf8_lossy(&file.bytes),
+                    "v": 1, "event": "file", "host": host, "slot": slot, "path": path,
+                    "mode": format!("{mode:o}"), "text": String::from_utf8_lossy(bytes),
                 });
                 ctx.out.result(&line.to_string());
                 continue;
             }
-            ctx.out
-                .result(&format!("# {host} {slot} {} {:o}", file.path, file.mode));
-            ctx.out
-                .result(String::from_utf8_lossy(&file.bytes).trim_end());
+            ctx.out.result(&format!("# {host} {slot} {path} {mode:o}"));
+            ctx.out.result(String::from_utf8_lossy(bytes).trim_end());
         }
     }
     Ok(ExitCode::Success)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::fleet::{Fleet, Traffic};
-use crate::name::{HostName, SlotName, StepId};
+use crate::name::{HostName, OutcomeKind, SlotName, StepId};
 use crate::release::Release;
 
 use super::rolling::{self, Rolling};
@@ -35,18 +35,26 @@ pub(super) fn keep(
     let last = repair_active(
         &mut plan, setup, release, fleet, serving, active, &broken, generation, needs,
     );
-    repair_standby(&mut plan, setup, fleet, active, &last)?;
+    let left = repair_standby(&mut plan, setup, fleet, active, &last)?;
     let gated = debts::gated(&plan, active);
     debts::pay(&mut plan, setup, fleet, gated, "they have caught up");
-    let back = way_back(setup, fleet, active);
+    let back = match left {
+        Some(why) => Err(why),
+        None => way_back(setup, fleet, active),
+    };
     if plan.is_empty() {
-        plan.end = judge::NOTHING;
+        // Nothing was to be done only where one could go back too.
+        plan.end = match &back {
+            Ok(_) => judge::NOTHING,
+            Err(_) => OutcomeKind::Failed,
+        };
         plan.notes.push(format!(
             "{active} serves {} on every host as wanted, all load balancers agree",
             release.label
         ));
     }
-    plan.notes.push(back);
+    let (Ok(said) | Err(said)) = back;
+    plan.notes.push(said);
     Ok(plan)
 }
 
@@ -128,16 +136,17 @@ fn refuse_clashes(
     .map_or(Ok(()), Err)
 }
 
-/// Brings the standby's own release up again where a part of it is missing: the way back.
+/// Brings the standby's own release up again where a part of it is missing: the way back. Why it
+/// is left as it is, where it cannot be repaired now.
 fn repair_standby(
     plan: &mut Plan,
     setup: &Setup,
     fleet: &Fleet,
     active: &SlotName,
     last: &[StepId],
-) -> Result<(), Refusal> {
+) -> Result<Option<String>, Refusal> {
     let Some(slot) = setup.other(active) else {
-        return Ok(());
+        return Ok(None);
     };
     let mut broken = Vec::new();
     let mut reasons = Vec::new();
@@ -146,7 +155,7 @@ fn repair_standby(
         let view = fleet.hosts.get(host);
         let Some((view, want)) = view.and_then(|v| Some((v, judge::recorded(v, slot)?))) else {
             // Where a host was never given the release, there is no whole way back to repair.
-            return Ok(());
+            return Ok(None);
         };
         ids.insert(&want.label.id);
         let (env, app) = (&setup.env, &setup.app);
@@ -157,21 +166,19 @@ fn repair_standby(
         }
     }
     if broken.is_empty() || ids.len() > 1 {
-        return Ok(());
+        return Ok(None);
     }
     let free = debts::refuse_touched(setup, fleet, slot, plan.before.as_ref());
     if let Err(touched) = free {
-        let why = touched.reasons.into_iter().map(|(what, _)| what);
-        plan.notes.extend(why);
-        return Ok(());
+        let (why, hints): (Vec<String>, Vec<String>) = touched.reasons.into_iter().unzip();
+        let (why, hint) = (why.join("; "), hints.join("; "));
+        return Ok(Some(format!("{slot} is NOT a way back: {why}: {hint}")));
     }
     let gated = |h: &HostName| plan.steps.iter().any(|s| s.action.hosts().contains(&h));
     if broken.iter().any(|(h, _, _)| gated(h)) {
         // The gates of a host are of one slot at a time.
-        plan.notes.push(format!(
-            "{slot} is repaired by the next deploy of this version"
-        ));
-        return Ok(());
+        let why = format!("{slot} is repaired by the next deploy of this version");
+        return Ok(Some(why));
     }
     if let Some(refusal) = Refusal::of(reasons) {
         return Err(refusal);
@@ -179,7 +186,7 @@ fn repair_standby(
     let mut needs = last.to_vec();
     needs.extend(spare::end(plan, setup, fleet, slot));
     push_repair(plan, slot, &broken, &needs);
-    Ok(())
+    Ok(None)
 }
 
 fn push_repair(
@@ -207,10 +214,10 @@ fn push_repair(
     plan.push(gate, Undo::Nothing, &ups, "the way back is fit");
 }
 
-/// What the standby is good for, in words.
-fn way_back(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
+/// What the standby is good for, in words; an error where it holds what nobody can go back to.
+fn way_back(setup: &Setup, fleet: &Fleet, active: &SlotName) -> Result<String, String> {
     let Some(slot) = setup.other(active) else {
-        return in_place::way_back(setup, fleet, active);
+        return Ok(in_place::way_back(setup, fleet, active));
     };
     let empty = setup.hosts(slot).all(|h| {
         let view = fleet.hosts.get(h);
@@ -222,7 +229,9 @@ fn way_back(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
         })
     });
     if empty {
-        return format!("{slot} is empty: there is no earlier release to go back to");
+        return Ok(format!(
+            "{slot} is empty: there is no earlier release to go back to"
+        ));
     }
     let mut ids = BTreeSet::new();
     let mut held = None;
@@ -230,21 +239,24 @@ fn way_back(setup: &Setup, fleet: &Fleet, active: &SlotName) -> String {
     for host in setup.hosts(slot) {
         let view = fleet.hosts.get(host);
         let Some((view, kept)) = view.and_then(|v| Some((v, judge::recorded(v, slot)?))) else {
-            return format!("{slot} is NOT a way back: {host} has no recorded release there");
+            return Err(format!(
+                "{slot} is NOT a way back: {host} has no recorded release there; `deploy sync {} {}` brings it",
+                setup.env, setup.app
+            ));
         };
         ids.insert(&kept.label.id);
         served |= view.record.promoted.contains(&kept.label.id);
         held = Some(&kept.label);
     }
     match held {
-        _ if ids.len() > 1 => {
-            format!("{slot} is NOT a way back: its hosts hold different releases")
-        }
-        Some(label) if served => format!("way back: {slot} holds {label}"),
-        Some(label) => format!(
+        _ if ids.len() > 1 => Err(format!(
+            "{slot} is NOT a way back: its hosts hold different releases; the next version that is deployed takes their place"
+        )),
+        Some(label) if served => Ok(format!("way back: {slot} holds {label}")),
+        Some(label) => Ok(format!(
             "{slot} holds {label}, which never served: `deploy switch {} {}` goes forward to it",
             setup.env, setup.app
-        ),
-        None => format!("{slot} has no hosts"),
+        )),
+        None => Ok(format!("{slot} has no hosts")),
     }
 }

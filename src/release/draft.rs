@@ -199,6 +199,26 @@ impl Draft {
         Ok(Release { label, parts })
     }
 
+    /// The overriding file of each slot and host as it would be, with this where a digest and the
+    /// release's name will stand.
+    ///
+    /// # Errors
+    /// What template and inventory both set.
+    pub fn overriding(&self, later: &str) -> Result<Vec<Vec<u8>>, Findings> {
+        let nobody = Digest::new(format!("sha256:{}", "0".repeat(64)));
+        let nobody = nobody.expect("64 hex digits are a digest");
+        let digests = self.images().into_iter();
+        let digests = digests.map(|i| (i, nobody.clone())).collect();
+        let names = ["deploy.release", "deploy.revision", "deploy.digest"];
+        let labels = names.map(|n| (n.to_owned(), later.to_owned()));
+        let overlays = self.overlays(&digests, &BTreeMap::from(labels))?;
+        let shown = |o: compose::Overlay| {
+            let text = String::from_utf8_lossy(&o.bytes);
+            text.replace(nobody.as_str(), later).into_bytes()
+        };
+        Ok(overlays.into_iter().map(shown).collect())
+    }
+
     /// The digest of the app's first own image.
     fn own_digest(&self, digests: &BTreeMap<ImageRef, Digest>) -> Option<Digest> {
         let own = digests

@@ -59,8 +59,8 @@ fn a_standby_of_two_releases_is_not_called_a_way_back() {
     insta::assert_snapshot!(shown(&w), @"
     staging app deploy: #42 1.0.1-22-7e56158, blue
       note: blue serves #42 1.0.1-22-7e56158 on every host as wanted, all load balancers agree
-      note: green is NOT a way back: its hosts hold different releases
-      ends no_change
+      note: green is NOT a way back: its hosts hold different releases; the next version that is deployed takes their place
+      ends failed
     ");
 }
 
@@ -229,6 +229,30 @@ fn new_addresses_of_members_are_gated_and_then_set() {
           undo if half done: switch lb1 lb2 to blue
       note: way back: green holds #41 0.41.0
       ends succeeded
+    ");
+}
+
+#[test]
+fn a_way_back_that_cannot_be_repaired_here_is_no_no_change() {
+    let mut w = World::serving();
+    let web4 = w.host("web4");
+    web4.containers.clear();
+    web4.record.slots.clear();
+    insta::assert_snapshot!(shown(&w), @"
+    staging app deploy: #42 1.0.1-22-7e56158, blue
+      note: blue serves #42 1.0.1-22-7e56158 on every host as wanted, all load balancers agree
+      note: green is NOT a way back: web4 has no recorded release there; `deploy sync staging app` brings it
+      ends failed
+    ");
+    let mut w = World::serving().owes("lb2", &["green"]).left_out("lb2");
+    w.host("web4").containers.clear();
+    insta::assert_snapshot!(shown(&w), @"
+    staging app deploy: #42 1.0.1-22-7e56158, blue
+      note: lb2 is owing: it may still send to green since run r-9
+      note: lb2 is left out: what it may still send to stays as it is until `deploy catch-up staging app`
+      note: blue serves #42 1.0.1-22-7e56158 on every host as wanted, all load balancers agree
+      note: green is NOT a way back: green must not be changed: lb2 may still send to green since run r-9: `deploy catch-up staging app` leads it to what the others do; where it is gone for good: `deploy catch-up staging app --forget-lb lb2 -m REASON`
+      ends failed
     ");
 }
 
