@@ -321,12 +321,8 @@ fn init_writes_what_checks_and_renders_and_never_overwrites() {
     let (_, beside) = stdout
         .split_once("deploy.yml 644\n")
         .expect("the file beside it");
-    let pinned = "registry.example.com/acme/app@(known at the deploy)";
-    for said in [
-        pinned,
-        "restart: always",
-        "deploy.release: (known at the deploy)",
-    ] {
+    let pinned = "registry.example.com/acme/app:1.0.1@(known at the deploy)";
+    for said in [pinned, "deploy.release: \"(known at the deploy)\""] {
         assert!(beside.contains(said), "no {said} in {beside}");
     }
 
