@@ -322,7 +322,7 @@ fn init_writes_what_checks_and_renders_and_never_overwrites() {
         .split_once("deploy.yml 644\n")
         .expect("the file beside it");
     let pinned = "registry.example.com/acme/app:1.0.1@(known at the deploy)";
-    for said in [pinned, "deploy.release: \"(known at the deploy)\""] {
+    for said in [pinned, "\"deploy.release\": \"(known at the deploy)\""] {
         assert!(beside.contains(said), "no {said} in {beside}");
     }
 
