@@ -9,12 +9,19 @@ resolve() {
     *[!0-9.]*:* | *:* | *[!0-9.]*)
       case $1 in
       *:*) found=$1 ;;
-      *) found=$(getent ahosts "$1" 2>/dev/null | awk '!seen[$1]++ { print $1 }') ;;
+      *)
+        found=
+        while read -r address _; do
+          case " $found " in *" $address "*) ;; *) found="$found $address" ;; esac
+        done <<NAMES
+$(getent ahosts "$1" 2>/dev/null)
+NAMES
+        ;;
       esac
       ;;
     *) found=$1 ;;
     esac
-    [ -n "$found" ] || return 1
+    [ -n "${found# }" ] || return 1
     for address in $found; do members="$members $address $2"; done
     shift 2
   done
