@@ -52,6 +52,7 @@ pub mod place;
 pub mod plan;
 pub mod planned;
 pub mod promote;
+mod prune;
 pub mod pull;
 pub mod redeploy;
 pub mod render;
@@ -211,6 +212,7 @@ impl Command {
             Self::Schema(args) => args.run(ctx).await,
             Self::Logs(args) => args.run(ctx).await,
             Self::Pull(args) => args.run(ctx).await,
+            Self::Prune(args) => args.run(ctx).await,
             Self::Completions(args) => args.run(ctx),
             Self::Man(args) => args.run(ctx),
             Self::Complete(args) => args.run(ctx),

@@ -12,6 +12,7 @@
 //! - `manifest`  what a run wanted; what `resume` reads
 //! - `history`   one line per finished run, and the journal's lines
 //! - `past`      verbs about runs that are over or never began, and what hosts together remember
+//! - `prune`     releases that are not needed any more, and their images
 //! - `setup`     what a host needs once, before the first claim
 //! - `run_report` how a run went, step by step; kept beside its manifest
 //! - `model`     the verbs in memory, clocks included; the scripts must agree with it
@@ -29,6 +30,7 @@ pub mod manifest;
 pub mod model;
 pub mod parse;
 pub mod past;
+pub mod prune;
 pub mod reply;
 pub mod run_report;
 pub mod setup;

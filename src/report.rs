@@ -15,6 +15,7 @@
 //! - `history`   finished runs and attempts, newest first
 //! - `logs`      many containers as one stream
 //! - `run`       one run: times of each step and host, evidence; the same as an HTML page
+//! - `prune`     releases and images that were removed
 //! - `setup`     what was made on hosts, once
 //! - `paint`     colours by meaning
 //! - `layout`    wrapped lists and tables
@@ -38,6 +39,7 @@ pub mod logs;
 pub mod out;
 pub mod paint;
 pub mod plain;
+pub mod prune;
 pub mod quiet;
 pub mod run;
 pub mod setup;

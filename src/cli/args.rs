@@ -130,6 +130,7 @@ pub enum Command {
     Apply(super::apply::Args),
     Versions(super::versions::Args),
     Pull(super::pull::Args),
+    Prune(super::prune::Args),
     Render(render::Args),
     Init(init::Args),
     Setup(super::setup::Args),
@@ -182,8 +183,8 @@ const HIDDEN: &[&str] = &["deploy", "complete", "completions"];
 
 /// Commands that are to come; an environment of this name would be hidden by them.
 const LATER: &[&str] = &[
-    "abort", "cancel", "freeze", "help", "hold", "job", "pause", "promote", "prune", "release",
-    "run", "serve", "thaw", "unhold",
+    "abort", "cancel", "freeze", "help", "hold", "job", "pause", "promote", "release", "run",
+    "serve", "thaw", "unhold",
 ];
 
 /// What the arguments are.

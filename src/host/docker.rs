@@ -8,6 +8,7 @@
 //! - `watch`       gates and container states, streamed until the client goes
 //! - `evidence`    what is kept of a failed candidate
 //! - `logs`        logs of a slot's containers
+//! - `prune`       which releases containers use; the removal of images
 //! - `exec`        a command in a running container
 //! - `run`         a command in a new container
 //!
@@ -25,6 +26,7 @@ pub mod facts;
 pub mod held;
 pub mod images;
 pub mod logs;
+pub mod prune;
 pub mod run;
 pub mod watch;
 

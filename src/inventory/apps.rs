@@ -162,6 +162,7 @@ impl Reading<'_> {
             }),
             bake: wide.bake,
             drain: wide.drain,
+            keep: wide.keep,
             origins: own.origins.with("", origins),
             name: self.name.clone(),
             span: self.span.clone(),

@@ -153,6 +153,7 @@ fn of_app(app: &App) -> Vec<Row> {
     built_in(&mut rows, "template", &app.template.display().to_string());
     built_in(&mut rows, "bake", &duration(app.bake));
     built_in(&mut rows, "drain", &duration(app.drain));
+    built_in(&mut rows, "keep", &app.keep.to_string());
     for (name, balance) in &app.balance {
         let key = format!("balance.{name}.backend");
         built_in(&mut rows, &key, &balance.backend.value);

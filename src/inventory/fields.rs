@@ -91,7 +91,9 @@ fn belongs(key: &str) -> Option<&'static str> {
             "apps.<app>"
         }
         "services" => "apps.<app>, or under `apps:` of a group or a host",
-        "bake" | "drain" => "apps.<app> or at the top of a file: it holds for all hosts of an app",
+        "bake" | "drain" | "keep" => {
+            "apps.<app> or at the top of a file: it holds for all hosts of an app"
+        }
         "address" | "serve" => "hosts.<host>",
         "connection" | "user" | "become" | "options" => "hosts.<host>, or in `connect`",
         "driver" | "probe" => "load_balancers.<name>",

@@ -157,7 +157,9 @@ pub struct App {
     pub bake: Duration,
     /// Longest time that open requests of the old slot get to end.
     pub drain: Duration,
-    /// Where its own keys came from, and `bake` and `drain`.
+    /// How many of the releases that served a prune leaves on each host, from 3 to 20.
+    pub keep: u32,
+    /// Where its own keys came from, and `bake`, `drain` and `keep`.
     pub origins: Origins,
     /// Where it is named.
     pub span: Span,

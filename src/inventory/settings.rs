@@ -19,11 +19,13 @@ pub(super) const EVERYWHERE: [&str; 5] = ["gates", "limits", "restart", "stop_gr
 /// Settings that name one app's things: at apps, and under `apps:` of groups and hosts.
 pub(super) const OF_APP: [&str; 2] = ["port", "services"];
 /// Settings that hold for all hosts of an app: at the top and at apps.
-pub(super) const APP_WIDE: [&str; 2] = ["bake", "drain"];
+pub(super) const APP_WIDE: [&str; 3] = ["bake", "drain", "keep"];
 
 /// Times where nothing else is said.
 const BAKE: Duration = Duration::from_secs(30);
 const DRAIN: Duration = Duration::from_secs(60);
+/// Releases that served; a host remembers the last 20.
+const KEEP: u32 = 5;
 
 /// Settings as typed values; what was not written is empty or built in.
 pub(super) struct Settings {
@@ -36,6 +38,7 @@ pub(super) struct Settings {
     pub vars: Vars,
     pub bake: Duration,
     pub drain: Duration,
+    pub keep: u32,
 }
 
 impl Settings {
@@ -55,6 +58,7 @@ impl Settings {
             vars: read.key("vars", vars).unwrap_or_default(),
             bake: read.key("bake", fields::duration).unwrap_or(BAKE),
             drain: read.key("drain", fields::duration).unwrap_or(DRAIN),
+            keep: read.key("keep", keep).unwrap_or(KEEP),
         }
     }
 }
@@ -122,6 +126,11 @@ fn memory(node: &Node, path: &str, findings: &mut Findings) -> Option<Bytes> {
             None
         }
     }
+}
+
+/// Where there is one slot a rollback looks for what served among the last three.
+fn keep(node: &Node, path: &str, findings: &mut Findings) -> Option<u32> {
+    fields::number(node, path, 3..=20, findings)
 }
 
 fn restart(node: &Node, path: &str, findings: &mut Findings) -> Option<RestartPolicy> {

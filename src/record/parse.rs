@@ -188,7 +188,7 @@ fn held(reply: &Reply) -> Result<Hold, RecordError> {
 }
 
 impl Holder {
-    fn read(reply: &Reply) -> Option<Self> {
+    pub(super) fn read(reply: &Reply) -> Option<Self> {
         Some(Self {
             run: RunId::new(reply.word("run")?).ok()?,
             fence: Fence::new(reply.word("fence")?).ok()?,
@@ -233,7 +233,7 @@ fn malformed(reply: &Reply) -> RecordError {
 fn rest<T>(value: Option<T>, reply: &Reply) -> Result<T, RecordError> {
     value.ok_or_else(|| malformed(reply))
 }
-fn fault(reply: &Reply) -> RecordError {
+pub(super) fn fault(reply: &Reply) -> RecordError {
     let known = match first(reply) {
         "error" => reply.end.get(1).and_then(|w| Fault::of(w)),
         _ => None,

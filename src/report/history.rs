@@ -232,15 +232,15 @@ fn below(run: &Remembered) -> Vec<String> {
     if !said.is_empty() {
         out.push(format!("    {}", said.join("  ")));
     }
-    let quiet = matches!(
-        e.outcome,
-        OutcomeKind::Succeeded | OutcomeKind::Staged | OutcomeKind::NoChange
-    );
+    let quiet = matches!(e.outcome, OutcomeKind::Succeeded | OutcomeKind::NoChange);
     if !quiet && !e.reason.is_empty() {
         let mut reason = words::tame_lines(&e.reason);
         out.extend(reason.next().map(|first| format!("    why: {first}")));
         out.extend(reason.take(4).map(|more| format!("      {more}")));
     }
+    let aside = e.more["overridden"].as_array().into_iter().flatten();
+    let aside = aside.filter_map(|what| what.as_str());
+    out.extend(aside.map(|what| format!("    overridden: {}", words::tame(what))));
     if !run.otherwise.is_empty() {
         out.push(format!(
             "    another end is remembered by {}",

@@ -7,6 +7,7 @@
 //! - `guards`    each guard of the record removed: a violation must be found
 //! - `races`     many claims at once, steps that overlap, clients that go away
 //! - `past`      what hosts remember of runs that are over, and of attempts
+//! - `prune`     releases and images that go, and those that never do
 //! - `limits`    folders that cannot be used, retention, damaged files
 //!
 //! More of the same with `DEPLOY_LONG=1`. A shell that is not installed is skipped and says so.
@@ -22,6 +23,7 @@ mod crash;
 mod guards;
 mod limits;
 mod past;
+mod prune;
 mod races;
 mod random;
 mod verbs;

@@ -52,6 +52,7 @@ apps:
     stop_grace: 10s
     bake: 1s500ms
     drain: 60s
+    keep: 5
     vars: { a: [1, { b: null }] }
   worker:
     image: registry.example.com/acme/worker

@@ -4,6 +4,12 @@
 dk_rc=$?
 dk_here() {
 	dk_short || return 1
+	# Where images are removed at this moment, they are not here for long. A release of ours is in the
+	# record already, so that whoever removes images after this question keeps its own.
+	dk_lock=${ROOT:-/var/lib/deploy}/prune.lock
+	if [ -e "$dk_lock" ]; then
+		{ command exec 7<"$dk_lock"; } 2>/dev/null && flock -s -n 7 || return 1
+	fi
 	dk_refs=
 	while [ $# -gt 1 ]; do
 		dk_refs="$dk_refs $2"
