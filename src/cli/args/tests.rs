@@ -166,6 +166,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       apply        Do what a plan in a file has shown, or nothing where the world has moved
       versions     Show the versions that the registry has, newest first, and which of them run here
       pull         Fetch the images of a release onto the hosts, ahead of a deploy
+      prune        Remove releases and images that nothing needs any more
       render       Show the files that hosts would get; change nothing
       init         Write a small working configuration to begin with: an inventory and a template
       setup        Make what hosts need once: the folder of the record, nginx's include, HAProxy's maps
