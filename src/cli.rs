@@ -55,6 +55,7 @@ pub mod promote;
 mod prune;
 pub mod pull;
 pub mod redeploy;
+pub mod remove;
 pub mod render;
 pub mod restart;
 pub mod resume;
@@ -226,6 +227,7 @@ impl Command {
             Self::Redeploy(args) => args.run(ctx).await,
             Self::Restart(args) => args.run(ctx).await,
             Self::Sync(args) => args.run(ctx).await,
+            Self::Remove(args) => args.run(ctx).await,
             Self::Lock(args) => args.run(ctx).await,
             Self::Unlock(args) => args.run(ctx).await,
             Self::Setup(args) => args.run(ctx).await,

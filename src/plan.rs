@@ -18,6 +18,7 @@
 //! - `skipped`    app hosts that do not answer: refused, or passed by and set down
 //! - `spare`      what a bake keeps in reserve at the load balancers
 //! - `drain`      one host out of traffic until a person brings it back
+//! - `remove`     the app, or some of its hosts, taken out and cleaned up
 //! - `catch_up`   load balancers that missed a change are led to what the others do
 //! - `recreate`    the steps for what must never run twice: nobody serves, down, up, gated, back
 //! - `rolling`     the steps for members that have traffic: out of traffic, up again, gated, back
@@ -37,6 +38,7 @@ pub mod in_place;
 pub mod judge;
 mod keep;
 mod recreate;
+pub mod remove;
 pub mod restart;
 pub mod resume;
 mod rolling;

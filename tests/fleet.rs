@@ -36,6 +36,8 @@ mod planned;
 mod readme;
 #[path = "fleet/cases/refused.rs"]
 mod refused;
+#[path = "fleet/cases/removed.rs"]
+mod removed;
 #[path = "fleet/cases/rig.rs"]
 mod rig;
 #[path = "fleet/cases/secrets.rs"]

@@ -149,6 +149,7 @@ pub enum Command {
     Redeploy(super::redeploy::Args),
     Restart(restart::Args),
     Sync(super::sync::Args),
+    Remove(super::remove::Args),
     Lock(lock::Args),
     Unlock(unlock::Args),
     Completions(super::completions::Args),

@@ -281,6 +281,12 @@ pub fn wanted(manifest: &Manifest) -> Result<(Setup, Unfinished), Failure> {
             RunKind::CatchUp => Some("catch-up"),
             _ => None,
         },
+        removes: match (manifest.kind, manifest.more.get("removes")) {
+            (RunKind::Remove, Some(hosts)) => {
+                serde_json::from_value(hosts.clone()).map_err(|e| bad("hosts").because(e))?
+            }
+            _ => BTreeSet::new(),
+        },
         target,
         ended: None,
         excluded: BTreeSet::new(),

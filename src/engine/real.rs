@@ -171,6 +171,10 @@ impl Real {
                 let to = dir.as_ref().map(|(dir, release)| (dir.as_str(), *release));
                 docker::containers::revert(&project(slot), slot, to)
             }
+            Work::Remove { slots } => {
+                let projects = slots.iter().map(|slot| (project(slot), slot));
+                docker::containers::remove(projects)
+            }
             Work::Evidence { slot } => docker::evidence::body(&project(slot)),
             Work::Prepare(m) => match &m.after {
                 Some(after) => {

@@ -64,6 +64,11 @@ pub enum Work {
         /// What was there.
         to: Option<ReleaseId>,
     },
+    /// End and remove what runs in these slots, and what the host keeps for them.
+    Remove {
+        /// Slots.
+        slots: Vec<SlotName>,
+    },
 }
 
 /// How work ended, as the host itself said.

@@ -50,7 +50,11 @@ pub fn standing(setup: &Setup, fleet: &Fleet) -> Result<Option<Standing>, Refusa
 /// broken is not.
 fn bound(plan: &Plan) -> bool {
     match plan.kind {
-        PlanKind::Deploy | PlanKind::Stage | PlanKind::Restart | PlanKind::Sync => true,
+        PlanKind::Deploy
+        | PlanKind::Stage
+        | PlanKind::Restart
+        | PlanKind::Sync
+        | PlanKind::Remove => true,
         PlanKind::Switch => !back(plan),
         PlanKind::Rollback
         | PlanKind::Resume

@@ -166,7 +166,7 @@ pub fn refuse_behind(setup: &Setup, fleet: &Fleet, slot: &SlotName) -> Result<()
     Refusal::of(reasons).map_or(Ok(()), Err)
 }
 
-fn catch_up_or_forget(setup: &Setup, host: &HostName) -> String {
+pub(super) fn catch_up_or_forget(setup: &Setup, host: &HostName) -> String {
     format!(
         "`deploy catch-up {0} {1}` leads it to what the others do; where it is gone for good: `deploy catch-up {0} {1} --forget-lb {host} -m REASON`",
         setup.env, setup.app

@@ -14,7 +14,7 @@ use crate::fleet::{Fleet, Traffic};
 use crate::inventory::Strategy;
 use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 
-use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, skipped, switch};
+use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, remove, skipped, switch};
 
 /// What the unfinished run wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Unfinished {
     pub after: Option<Traffic>,
     /// The command that does it again, where what it left half done harms nothing.
     pub again: Option<&'static str>,
+    /// The hosts that it was to take out and clean up; none where it was something else.
+    pub removes: BTreeSet<HostName>,
     /// How it ended, where a host was told already: only the others are left to be told.
     pub ended: Option<OutcomeKind>,
     /// App hosts that a person has left out by name: unfit, and left as they are.
@@ -74,6 +76,10 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
         return Ok(plan);
     }
     silent(setup, fleet, run)?;
+    if !run.removes.is_empty() {
+        remove::unfinished::finish(&mut plan, setup, fleet, run, &run.removes)?;
+        return Ok(plan);
+    }
     for host in run
         .excluded
         .iter()

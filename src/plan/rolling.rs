@@ -124,6 +124,27 @@ impl<'a> Rolling<'a> {
         self.drain(taken);
     }
 
+    /// Members that leave for good: those that serve get nothing and their open requests end, then
+    /// no load balancer knows any of them.
+    pub fn gone(&mut self, hosts: &[HostName], serving: &[HostName]) {
+        let mut to = self.now.clone();
+        for host in serving {
+            to = Setup::with_member(&to, self.slot, host, MemberState::Drain, "");
+        }
+        if !to.same_as(&self.now) {
+            let taken = self.shift(to, Undo::Do, "they are to be removed");
+            self.drain(taken);
+        }
+        let mut to = self.now.clone();
+        for group in to.groups.values_mut() {
+            group.retain(|m| !hosts.contains(&m.host));
+        }
+        to.groups.retain(|_, group| !group.is_empty());
+        if !to.same_as(&self.now) {
+            self.shift(to, Undo::Do, "no load balancer knows them any more");
+        }
+    }
+
     /// One member: out of traffic where it gets some, up again, gated, back.
     pub fn member(&mut self, host: &HostName, release: &ReleaseId, why: &str) {
         if ready(&self.now, self.slot).any(|h| h == host) {

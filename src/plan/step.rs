@@ -35,6 +35,8 @@ pub enum PlanKind {
     Undrain,
     /// Hosts are brought to the recorded release.
     Sync,
+    /// The app, or some of its hosts, are taken out and cleaned up.
+    Remove,
 }
 
 impl PlanKind {
@@ -52,6 +54,7 @@ impl PlanKind {
             Self::Drain => "drain",
             Self::Undrain => "undrain",
             Self::Sync => "sync",
+            Self::Remove => "remove",
         }
     }
 }
@@ -192,6 +195,13 @@ pub enum Action {
         /// The release that was there; nothing where absent.
         to: Option<ReleaseId>,
     },
+    /// End and remove what runs in these slots, and what the host keeps for them.
+    Remove {
+        /// Host.
+        host: HostName,
+        /// Slots.
+        slots: Vec<SlotName>,
+    },
 }
 
 impl Action {
@@ -223,7 +233,8 @@ impl Action {
             | Self::Restart { host, .. }
             | Self::Drain { host, .. }
             | Self::Evidence { host, .. }
-            | Self::Revert { host, .. } => vec![host],
+            | Self::Revert { host, .. }
+            | Self::Remove { host, .. } => vec![host],
             Self::Prepare(change) => vec![&change.host],
             Self::Gate { hosts, .. } => hosts.iter().collect(),
             Self::Shift { moves } | Self::Unspare { moves } => {

@@ -1,6 +1,6 @@
 //! Switch and rollback: move traffic to what stands by. No pull, no start, no registry.
 
-use crate::fleet::{Fleet, Severity, Traffic};
+use crate::fleet::{Fleet, MemberState, Severity, Traffic};
 use crate::name::{HostName, SlotName, StepId};
 use crate::release::ReleaseLabel;
 
@@ -333,6 +333,29 @@ fn caught_up(plan: &Plan, setup: &Setup) -> Vec<HostName> {
     out
 }
 
+/// The slot that is left keeps the members that load balancers know, those out of traffic out of it:
+/// some write a changed group down a moment before they leave the slot, and a member that is new to
+/// it was never gated there.
+fn left_as_known(before: Option<&Traffic>, mut after: Traffic) -> Traffic {
+    let left = before.and_then(|t| Some((t.sole()?, t)));
+    let Some((old, before)) = left.filter(|(old, _)| after.sole() != Some(old)) else {
+        return after;
+    };
+    if let (Some(known), Some(group)) = (before.groups.get(old), after.groups.get_mut(old)) {
+        group.retain_mut(|member| {
+            let was = known.iter().find(|k| k.host == member.host);
+            if let Some(out) = was.filter(|k| k.state != MemberState::Ready) {
+                member.state = out.state;
+            }
+            was.is_some()
+        });
+        if group.is_empty() {
+            group.clone_from(known);
+        }
+    }
+    after
+}
+
 /// Adds prepare, shift, drain and bake: the one switch of a plan, its commit point.
 pub(super) fn shift(
     plan: &mut Plan,
@@ -341,6 +364,7 @@ pub(super) fn shift(
     after: Traffic,
     needs: &[StepId],
 ) {
+    let after = left_as_known(plan.before.as_ref(), after);
     let led = plan.after.take();
     let mut moves = moves(setup, fleet, led.as_ref(), &after);
     spare::with(plan, setup, &mut moves);

@@ -10,6 +10,7 @@ mod owing;
 mod properties;
 mod recreate;
 mod refused;
+mod remove;
 mod restart;
 mod resume;
 mod settle;

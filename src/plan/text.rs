@@ -107,6 +107,14 @@ impl fmt::Display for Action {
                 slot,
                 to: None,
             } => write!(f, "{host}: remove {slot}"),
+            Self::Remove { host, slots } => {
+                let slots: Vec<&str> = slots.iter().map(|s| s.as_str()).collect();
+                let slots = slots.join(" and ");
+                write!(
+                    f,
+                    "{host}: stop and remove {slots}, with releases and secrets"
+                )
+            }
         }
     }
 }

@@ -11,8 +11,8 @@ use super::layout;
 use super::status::Said;
 use super::words;
 use crate::name::{Actor, AppName, EnvName, ExitCode, HostName, OutcomeKind, RunId};
-use crate::record::HistoryEntry;
 use crate::record::past::{Past, Remembered, merge};
+use crate::record::{HistoryEntry, RunKind};
 
 /// The history of an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +182,10 @@ fn cells(fold: &Fold<'_>, zone: &TimeZone) -> Vec<String> {
         .and_then(|k| k.as_str())
         .unwrap_or("run")
         .to_owned();
+    let kind = match (e.kind, e.outcome) {
+        (RunKind::Remove, OutcomeKind::Succeeded) => "removed".to_owned(),
+        _ => kind,
+    };
     let took = u64::try_from(e.ended - e.started).unwrap_or(0);
     let times = match fold.times {
         1 => String::new(),

@@ -17,6 +17,7 @@ use deploy::fleet::{Health, Severity};
 use deploy::host::docker::watch::{Probe, Tick};
 use deploy::host::docker::{containers, evidence, images, logs};
 use deploy::host::script::Script;
+use deploy::name::SlotName;
 use rig::{Rig, connect, health_gate, passed, release, see, slot};
 
 const PROJECT: &str = "bodies-app-blue";
@@ -216,6 +217,24 @@ async fn a_release_is_pulled_replaced_watched_and_taken_back() {
         ["bodies-app-blue_data"],
         "the network goes, the volume stays"
     );
+    // Removed: a slot that is not named keeps its files; then nothing is kept, and it may be done again.
+    let other: SlotName = "green".parse().unwrap();
+    let named = |slots: &[&SlotName]| {
+        let all: Vec<SlotName> = slots.iter().map(|s| (*s).clone()).collect();
+        let projects = all.iter().map(|s| (format!("bodies-app-{s}"), s));
+        containers::remove(projects)
+    };
+    let up = containers::replace(PROJECT, &dir, &slot(), &release("rel1"));
+    rig.good(&up).await;
+    rig.good(&named(&[&other])).await;
+    assert_eq!(rig.ours().await.len(), 1);
+    assert_eq!(rig.look().await.0.slots[&slot()].release, release("rel1"));
+    for _ in 0..2 {
+        rig.good(&named(&[&slot(), &other])).await;
+        let (look, facts) = rig.look().await;
+        assert!(look.slots.is_empty() && look.kept.is_empty());
+        assert!(look.releases.is_empty() && facts.containers.is_empty());
+    }
     rig.run(
         "docker volume rm bodies-app-blue_data >/dev/null; end ok",
         &[],

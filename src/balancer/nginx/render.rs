@@ -92,17 +92,19 @@ fn upstreams(target: &Target, settings: &Settings, traffic: &Traffic) -> String 
                 upstream(&mut text, settings, &name, members, others, None);
             }
         }
-        if alternates(members) {
-            for n in 1..=members.len() {
-                upstream(
-                    &mut text,
-                    settings,
-                    &format!("{name}_without_{n}"),
-                    members,
-                    &[],
-                    Some(n),
-                );
-            }
+        // Also numbers that only another slot has: the flag of a member that was out may lie there
+        // for a moment when its slot has become smaller, and must not lead nowhere.
+        for n in 1..=numbers(traffic) {
+            let own = alternates(members) && n <= members.len();
+            let without = format!("{name}_without_{n}");
+            upstream(
+                &mut text,
+                settings,
+                &without,
+                members,
+                &[],
+                own.then_some(n),
+            );
         }
     }
     let _ = writeln!(
@@ -143,6 +145,13 @@ fn upstreams(target: &Target, settings: &Settings, traffic: &Traffic) -> String 
         );
     }
     text
+}
+
+/// Numbers of members that a flag may leave out, in whichever slot.
+fn numbers(traffic: &Traffic) -> usize {
+    let groups = traffic.groups.values();
+    let some = groups.filter(|members| alternates(members));
+    some.map(Vec::len).max().unwrap_or(0)
 }
 
 fn upstream(
@@ -241,13 +250,7 @@ fn rules(target: &Target, settings: &Settings, traffic: &Traffic) -> String {
         .filter(|(_, members)| !members.is_empty())
         .map(|(slot, _)| slot)
         .collect();
-    let most = traffic
-        .groups
-        .values()
-        .filter(|members| alternates(members))
-        .map(Vec::len)
-        .max()
-        .unwrap_or(0);
+    let most = numbers(traffic);
     let mut text = format!(
         r#"# Which slot of {app} in {env} gets the request: the one whose flag lies there.
 # A cached look would see a switch seconds late.

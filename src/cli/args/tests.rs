@@ -188,6 +188,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       redeploy     Deploy the release that serves again, where image, configuration or hosts changed
       restart      Restart the release that serves, host by host
       sync         Bring hosts that are new, rebuilt, owing or differ to the recorded release
+      remove       Take an app out of the environment, or off some of its hosts, and clean up
       lock         Refuse runs until the lock is lifted; rollback goes ahead all the same
       unlock       Lift a lock that `deploy lock` set, whoever set it
       completions  Print the completion of a shell: commands, options, environments, apps, hosts

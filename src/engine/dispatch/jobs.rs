@@ -61,6 +61,10 @@ pub(super) fn jobs(action: &Action) -> Vec<(HostName, Stage, Work)> {
             let (slot, to) = (slot.clone(), to.clone());
             one(host, Stage::Unwind, Work::Revert { slot, to })
         }
+        Action::Remove { host, slots } => {
+            let slots = slots.clone();
+            one(host, Stage::Stop, Work::Remove { slots })
+        }
         Action::Gate { .. } | Action::Bake { .. } => Vec::new(),
     }
 }

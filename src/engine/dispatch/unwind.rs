@@ -10,7 +10,7 @@ use crate::engine::remote::{Answer, Trouble, Work};
 use crate::event::{Kind, Stage};
 use crate::fleet::{Member, MemberState, Traffic};
 use crate::name::{HostName, OutcomeKind, StepId};
-use crate::plan::{Action, Move, Plan, Step, Undo};
+use crate::plan::{Action, Move, Step, Undo};
 
 /// How often a load balancer is asked to take its traffic back.
 const TRIES: u32 = 3;
@@ -212,24 +212,10 @@ impl Dispatcher {
             line.open.remove(&number);
         }
         let host = token.host.clone();
-        let removes = |step: StepId, plan: &Plan| {
-            // Back to nothing: there is no state to read back.
-            let step = plan.steps.iter().find(|s| s.id == step);
-            step.is_some_and(|s| match &s.action {
-                Action::Shift { moves } => moves
-                    .iter()
-                    .any(|m| m.host == token.host && m.before.is_none()),
-                _ => false,
-            })
-        };
         let moved = matches!(&end, Ok(Answer::Balancer(Verdict::Moved { .. })));
         let said = match end {
             Ok(Answer::Balancer(verdict)) => self.verdict(&host, &verdict, false),
-            Ok(Answer::Done(_))
-                if token.stage == Stage::Unwind
-                    && self.is_shift(token.step)
-                    && !removes(token.step, &self.plan) =>
-            {
+            Ok(Answer::Done(_)) if token.stage == Stage::Unwind && self.is_shift(token.step) => {
                 Err("what it does now was not read back".to_owned())
             }
             Ok(Answer::Evidence { end, log }) => {
@@ -344,11 +330,40 @@ impl Dispatcher {
         );
         let out_of_traffic = self.left_out();
         let kind = self.kind_unwound();
+        if let Some(left) = self.removed() {
+            if left.is_empty() {
+                let why = self.log.failure.as_ref().map_or_else(String::new, |_| why);
+                return self.end(OutcomeKind::Succeeded, why, out);
+            }
+            let names: Vec<&str> = left.iter().map(HostName::as_str).collect();
+            why = format!("{why}; still to be removed: {}", names.join(" "));
+            self.log.mixed = left;
+            return self.end(OutcomeKind::Mixed, why, out);
+        }
         if !out_of_traffic.is_empty() {
             let names: Vec<&str> = out_of_traffic.iter().map(HostName::as_str).collect();
             why = format!("{why}; out of traffic: {}", names.join(" "));
         }
         self.end(kind, why, out);
+    }
+
+    /// Hosts that are still to be cleaned up, where that was begun: from there no way leads back.
+    fn removed(&self) -> Option<Vec<HostName>> {
+        let removes = self.plan.steps.iter().filter_map(|s| match &s.action {
+            Action::Remove { host, .. } => Some((host, self.steps.get(&s.id)?)),
+            _ => None,
+        });
+        let all: Vec<(&HostName, &Progress)> = removes.collect();
+        if all.iter().all(|(_, p)| **p == Progress::Waiting) {
+            return None;
+        }
+        let left = all.iter().filter(|(_, p)| **p != Progress::Done);
+        let left: Vec<HostName> = left.map(|(h, _)| (*h).clone()).collect();
+        if left.is_empty() && self.steps.values().any(|p| *p != Progress::Done) {
+            // What they owed is written yet.
+            return Some(all.into_iter().map(|(h, _)| h.clone()).collect());
+        }
+        Some(left)
     }
 
     fn kind_unwound(&mut self) -> OutcomeKind {

@@ -49,8 +49,13 @@ impl Follower {
                 failed("compose could not bring it up", rc, said)
             }
             Work::Revert { .. } => reverted(rc, &lines),
+            Work::Remove { .. } if rc == 0 => Answer::Done("removed".to_owned()),
+            Work::Remove { .. } => {
+                let said = containers::reasons(&lines);
+                failed("it could not be removed", rc, said)
+            }
             Work::Evidence { .. } => evidence_of(&lines),
-            Work::Prepare(_) | Work::Shift(_) => balancer(machine, work, rc, lines),
+            Work::Prepare(_) | Work::Shift(_) => balancer(machine, rc, lines),
             Work::Owe { .. } if rc != 0 => failed("who owes could not be written", rc, lines),
             Work::Stop { .. } | Work::Drain { .. } | Work::Owe { .. } => {
                 Answer::Done(String::new())
@@ -121,19 +126,10 @@ fn evidence_of(lines: &[String]) -> Answer {
     }
 }
 
-fn balancer(machine: &Machine, work: &Work, rc: i32, lines: Vec<String>) -> Answer {
+fn balancer(machine: &Machine, rc: i32, lines: Vec<String>) -> Answer {
     let Some((driver, target)) = &machine.balancer else {
         return failed("it is no load balancer of the app", rc, lines);
     };
-    if let Work::Shift(change) = work
-        && change.after.is_none()
-    {
-        return if rc == 0 {
-            Answer::Done("the app's entry is removed".to_owned())
-        } else {
-            failed("the app's entry could not be removed", rc, lines)
-        };
-    }
     match driver.verdict(target, &lines) {
         Ok(verdict) => Answer::Balancer(verdict),
         Err(error) => failed(&error.to_string(), rc, lines),

@@ -196,6 +196,7 @@ fn stage(action: &Action) -> Option<Stage> {
         Action::Shift { .. } => Stage::Switch,
         Action::Drain { .. } => Stage::Drain,
         Action::Bake { .. } => Stage::Bake,
+        Action::Remove { .. } => Stage::Stop,
         Action::Evidence { .. } | Action::Revert { .. } => return None,
     })
 }

@@ -10,7 +10,7 @@ use crate::engine::voice::Voice;
 use crate::event::Stage;
 use crate::fleet::Fleet;
 use crate::name::{HostName, Outcome, OutcomeKind, ReleaseId, SlotName};
-use crate::plan::{Plan, PlanKind, Setup};
+use crate::plan::{Action, Plan, PlanKind, Setup};
 use crate::record::{
     HistoryEntry, Manifest, ManifestBalancer, ManifestHost, Role, RunKind, Took, manifest,
 };
@@ -27,6 +27,7 @@ pub(in crate::engine) fn run_kind(kind: PlanKind) -> RunKind {
         PlanKind::CatchUp => RunKind::CatchUp,
         PlanKind::Drain | PlanKind::Undrain => RunKind::Drain,
         PlanKind::Sync => RunKind::Sync,
+        PlanKind::Remove => RunKind::Remove,
         // A resumed run keeps the kind that it had; see `entry`.
         PlanKind::Resume => RunKind::Deploy,
     }
@@ -126,6 +127,7 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
             "targets": targets,
             "displaced": meta.over.displaced,
             "was": was,
+            "removes": removes(plan),
         }),
     }
 }
@@ -139,6 +141,16 @@ fn was(setup: &Setup, seen: &Fleet) -> BTreeMap<SlotName, BTreeMap<HostName, Rel
     let of = |slot: &SlotName| setup.hosts(slot).filter_map(|h| held(slot, h)).collect();
     let slots = setup.slots.iter();
     slots.map(|slot| (slot.clone(), of(slot))).collect()
+}
+
+/// The hosts that the plan takes out and cleans up.
+fn removes(plan: &Plan) -> Vec<&HostName> {
+    let steps = plan.steps.iter();
+    let removed = steps.filter_map(|s| match &s.action {
+        Action::Remove { host, .. } => Some(host),
+        _ => None,
+    });
+    removed.collect()
 }
 
 pub(super) fn entry(
@@ -165,7 +177,9 @@ pub(super) fn entry(
     }
     let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     let forward = matches!(outcome.kind, OutcomeKind::Succeeded | OutcomeKind::NoChange);
-    let active = if forward && plan.kind != PlanKind::Stage {
+    let active = if forward && plan.after.is_none() {
+        None
+    } else if forward && plan.kind != PlanKind::Stage {
         Some(plan.target.clone())
     } else {
         plan.before.as_ref().and_then(|t| t.sole().cloned())

@@ -13,9 +13,9 @@ use super::model::{Model, reached};
 use super::play::{Ended, play};
 use super::stage::{self, Stage};
 use crate::fleet::Traffic;
-use crate::name::OutcomeKind;
-use crate::plan::judge;
+use crate::name::{HostName, OutcomeKind, SlotName};
 use crate::plan::resume::{Unfinished, resume};
+use crate::plan::{Action, Plan, judge};
 
 /// Whoever comes after so many meets no fault: then it must end.
 const UNLUCKY: u32 = 3;
@@ -45,9 +45,19 @@ fn wanted(stage: &Stage) -> Unfinished {
         after: plan.after.clone(),
         ended: None,
         again: None,
+        removes: removed(plan).into_iter().map(|(h, _)| h).collect(),
         excluded: BTreeSet::new(),
         failed: false,
     }
+}
+
+/// What the plan removes: hosts and slots.
+fn removed(plan: &Plan) -> Vec<(HostName, SlotName)> {
+    let steps = plan.steps.iter().filter_map(|s| match &s.action {
+        Action::Remove { host, slots } => Some(slots.iter().map(|s| (host.clone(), s.clone()))),
+        _ => None,
+    });
+    steps.flatten().collect()
 }
 
 /// One who comes and resumes: how that ended, and what is there then.
@@ -136,6 +146,20 @@ fn whole(run: &Unfinished, kind: OutcomeKind, model: &Model) -> Result<(), Strin
     }
 }
 
+/// A removal that was finished left nothing; one that was not took nothing.
+fn cleaned(stage: &Stage, kind: OutcomeKind, model: &Model) -> Result<(), String> {
+    let first = Model::of(&stage.world);
+    for key in removed(&stage.plan) {
+        let of = |m: &Model| m.slots.get(&key).and_then(|s| s.release.clone());
+        let was = of(&first).filter(|_| kind != OutcomeKind::Succeeded);
+        if of(model) != was {
+            let (now, slot) = (of(model), &key.1);
+            return Err(format!("{kind}: {} holds {now:?} in {slot}", key.0));
+        }
+    }
+    Ok(())
+}
+
 /// From a dead client to the end of its run. `faults` are of those who come first.
 fn led(
     stage: &Stage,
@@ -151,6 +175,7 @@ fn led(
         {
             Came::Over(kind, end) => {
                 whole(&run, kind, &end).map_err(|why| format!("who came as {nth}: {why}"))?;
+                cleaned(stage, kind, &end).map_err(|why| format!("who came as {nth}: {why}"))?;
                 return Ok(kind.word());
             }
             Came::Left(end, unfit) => {
@@ -220,7 +245,7 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
         let how = if *sent { "done" } else { "not done" };
         let _ = writeln!(text, "{stage:<13}{open:<8} {how:<9}{}", ends.join(", "));
     }
-    insta::assert_snapshot!(text, @"
+    insta::assert_snapshot!(text, @r"
     deploy       -        not done cancelled, succeeded
     deploy       -        done     cancelled, succeeded
     deploy       drain    not done succeeded
@@ -307,6 +332,20 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
     ready        prepare  done     cancelled
     ready        shift    not done cancelled, succeeded
     ready        shift    done     succeeded
+    remove app   drain    not done succeeded
+    remove app   drain    done     succeeded
+    remove app   remove   not done succeeded
+    remove app   remove   done     succeeded
+    remove app   shift    not done cancelled, succeeded
+    remove app   shift    done     succeeded
+    remove hosts -        not done cancelled
+    remove hosts -        done     cancelled
+    remove hosts drain    not done succeeded
+    remove hosts drain    done     succeeded
+    remove hosts remove   not done succeeded
+    remove hosts remove   done     succeeded
+    remove hosts shift    not done cancelled, succeeded
+    remove hosts shift    done     succeeded
     repair       -        not done cancelled
     repair       -        done     cancelled
     repair       drain    not done cancelled

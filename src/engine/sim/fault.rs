@@ -69,7 +69,7 @@ impl Fault {
             Self::SilentNot | Self::SilentDone | Self::Slow => true,
             Self::Differs | Self::DiffersDone | Self::Moved => matches!(work, Work::Shift(_)),
             // Of an entry that is removed there is nothing to be read back.
-            Self::NotReadBack => matches!(work, Work::Shift(m) if m.after.is_some()),
+            Self::NotReadBack => matches!(work, Work::Shift(_)),
             Self::CheckRefuses => balancer,
             Self::NeverWell | Self::EndsAtOnce | Self::RestartLoop => {
                 matches!(work, Work::Replace { .. })
@@ -90,6 +90,7 @@ pub fn kind(work: &Work) -> &'static str {
         Work::Drain { .. } => "drain",
         Work::Evidence { .. } => "evidence",
         Work::Revert { .. } => "revert",
+        Work::Remove { .. } => "remove",
     }
 }
 

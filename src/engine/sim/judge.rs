@@ -90,6 +90,14 @@ pub fn on_act(play: &Play<'_>, host: &HostName, work: &Work, back: bool) -> Resu
                 ))
             })
         }
+        Work::Remove { slots } => slots.iter().try_for_each(|slot| {
+            free_of_traffic(play, host, slot)?;
+            let mut open = play.model.open.iter();
+            let open = open.find(|(_, s, h)| s == slot && h == host);
+            open.map_or(Ok(()), |(lb, _, _)| {
+                Err(format!("{host} is removed and {lb} was not drained"))
+            })
+        }),
         Work::Pull { slot, .. } | Work::Evidence { slot } => untouchable(play, slot),
         Work::Shift(change) if !back => {
             gated(play, change.before.as_ref(), change.after.as_ref(), false)
@@ -115,6 +123,9 @@ pub fn on_effect(play: &Play<'_>, act: &Act) -> Result<(), String> {
         Work::Stop { slot } | Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
             free_of_traffic(play, &act.host, slot)
         }
+        Work::Remove { slots } => slots
+            .iter()
+            .try_for_each(|slot| free_of_traffic(play, &act.host, slot)),
         Work::Shift(change) => {
             batches::enough(play, change.after.as_ref())?;
             if act.back {
@@ -280,6 +291,14 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
         {
             batches::at_end(play, outcome, log)
         }
+        OutcomeKind::Mixed if play.unrestored.is_empty() && removes(play).next().is_some() => {
+            half_removed(play, outcome)
+        }
+        OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Cancelled
+            if removes(play).next().is_some() =>
+        {
+            as_before(play, log)
+        }
         OutcomeKind::Failed | OutcomeKind::RolledBack | OutcomeKind::Cancelled => {
             if play
                 .stage
@@ -389,6 +408,34 @@ fn as_before(play: &Play<'_>, log: &Log) -> Result<(), String> {
         });
         if (now.release != was.release || now.up != was.up) && !named && !hurt && !wished {
             return Err(format!("{slot} of {host} was {was:?} and is {now:?}"));
+        }
+    }
+    Ok(())
+}
+
+/// Hosts and slots that the plan removes.
+fn removes<'p>(play: &'p Play<'_>) -> impl Iterator<Item = (&'p HostName, &'p SlotName)> {
+    let steps = play.stage.plan.steps.iter();
+    let removed = steps.filter_map(|s| match &s.action {
+        Action::Remove { host, slots } => Some(slots.iter().map(move |slot| (host, slot))),
+        _ => None,
+    });
+    removed.flatten()
+}
+
+/// Something was removed, all load balancers do what was planned, and who still has anything is
+/// named.
+fn half_removed(play: &Play<'_>, outcome: &Outcome) -> Result<(), String> {
+    for (lb, traffic) in &play.model.balancers {
+        if *traffic != play.stage.plan.after {
+            return Err(format!("{lb} does not do what was planned"));
+        }
+    }
+    for (host, slot) in removes(play) {
+        let there = play.model.slots.get(&(host.clone(), slot.clone()));
+        let holds = there.is_some_and(|s| s.release.is_some());
+        if holds && !outcome.hosts.contains(host) {
+            return Err(format!("{host} still has {slot} and is not named"));
         }
     }
     Ok(())

@@ -138,6 +138,11 @@ impl Model {
                     restarts: 0,
                 };
             }
+            Work::Remove { slots } => {
+                for slot in slots {
+                    *self.slot(host, slot) = Slot::default();
+                }
+            }
             Work::Shift(change) => return self.shift(host, change),
         }
         true

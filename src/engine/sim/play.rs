@@ -5,6 +5,7 @@ mod blows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use self::blows::changed;
 use super::fault::{Blow, Dice, Fault, Faults, kind};
 use super::judge;
 use super::model::{Model, Slot};
@@ -303,13 +304,10 @@ impl Play<'_> {
         };
         judge::on_effect(self, &act)?;
         let (host, work) = (act.host.clone(), act.work.clone());
-        if let Work::Stop { slot } | Work::Replace { slot, .. } | Work::Revert { slot, .. } = &work
-            && !matches!(
-                act.fault,
-                Some(Fault::SilentNot | Fault::Refused | Fault::Lost)
-            )
-        {
-            self.touched.insert((host.clone(), slot.clone()), None);
+        let not = [Fault::SilentNot, Fault::Refused, Fault::Lost];
+        if act.fault.is_none_or(|f| !not.contains(&f)) {
+            let keys = changed(&work).map(|slot| ((host.clone(), slot.clone()), None));
+            self.touched.extend(keys);
         }
         match (act.fault, &work) {
             (Some(Fault::Fails), Work::Replace { slot, .. } | Work::Revert { slot, .. }) => {
@@ -360,9 +358,7 @@ impl Play<'_> {
         let Some(act) = self.acts.remove(&token) else {
             return Ok(());
         };
-        if let Work::Stop { slot } | Work::Replace { slot, .. } | Work::Revert { slot, .. } =
-            &act.work
-        {
+        for slot in changed(&act.work) {
             self.heard.retain(|(member, _), _| *member != act.host);
             let key = (act.host.clone(), slot.clone());
             self.touched
@@ -411,7 +407,6 @@ impl Play<'_> {
             Some(Fault::NotReadBack) => Ok(Answer::Done("ok".into())),
             _ => Ok(match &act.work {
                 Work::Shift(_) if !act.fitting => Answer::Balancer(Verdict::Moved { seen: seen() }),
-                Work::Shift(change) if change.after.is_none() => Answer::Done(String::new()),
                 Work::Shift(_) | Work::Prepare(_) => Answer::Balancer(Verdict::Converged {
                     at: self.now.as_secs_f64(),
                 }),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::engine::gates::GateBook;
 use crate::inventory::Amount;
 use crate::plan::fixture::{World, host, release, slot};
-use crate::plan::{self, Action, Plan, PlanKind, catch_up, drain, restart, switch, sync};
+use crate::plan::{self, Action, Plan, PlanKind, catch_up, drain, remove, restart, switch, sync};
 
 /// A fleet and a plan for it.
 pub struct Stage {
@@ -199,6 +199,16 @@ pub fn all() -> Vec<Stage> {
         plan: plan.expect("a plan"),
         world,
     });
+    let world = quick(World::serving());
+    for (name, hosts) in [("remove hosts", &["web1", "web3"][..]), ("remove app", &[])] {
+        let hosts: Vec<_> = hosts.iter().map(|h| host(h)).collect();
+        let plan = remove::remove(&world.setup, &world.fleet, &hosts, false, "g1");
+        out.push(Stage {
+            name,
+            plan: plan.expect("a plan"),
+            world: world.clone(),
+        });
+    }
     // A host that rests is passed by.
     let world = World::serving().up("green", 41).drained("web3");
     out.push(brought("rests", quick(world), 43, PlanKind::Deploy));

@@ -41,17 +41,10 @@ pub fn one(stage: &Stage, faults: &Faults) -> Result<Ended, String> {
 fn without_faults_every_plan_ends_as_it_says() {
     for stage in stage::all() {
         let ended = calm(&stage);
-        assert_eq!(
-            ended.outcome.kind, stage.plan.end,
-            "{}: {:?}",
-            stage.name, ended.outcome
-        );
-        assert!(
-            ended.took < Duration::from_secs(20),
-            "{}: {:?}",
-            stage.name,
-            ended.took
-        );
+        let (name, took) = (stage.name, ended.took);
+        let outcome = &ended.outcome;
+        assert_eq!(outcome.kind, stage.plan.end, "{name}: {outcome:?}");
+        assert!(took < Duration::from_secs(20), "{name}: {took:?}");
     }
 }
 
@@ -94,10 +87,10 @@ fn every_step_with_every_fault() {
             *cell.entry(ended.outcome.kind.word()).or_default() += 1;
         }
     }
-    insta::assert_snapshot!(shown(&matrix), @"
-    drain    SilentDone    failed 8, succeeded 21
-    drain    SilentNot     failed 8, succeeded 21
-    drain    Slow          succeeded 29
+    insta::assert_snapshot!(shown(&matrix), @r"
+    drain    SilentDone    failed 10, rolled_back 2, succeeded 21
+    drain    SilentNot     failed 10, rolled_back 2, succeeded 21
+    drain    Slow          succeeded 33
     owe      Fails         failed 26, succeeded 24
     owe      FailsAfter    failed 26, succeeded 24
     owe      Lost          superseded 50
@@ -120,6 +113,13 @@ fn every_step_with_every_fault() {
     pull     SilentDone    failed 17
     pull     SilentNot     failed 17
     pull     Slow          staged 2, succeeded 15
+    remove   Fails         mixed 6
+    remove   FailsAfter    mixed 6
+    remove   Lost          superseded 6
+    remove   Refused       mixed 6
+    remove   SilentDone    mixed 6
+    remove   SilentNot     mixed 6
+    remove   Slow          succeeded 6
     replace  EndsAtOnce    failed 22
     replace  Fails         failed 22
     replace  FailsAfter    failed 22
@@ -130,18 +130,18 @@ fn every_step_with_every_fault() {
     replace  SilentDone    failed 22
     replace  SilentNot     failed 22
     replace  Slow          staged 2, succeeded 20
-    shift    CheckRefuses  failed 33, rolled_back 18
-    shift    Differs       failed 33, rolled_back 18
-    shift    DiffersDone   failed 33, rolled_back 18
-    shift    Fails         failed 33, rolled_back 18
-    shift    FailsAfter    failed 33, rolled_back 18
-    shift    Lost          superseded 51
-    shift    Moved         mixed 51
-    shift    NotReadBack   failed 33, rolled_back 18
-    shift    Refused       failed 33, rolled_back 18
-    shift    SilentDone    failed 33, rolled_back 18
-    shift    SilentNot     failed 33, rolled_back 18
-    shift    Slow          succeeded 51
+    shift    CheckRefuses  failed 37, rolled_back 20
+    shift    Differs       failed 37, rolled_back 20
+    shift    DiffersDone   failed 37, rolled_back 20
+    shift    Fails         failed 37, rolled_back 20
+    shift    FailsAfter    failed 37, rolled_back 20
+    shift    Lost          superseded 57
+    shift    Moved         mixed 57
+    shift    NotReadBack   failed 37, rolled_back 20
+    shift    Refused       failed 37, rolled_back 20
+    shift    SilentDone    failed 37, rolled_back 20
+    shift    SilentNot     failed 37, rolled_back 20
+    shift    Slow          succeeded 57
     ");
 }
 
@@ -169,7 +169,7 @@ fn every_way_back_with_every_fault() {
             }
         }
     }
-    insta::assert_snapshot!(shown(&matrix), @"
+    insta::assert_snapshot!(shown(&matrix), @r"
     drain    SilentDone    failed 18, rolled_back 288
     drain    SilentNot     failed 18, rolled_back 288
     drain    Slow          failed 18, rolled_back 288
@@ -194,18 +194,18 @@ fn every_way_back_with_every_fault() {
     revert   SilentDone    failed 353, rolled_back 180
     revert   SilentNot     failed 353, rolled_back 180
     revert   Slow          failed 353, rolled_back 180
-    shift    CheckRefuses  failed 599, mixed 99, rolled_back 324
-    shift    Differs       failed 599, mixed 99, rolled_back 324
-    shift    DiffersDone   failed 599, mixed 99, rolled_back 324
-    shift    Fails         failed 599, mixed 99, rolled_back 324
-    shift    FailsAfter    failed 599, mixed 99, rolled_back 324
-    shift    Lost          superseded 1022
-    shift    Moved         mixed 1022
-    shift    NotReadBack   failed 599, mixed 95, rolled_back 288
-    shift    Refused       failed 599, mixed 99, rolled_back 324
-    shift    SilentDone    failed 599, mixed 99, rolled_back 324
-    shift    SilentNot     failed 599, mixed 99, rolled_back 324
-    shift    Slow          failed 599, mixed 99, rolled_back 324
+    shift    CheckRefuses  failed 715, mixed 111, rolled_back 368
+    shift    Differs       failed 715, mixed 111, rolled_back 368
+    shift    DiffersDone   failed 715, mixed 111, rolled_back 368
+    shift    Fails         failed 715, mixed 111, rolled_back 368
+    shift    FailsAfter    failed 715, mixed 111, rolled_back 368
+    shift    Lost          superseded 1194
+    shift    Moved         mixed 1194
+    shift    NotReadBack   failed 715, mixed 111, rolled_back 368
+    shift    Refused       failed 715, mixed 111, rolled_back 368
+    shift    SilentDone    failed 715, mixed 111, rolled_back 368
+    shift    SilentNot     failed 715, mixed 111, rolled_back 368
+    shift    Slow          failed 715, mixed 111, rolled_back 368
     ");
 }
 
@@ -299,7 +299,7 @@ fn every_blow_at_every_time() {
             format!("{stage:<13}{blow:<9}{}\n", ends.join(", "))
         })
         .collect();
-    insta::assert_snapshot!(cells.concat(), @"
+    insta::assert_snapshot!(cells.concat(), @r"
     catch up     doubt    failed, rolled_back, succeeded
     catch up     ends     failed, rolled_back, succeeded
     catch up     hiccup   succeeded
@@ -396,6 +396,22 @@ fn every_blow_at_every_time() {
     ready        signal   cancelled
     ready        taken    superseded
     ready        unwell   failed, rolled_back, succeeded
+    remove app   doubt    rolled_back, succeeded
+    remove app   ends     succeeded
+    remove app   hiccup   succeeded
+    remove app   mute     succeeded
+    remove app   restarts succeeded
+    remove app   signal   cancelled, succeeded
+    remove app   taken    superseded
+    remove app   unwell   succeeded
+    remove hosts doubt    failed, succeeded
+    remove hosts ends     failed, succeeded
+    remove hosts hiccup   succeeded
+    remove hosts mute     failed, succeeded
+    remove hosts restarts failed, succeeded
+    remove hosts signal   cancelled, succeeded
+    remove hosts taken    superseded
+    remove hosts unwell   failed, succeeded
     repair       doubt    failed, succeeded
     repair       ends     failed, succeeded
     repair       hiccup   succeeded

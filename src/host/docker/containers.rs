@@ -8,6 +8,7 @@ use crate::name::{ReleaseId, SlotName};
 const REPLACE: &str = concat!(include_str!("sh/up.sh"), include_str!("sh/replace.sh"));
 const STOP: &str = concat!(include_str!("sh/up.sh"), include_str!("sh/stop.sh"));
 const REVERT: &str = concat!(include_str!("sh/up.sh"), include_str!("sh/revert.sh"));
+const REMOVE: &str = concat!(include_str!("sh/up.sh"), include_str!("sh/remove.sh"));
 
 /// What `up` may take at most where nobody says otherwise: it stops containers within their own
 /// `stop_grace_period`, which is 10 s by default and minutes for some.
@@ -36,6 +37,13 @@ pub fn stop(project: &str) -> Body {
 pub fn revert(project: &str, slot: &SlotName, to: Option<(&str, &ReleaseId)>) -> Body {
     let (dir, release) = to.map_or(("-", "-"), |(dir, id)| (dir, id.as_str()));
     up("revert", REVERT).args([project, slot.as_str(), dir, release])
+}
+
+/// Ends and removes what runs in these slots (each with its project), then all that the record keeps
+/// for the app beside its history. Volumes and images stay. May be done again.
+#[must_use]
+pub fn remove<'a>(slots: impl Iterator<Item = (String, &'a SlotName)>) -> Body {
+    up("remove", REMOVE).args(slots.flat_map(|(project, slot)| [project, slot.to_string()]))
 }
 
 fn up(name: &'static str, text: &'static str) -> Body {

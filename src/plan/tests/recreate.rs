@@ -168,6 +168,7 @@ fn left(w: &World) -> Unfinished {
         after: Some(w.setup.all_to(&slot("main"), "g1.2")),
         before: Some(before),
         again: None,
+        removes: std::collections::BTreeSet::new(),
         ended: None,
         excluded: std::collections::BTreeSet::new(),
         failed: false,

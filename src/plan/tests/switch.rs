@@ -1,4 +1,4 @@
-use crate::fleet::Known;
+use crate::fleet::{Known, MemberState};
 use crate::plan::fixture::{World, host, slot, text};
 use crate::plan::switch::{Wish, rollback, switch};
 
@@ -246,4 +246,34 @@ fn to_a_slot_that_is_not_there() {
     app has no slot purple
       hint: its slots are blue green
     ");
+}
+
+#[test]
+fn the_slot_that_is_left_gets_no_member_that_was_never_gated_there() {
+    let mut w = World::serving();
+    let mut known = w.setup.clone();
+    let blue = slot("blue");
+    known.groups.get_mut(&blue).unwrap().remove(0);
+    let now = known.all_to(&blue, "g0");
+    w.says("lb1", Some(now.clone()));
+    w.says("lb2", Some(now));
+    let group = |w: &World| {
+        let plan = rollback(&w.setup, &w.fleet, "g1").unwrap();
+        let members = plan.after.unwrap().groups.remove(&blue).unwrap();
+        let names = members.iter().map(|m| (m.host.to_string(), m.state));
+        names.collect::<Vec<_>>()
+    };
+    let (ready, out) = (MemberState::Ready, MemberState::Drain);
+    assert_eq!(group(&w), [("web2".to_owned(), ready)]);
+    // One that is out stays out until its slot is gated again.
+    let w = World::serving().out("blue", "web1");
+    let both = [("web1".to_owned(), out), ("web2".to_owned(), ready)];
+    assert_eq!(group(&w), both);
+    // Where nobody is left of those that serve, they stay known.
+    let mut w = World::serving();
+    for member in w.setup.groups.get_mut(&blue).unwrap() {
+        member.host = format!("{}b", member.host).parse().unwrap();
+    }
+    assert_eq!(group(&w).len(), 2);
+    assert_eq!(group(&w)[0].0, "web1");
 }

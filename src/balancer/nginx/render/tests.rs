@@ -52,6 +52,18 @@ upstream shop-app_green_spare_blue {
     keepalive 32;
     keepalive_timeout 250ms;
 }
+upstream shop-app_green_without_1 {
+    zone shop-app_green_without_1 64k;
+    server [fd00::3]:8080 max_fails=2 fail_timeout=5s;
+    keepalive 32;
+    keepalive_timeout 250ms;
+}
+upstream shop-app_green_without_2 {
+    zone shop-app_green_without_2 64k;
+    server [fd00::3]:8080 max_fails=2 fail_timeout=5s;
+    keepalive 32;
+    keepalive_timeout 250ms;
+}
 upstream shop-app_none { server 127.0.0.1:1 down; }
 split_clients "$request_id.0" $shop_app_dice0 { 10% 0; 10% 1; 10% 2; 10% 3; 10% 4; 10% 5; 10% 6; 10% 7; 10% 8; * 9; }
 split_clients "$request_id.1" $shop_app_dice1 { 10% 0; 10% 1; 10% 2; 10% 3; 10% 4; 10% 5; 10% 6; 10% 7; 10% 8; * 9; }

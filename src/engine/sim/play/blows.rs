@@ -5,7 +5,7 @@ use super::super::model::Slot;
 use super::{Act, Event, Play};
 use crate::engine::dispatch::In;
 use crate::engine::remote::Work;
-use crate::name::{HostName, Outcome, OutcomeKind};
+use crate::name::{HostName, Outcome, OutcomeKind, SlotName};
 
 impl Play<'_> {
     pub(super) fn blow(&mut self, blow: Blow) -> Result<(), String> {
@@ -71,4 +71,16 @@ impl Play<'_> {
         });
         Ok(())
     }
+}
+
+/// The slots that a piece of work changes.
+pub(super) fn changed(work: &Work) -> impl Iterator<Item = &SlotName> {
+    match work {
+        Work::Stop { slot } | Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
+            std::slice::from_ref(slot)
+        }
+        Work::Remove { slots } => slots,
+        _ => &[],
+    }
+    .iter()
 }
