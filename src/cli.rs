@@ -81,6 +81,7 @@ pub mod undrain;
 pub mod unfinished;
 pub mod unlock;
 pub mod versions;
+pub mod weight;
 pub mod where_is;
 pub mod work;
 
@@ -196,6 +197,7 @@ impl Command {
             Self::Deploy(args) => args.run(ctx).await,
             Self::Stage(args) => args.run(ctx).await,
             Self::Switch(args) => args.run(ctx).await,
+            Self::Weight(args) => args.run(ctx).await,
             Self::Rollback(args) => args.run(ctx).await,
             Self::Resume(args) => args.run(ctx).await,
             Self::CatchUp(args) => args.run(ctx).await,

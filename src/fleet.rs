@@ -12,7 +12,7 @@ pub mod view;
 
 pub use debt::{DRAINED, Debt};
 pub use held::{Held, HeldFile, Holdings, ImageSize};
-pub use traffic::{Member, MemberState, Rule, RuleKey, Traffic};
+pub use traffic::{Member, MemberState, Rule, RuleKey, Traffic, WHOLE};
 pub use view::{
     BalancerView, ClaimView, Container, Fleet, Health, HoldView, HostView, Known, Problem,
     PublishedPort, RecordView, Severity, SlotRecord,

@@ -22,6 +22,7 @@
 //! - `catch_up`   load balancers that missed a change are led to what the others do
 //! - `recreate`    the steps for what must never run twice: nobody serves, down, up, gated, back
 //! - `rolling`     the steps for members that have traffic: out of traffic, up again, gated, back
+//! - `weight`      two slots share the traffic until a person changes it
 //! - `text`        the plan as lines: dry run, review, stale-plan guard and unit test
 //!
 //! To add a strategy: one file with one function from setup, wanted release and fleet to a
@@ -50,6 +51,7 @@ pub mod switch;
 pub mod sync;
 mod text;
 mod traffic;
+pub mod weight;
 
 /// Plans a deploy (or stage) by the strategy of the app.
 ///

@@ -139,7 +139,8 @@ impl Driver for Command {
         }
         if !can.weights && some && after.split.values().filter(|s| **s > 0).count() > 1 {
             no.push(
-                "weights: the commands of this load balancer do not say `can: [weights]`".into(),
+                "weights: driver command: the programs of this load balancer do not say `can: [weights]`"
+                    .into(),
             );
         }
         if !can.drain && words::members(after).any(|(_, _, m)| m.state != MemberState::Ready) {

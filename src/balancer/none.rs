@@ -102,7 +102,7 @@ impl Driver for Nobody {
             no.push("rules: nobody is there who could follow them".to_owned());
         }
         if after.sole().is_none() && after.split.values().any(|share| *share > 0) {
-            no.push("weights: nobody is there who could share".to_owned());
+            no.push("weights: driver none: nobody is there who could share".to_owned());
         }
         if words::members(after).any(|(_, _, m)| m.state != MemberState::Ready) {
             no.push("members: nobody is there who could leave one out".to_owned());

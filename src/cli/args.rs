@@ -120,6 +120,7 @@ pub enum Command {
     Deploy(deploy::Args),
     Stage(stage::Args),
     Switch(switch::Args),
+    Weight(super::weight::Args),
     Rollback(rollback::Args),
     Resume(resume::Args),
     CatchUp(catch_up::Args),

@@ -374,7 +374,9 @@ impl<'a> Drive<'a> {
         let mut groups = Vec::new();
         let active = serving(self.site, self.fleet);
         for slot in &setup.slots {
-            let role = if active.as_ref() == Some(slot) {
+            let reached = |t: &crate::fleet::Traffic| active.is_none() && t.reaches(slot);
+            let shares = plan.before.as_ref().is_some_and(reached);
+            let role = if active.as_ref() == Some(slot) || shares {
                 Role::Active
             } else if *slot == plan.target {
                 Role::Candidate

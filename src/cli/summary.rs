@@ -96,6 +96,11 @@ fn sides(s: &mut Summary, site: &Site, fleet: &Fleet) {
         state: state.to_owned(),
     };
     let Some(active) = serving(site, fleet) else {
+        let now = judge::traffic_now(setup, fleet).ok().flatten();
+        let slots = now.iter().flat_map(|t| &t.split);
+        let given = slots.filter(|(slot, share)| **share > 0 && setup.slots.contains(slot));
+        let shared = given.map(|(slot, share)| side(slot, &judge::percent(*share)));
+        s.shared = shared.collect();
         return;
     };
     s.active = Some(side(&active, ""));

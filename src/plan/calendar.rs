@@ -55,7 +55,7 @@ fn bound(plan: &Plan) -> bool {
         | PlanKind::Restart
         | PlanKind::Sync
         | PlanKind::Remove => true,
-        PlanKind::Switch => !back(plan),
+        PlanKind::Switch | PlanKind::Weight => !back(plan),
         PlanKind::Rollback
         | PlanKind::Resume
         | PlanKind::CatchUp

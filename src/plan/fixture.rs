@@ -291,6 +291,18 @@ impl World {
         self
     }
 
+    /// All load balancers send this share, in basis points, to green and the rest to blue.
+    pub fn shared(mut self, green: u32) -> Self {
+        let mut traffic = self.setup.all_to(&slot("blue"), "g0");
+        traffic.split.insert(slot("blue"), 10_000 - green);
+        traffic.split.insert(slot("green"), green);
+        traffic.split.retain(|_, share| *share > 0);
+        for lb in self.setup.balancers.clone() {
+            self.says(lb.host.as_str(), Some(traffic.clone()));
+        }
+        self
+    }
+
     /// What one load balancer has written and does.
     pub fn says(&mut self, name: &str, traffic: Option<Traffic>) {
         let view = self.lb(name);

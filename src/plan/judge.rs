@@ -9,7 +9,7 @@ use crate::name::{AppName, EnvName, HostName, OutcomeKind, ReleaseId, ServiceNam
 use crate::release::{HostRelease, ReleaseLabel, ServiceSpec};
 use crate::text;
 
-pub use super::traffic::{active, now as traffic_now, says};
+pub use super::traffic::{active, now as traffic_now, percent, says};
 use super::{Setup, debts};
 
 /// Containers of a slot on a host, without those that somebody made for a single command.

@@ -96,7 +96,10 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
         return Ok(plan);
     }
     // A restart or a repair works on the slot that serves: nothing there may be taken away.
-    if let Some(before) = run.before.as_ref().filter(|t| t.reaches(&run.target)) {
+    let shared = [&run.before, &run.after].into_iter().flatten();
+    let shared = shared.clone().any(|t| t.sole().is_none() && !t.nobody());
+    let serves = run.before.as_ref().filter(|t| t.reaches(&run.target));
+    if let Some(before) = serves.filter(|_| !shared) {
         settle::settle(&mut plan, setup, fleet, run, before)?;
         return Ok(plan);
     }

@@ -37,6 +37,8 @@ pub enum PlanKind {
     Sync,
     /// The app, or some of its hosts, are taken out and cleaned up.
     Remove,
+    /// Two slots share the traffic.
+    Weight,
 }
 
 impl PlanKind {
@@ -55,6 +57,7 @@ impl PlanKind {
             Self::Undrain => "undrain",
             Self::Sync => "sync",
             Self::Remove => "remove",
+            Self::Weight => "weight",
         }
     }
 }

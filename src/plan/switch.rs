@@ -6,7 +6,7 @@ use crate::release::ReleaseLabel;
 
 use super::entry::{self, Entry, Need};
 use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{debts, in_place, judge, rolling, spare, traffic};
+use super::{debts, in_place, judge, rolling, spare, traffic, weight};
 use crate::inventory::Strategy;
 
 /// What was asked of a switch.
@@ -121,6 +121,9 @@ pub fn rollback(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, 
         return in_place::rollback(setup, fleet, generation);
     }
     let entry = entry::checks(setup, fleet, Need::None)?;
+    if let Some(target) = before_sharing(setup, fleet, entry.before.as_ref()) {
+        return target?.plan(setup, fleet, entry, generation);
+    }
     let Some(active) = traffic::active(setup, entry.before.as_ref())? else {
         return Err(Refusal::one(
             "no slot has traffic yet",
@@ -142,6 +145,34 @@ pub fn rollback(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, 
     };
     target.refuse_never_served(setup, fleet)?;
     target.plan(setup, fleet, entry, generation)
+}
+
+/// Where traffic is shared, the way back is to whoever served before.
+fn before_sharing(
+    setup: &Setup,
+    fleet: &Fleet,
+    now: Option<&Traffic>,
+) -> Option<Result<Target, Refusal>> {
+    let now = now.filter(|t| t.sole().is_none() && !t.nobody())?;
+    let Some(slot) = weight::served_before(setup, fleet, now) else {
+        return Some(Err(Refusal::one(
+            format!(
+                "traffic is shared: {}, and which slot served before is not on record",
+                traffic::says(Some(now))
+            ),
+            format!(
+                "`deploy switch {} {} --to SLOT` gives all to one",
+                setup.env, setup.app
+            ),
+        )));
+    };
+    Some(Ok(Target {
+        active: setup.other(&slot).cloned(),
+        slot,
+        agree: true,
+        kind: PlanKind::Rollback,
+        force: false,
+    }))
 }
 
 /// What a person can type instead.
@@ -405,7 +436,8 @@ pub(super) fn shift(
     let commit = plan.push(shift, undo, &ready, "the switch");
     plan.commit = Some(commit);
     let mut last = vec![commit];
-    if served {
+    // Where both slots go on, nobody is left.
+    if served && after.sole().is_some() {
         for lb in &setup.balancers {
             let action = Action::Drain {
                 host: lb.host.clone(),

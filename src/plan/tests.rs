@@ -18,3 +18,4 @@ mod skipped;
 mod spare;
 mod switch;
 mod sync;
+mod weight;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
-use super::{Action, Move, Owes, Plan, Undo, judge};
+use super::{Action, Move, Owes, Plan, PlanKind, Undo, judge};
 use crate::fleet::DRAINED;
 use crate::name::{HostName, SlotName};
 use crate::text;
@@ -12,12 +12,16 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.env, self.app, self.kind.word())?;
         match (&self.from, &self.to) {
+            _ if self.kind == PlanKind::Weight => {
+                write!(f, ": {}", judge::says(self.after.as_ref()))?;
+            }
             (Some(a), Some(b)) if a.id != b.id => write!(f, ": {a} → {b}")?,
             (_, Some(b)) => write!(f, ": {b}")?,
             (Some(a), None) => write!(f, ": away from {a}")?,
             (None, None) => {}
         }
         match &self.old {
+            Some(_) if self.kind == PlanKind::Weight => writeln!(f)?,
             Some(old) if *old != self.target => writeln!(f, ", {old} → {}", self.target)?,
             _ => writeln!(f, ", {}", self.target)?,
         }

@@ -102,6 +102,12 @@ fn same(a: Option<&Traffic>, b: Option<&Traffic>) -> bool {
     }
 }
 
+/// A share for people: `20.00 %`.
+#[must_use]
+pub fn percent(share: u32) -> String {
+    format!("{}.{:02} %", share / 100, share % 100)
+}
+
 /// Where a traffic value sends to, in a few words.
 #[must_use]
 pub fn says(traffic: Option<&Traffic>) -> String {
@@ -127,7 +133,7 @@ pub fn says(traffic: Option<&Traffic>) -> String {
         return "nobody".to_owned();
     }
     let given = t.split.iter().filter(|(_, s)| **s > 0);
-    let shares = given.map(|(n, s)| format!("{n} {}.{:02} %", s / 100, s % 100));
+    let shares = given.map(|(n, s)| format!("{n} {}", percent(*s)));
     let rules = t.rules.iter().map(|r| {
         let key = match &r.key {
             RuleKey::Header(name) => format!("header {name}"),
@@ -165,7 +171,7 @@ pub fn active(setup: &Setup, before: Option<&Traffic>) -> Result<Option<SlotName
         None => Err(Refusal::one(
             format!("traffic is shared: {}", says(before)),
             format!(
-                "every slot that gets some counts as active; `deploy switch {} {} --to SLOT` gives all to one",
+                "every slot that gets some counts as active, and is neither stopped nor changed; `deploy weight {0} {1} SLOT=100%` gives all to one, `deploy rollback {0} {1}` to the one that served before",
                 setup.env, setup.app
             ),
         )),

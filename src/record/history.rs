@@ -88,6 +88,8 @@ impl HistoryEntry {
                 | RunKind::Restart
                 | RunKind::Sync
         );
+        // Of two that share the traffic neither serves as a whole.
+        let moved = moved || (self.kind == RunKind::Weight && self.active.is_some());
         let served = matches!(self.outcome, OutcomeKind::Succeeded | OutcomeKind::NoChange);
         self.release.as_ref().filter(|_| moved && served)
     }

@@ -38,6 +38,8 @@ pub enum RunKind {
     Remove,
     /// Hosts taken out of, or put back into, traffic.
     Drain,
+    /// Two slots share the traffic until a person changes it.
+    Weight,
 }
 
 /// What a host is to the run.

@@ -47,6 +47,9 @@ pub struct Summary {
     pub active: Option<Side>,
     /// What stands by now.
     pub standby: Option<Side>,
+    /// The slots that share the traffic, where it is shared: then none is active alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shared: Vec<Side>,
     /// Load balancers that were switched, with the time of each.
     pub switched: Vec<Switched>,
     /// How the old slot ran empty.
@@ -94,6 +97,7 @@ impl Summary {
             run: None,
             active: None,
             standby: None,
+            shared: Vec::new(),
             switched: Vec::new(),
             drained: None,
             stages: Vec::new(),
@@ -329,6 +333,8 @@ fn sides(s: &Summary) -> Vec<String> {
     if let Some(side) = &s.standby {
         parts.push(format!("standby {}", side_text(side, true)));
     }
+    let shared = s.shared.iter();
+    parts.extend(shared.map(|side| format!("active {}", side_text(side, true))));
     let one = format!("  {}", parts.join("    "));
     if parts.is_empty() {
         Vec::new()

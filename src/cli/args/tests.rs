@@ -77,6 +77,8 @@ fn every_command_has_its_form() {
         "stage staging app@1",
         "stage staging @1",
         "switch staging",
+        "weight staging green=20%",
+        "weight staging app green=0.5%",
         "switch staging app --to blue",
         "switch staging app --to blue --force -m both-unfit",
         "rollback staging app",
@@ -156,6 +158,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
     Commands:
       stage        Do everything up to the gates; no traffic is moved
       switch       Send the traffic to what was staged: the switch alone
+      weight       Send a share of the requests to a slot, until it is changed
       rollback     Go back to the release before: one switch to the standby
       resume       Finish a run whose client is gone, or take it back
       catch-up     Lead load balancers that missed a change to what the others do

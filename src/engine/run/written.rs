@@ -10,7 +10,7 @@ use crate::engine::voice::Voice;
 use crate::event::Stage;
 use crate::fleet::Fleet;
 use crate::name::{HostName, Outcome, OutcomeKind, ReleaseId, SlotName};
-use crate::plan::{Action, Plan, PlanKind, Setup};
+use crate::plan::{Action, Plan, PlanKind, Setup, judge};
 use crate::record::{
     HistoryEntry, Manifest, ManifestBalancer, ManifestHost, Role, RunKind, Took, manifest,
 };
@@ -28,6 +28,7 @@ pub(in crate::engine) fn run_kind(kind: PlanKind) -> RunKind {
         PlanKind::Drain | PlanKind::Undrain => RunKind::Drain,
         PlanKind::Sync => RunKind::Sync,
         PlanKind::Remove => RunKind::Remove,
+        PlanKind::Weight => RunKind::Weight,
         // A resumed run keeps the kind that it had; see `entry`.
         PlanKind::Resume => RunKind::Deploy,
     }
@@ -177,8 +178,11 @@ pub(super) fn entry(
     }
     let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     let forward = matches!(outcome.kind, OutcomeKind::Succeeded | OutcomeKind::NoChange);
-    let active = if forward && plan.after.is_none() {
-        None
+    let resumed = meta.resumed.as_ref().map(|r| r.manifest.kind);
+    let kind = resumed.unwrap_or_else(|| run_kind(plan.kind));
+    let shares = kind == RunKind::Weight && forward;
+    let active = if shares || (forward && plan.after.is_none()) {
+        plan.after.as_ref().and_then(|t| t.sole().cloned())
     } else if forward && plan.kind != PlanKind::Stage {
         Some(plan.target.clone())
     } else {
@@ -186,10 +190,7 @@ pub(super) fn entry(
     };
     HistoryEntry {
         run: meta.run.clone(),
-        kind: meta
-            .resumed
-            .as_ref()
-            .map_or(run_kind(plan.kind), |r| r.manifest.kind),
+        kind,
         revision,
         highest: known.max(revision),
         who: meta.who.clone(),
@@ -201,7 +202,10 @@ pub(super) fn entry(
         config: meta.config.clone(),
         active,
         outcome: outcome.kind,
-        reason: outcome.why.clone(),
+        reason: match (shares, outcome.why.is_empty()) {
+            (true, true) => judge::says(plan.after.as_ref()),
+            _ => outcome.why.clone(),
+        },
         started: meta.started,
         ended: voice.clock().wall().as_second(),
         took: took

@@ -1,21 +1,23 @@
 //! A client that dies at any moment, and whoever resumes its run: also they may die, and the next
 //! one goes on. In the end all load balancers send to one slot that serves, and nobody was cut off.
 
+mod ends;
 mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use self::ends::{cleaned, removed, whole};
 use self::seen::seen;
 use super::fault::{Blow, Dice, Faults};
-use super::model::{Model, reached};
+use super::model::Model;
 use super::play::{Ended, play};
 use super::stage::{self, Stage};
 use crate::fleet::Traffic;
-use crate::name::{HostName, OutcomeKind, SlotName};
+use crate::name::OutcomeKind;
+use crate::plan::judge;
 use crate::plan::resume::{Unfinished, resume};
-use crate::plan::{Action, Plan, judge};
 
 /// Whoever comes after so many meets no fault: then it must end.
 const UNLUCKY: u32 = 3;
@@ -49,15 +51,6 @@ fn wanted(stage: &Stage) -> Unfinished {
         excluded: BTreeSet::new(),
         failed: false,
     }
-}
-
-/// What the plan removes: hosts and slots.
-fn removed(plan: &Plan) -> Vec<(HostName, SlotName)> {
-    let steps = plan.steps.iter().filter_map(|s| match &s.action {
-        Action::Remove { host, slots } => Some(slots.iter().map(|s| (host.clone(), s.clone()))),
-        _ => None,
-    });
-    steps.flatten().collect()
 }
 
 /// One who comes and resumes: how that ended, and what is there then.
@@ -117,47 +110,6 @@ fn come(
         OutcomeKind::Failed => Came::Left(ended.model, forward),
         kind => Came::Over(kind, ended.model),
     })
-}
-
-/// All load balancers send to the same members, which are those of one end.
-fn whole(run: &Unfinished, kind: OutcomeKind, model: &Model) -> Result<(), String> {
-    let mut all = model.balancers.values();
-    let first = all.next().cloned().flatten();
-    if all.any(|t| reached(t.as_ref()) != reached(first.as_ref())) {
-        return Err(format!("{kind}: the load balancers do not agree"));
-    }
-    let slots =
-        |t: Option<&Traffic>| -> BTreeSet<_> { reached(t).into_iter().map(|(s, _)| s).collect() };
-    let now = slots(first.as_ref());
-    if now != slots(run.before.as_ref()) && now != slots(run.after.as_ref()) {
-        return Err(format!("{kind}: traffic is at neither end"));
-    }
-    // Where nobody got requests before, the slot does then, with what it held.
-    let nobody = run.before.as_ref().is_some_and(Traffic::nobody);
-    let moved = !nobody && now == slots(run.after.as_ref()) && now != slots(run.before.as_ref());
-    match kind {
-        OutcomeKind::Cancelled | OutcomeKind::RolledBack if moved => {
-            Err(format!("{kind}, and traffic is at the new slot"))
-        }
-        OutcomeKind::Succeeded if now != slots(run.after.as_ref()) => {
-            Err("succeeded, and traffic is not at the new slot".to_owned())
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A removal that was finished left nothing; one that was not took nothing.
-fn cleaned(stage: &Stage, kind: OutcomeKind, model: &Model) -> Result<(), String> {
-    let first = Model::of(&stage.world);
-    for key in removed(&stage.plan) {
-        let of = |m: &Model| m.slots.get(&key).and_then(|s| s.release.clone());
-        let was = of(&first).filter(|_| kind != OutcomeKind::Succeeded);
-        if of(model) != was {
-            let (now, slot) = (of(model), &key.1);
-            return Err(format!("{kind}: {} holds {now:?} in {slot}", key.0));
-        }
-    }
-    Ok(())
 }
 
 /// From a dead client to the end of its run. `faults` are of those who come first.
@@ -428,6 +380,34 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
     undrain      owe      done     cancelled
     undrain      shift    not done cancelled
     undrain      shift    done     cancelled
+    weight       -        not done cancelled
+    weight       -        done     cancelled
+    weight       prepare  not done cancelled
+    weight       prepare  done     cancelled
+    weight       shift    not done cancelled, succeeded
+    weight       shift    done     succeeded
+    weight all   -        not done cancelled
+    weight all   -        done     cancelled
+    weight all   drain    not done succeeded
+    weight all   drain    done     succeeded
+    weight all   prepare  not done cancelled
+    weight all   prepare  done     cancelled
+    weight all   shift    not done cancelled, succeeded
+    weight all   shift    done     succeeded
+    weight back  -        not done cancelled
+    weight back  -        done     cancelled
+    weight back  drain    not done succeeded
+    weight back  drain    done     succeeded
+    weight back  prepare  not done cancelled
+    weight back  prepare  done     cancelled
+    weight back  shift    not done cancelled, succeeded
+    weight back  shift    done     succeeded
+    weight less  -        not done cancelled
+    weight less  -        done     cancelled
+    weight less  prepare  not done cancelled
+    weight less  prepare  done     cancelled
+    weight less  shift    not done cancelled, succeeded
+    weight less  shift    done     succeeded
     ");
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::engine::gates::GateBook;
 use crate::inventory::Amount;
 use crate::plan::fixture::{World, host, release, slot};
-use crate::plan::{self, Action, Plan, PlanKind, catch_up, drain, remove, restart, switch, sync};
+use crate::plan::{
+    self, Action, Plan, PlanKind, catch_up, drain, remove, restart, switch, sync, weight,
+};
 
 /// A fleet and a plan for it.
 pub struct Stage {
@@ -119,6 +121,33 @@ pub fn spare() -> Stage {
     brought("spare", world, 43, PlanKind::Deploy)
 }
 
+/// Shares of the traffic: set, changed, ended, and given back.
+fn weights() -> Vec<Stage> {
+    let world = |share| quick(World::serving().up("green", 43).shared(share));
+    let of = |name: &'static str, world: World, share: u32| {
+        let slot = slot("green");
+        let wish = weight::Wish { slot, share };
+        let plan = weight::weight(&world.setup, &world.fleet, &wish, "g1");
+        Stage {
+            name,
+            plan: plan.expect("a plan"),
+            world,
+        }
+    };
+    let back = world(2_000);
+    let plan = switch::rollback(&back.setup, &back.fleet, "g1");
+    vec![
+        of("weight", world(0), 2_000),
+        of("weight less", world(2_000), 500),
+        of("weight all", world(5_000), 10_000),
+        Stage {
+            name: "weight back",
+            plan: plan.expect("a plan"),
+            world: back,
+        },
+    ]
+}
+
 /// Every plan once.
 pub fn all() -> Vec<Stage> {
     let mut out = vec![
@@ -146,6 +175,7 @@ pub fn all() -> Vec<Stage> {
         plan: plan.expect("a plan"),
         world,
     });
+    out.extend(weights());
     let world = quick(World::serving());
     let plan = restart::restart(&world.setup, &world.fleet, "g1");
     out.push(Stage {

@@ -160,7 +160,7 @@ fn shared_traffic_and_rules_are_shown_as_they_are() {
     w.says("lb2", Some(t.clone()));
     insta::assert_snapshot!(shown(&w), @"
     traffic is shared: blue 95.00 %, green 5.00 %
-      hint: every slot that gets some counts as active; `deploy switch staging app --to SLOT` gives all to one
+      hint: every slot that gets some counts as active, and is neither stopped nor changed; `deploy weight staging app SLOT=100%` gives all to one, `deploy rollback staging app` to the one that served before
     ");
     t.split = [(slot("blue"), 10_000)].into();
     t.rules.push(crate::fleet::Rule {
@@ -172,7 +172,7 @@ fn shared_traffic_and_rules_are_shown_as_they_are() {
     w.says("lb2", Some(t));
     insta::assert_snapshot!(shown(&w), @"
     traffic is shared: blue 100.00 %, green for header x-variant
-      hint: every slot that gets some counts as active; `deploy switch staging app --to SLOT` gives all to one
+      hint: every slot that gets some counts as active, and is neither stopped nor changed; `deploy weight staging app SLOT=100%` gives all to one, `deploy rollback staging app` to the one that served before
     ");
 }
 

@@ -1,0 +1,305 @@
+//! What befalls a run from outside, at every time of every plan.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Broken, Matrix, calm, one};
+use crate::engine::sim::fault::{Blow, Faults};
+use crate::engine::sim::stage::{self, Stage};
+use crate::name::{HostName, OutcomeKind};
+
+/// Whether members are taken out one by one.
+fn rolls(stage: &Stage) -> bool {
+    stage
+        .plan
+        .steps
+        .iter()
+        .any(|s| s.undo == crate::plan::Undo::NeverBack)
+}
+
+pub fn blows(stage: &Stage) -> Vec<Blow> {
+    let members: BTreeSet<HostName> = stage
+        .world
+        .setup
+        .hosts(&stage.plan.target)
+        .cloned()
+        .collect();
+    let mut out = vec![Blow::Signal, Blow::Doubt];
+    for host in members {
+        out.push(Blow::Taken(host.clone()));
+        out.push(Blow::Ends(host.clone()));
+        out.push(Blow::Restarts(host.clone()));
+        out.push(Blow::Unwell(host.clone()));
+        out.push(Blow::Hiccup(host.clone()));
+        out.push(Blow::Mute(host));
+    }
+    out.extend(
+        stage
+            .world
+            .setup
+            .balancers
+            .iter()
+            .map(|b| Blow::Mute(b.host.clone())),
+    );
+    out
+}
+
+#[test]
+fn every_blow_at_every_time() {
+    let mut matrix = Matrix::new();
+    let mut broken = Broken::default();
+    // Of the plans for shares one is enough here: the others are of its form.
+    let stages = stage::all().into_iter();
+    for stage in stages.filter(|s| !s.name.starts_with("weight ")) {
+        let long = u64::try_from(calm(&stage).took.as_millis()).unwrap();
+        for at in (0..long).step_by(150).map(Duration::from_millis) {
+            for blow in blows(&stage) {
+                let faults = Faults {
+                    work: Vec::new(),
+                    blows: vec![(at, blow.clone())],
+                };
+                let Some(ended) = broken.note(one(&stage, &faults)) else {
+                    continue;
+                };
+                let cell = matrix
+                    .entry((stage.name, blow.name().to_owned()))
+                    .or_default();
+                *cell.entry(ended.outcome.kind.word()).or_default() += 1;
+                if blow == Blow::Signal && at < ended.took {
+                    // The last member of a restart is brought back first: then all is done.
+                    let done = ended.outcome.kind == stage.plan.end && rolls(&stage);
+                    let cancelled = ended.outcome.kind == OutcomeKind::Cancelled;
+                    assert!(
+                        cancelled || done,
+                        "{} {at:?} {:?}",
+                        stage.name,
+                        ended.outcome
+                    );
+                }
+            }
+            let twice = vec![
+                (at, Blow::Signal),
+                (at + Duration::from_millis(50), Blow::Signal),
+            ];
+            let ended = one(
+                &stage,
+                &Faults {
+                    work: Vec::new(),
+                    blows: twice,
+                },
+            );
+            if let Some(ended) = broken.note(ended) {
+                assert!(ended.took <= at + Duration::from_millis(50));
+            }
+        }
+    }
+    let cells: Vec<String> = matrix
+        .iter()
+        .map(|((stage, blow), ends)| {
+            let ends: Vec<&str> = ends.keys().copied().collect();
+            format!("{stage:<13}{blow:<9}{}\n", ends.join(", "))
+        })
+        .collect();
+    insta::assert_snapshot!(cells.concat(), @r"
+    catch up     doubt    failed, rolled_back, succeeded
+    catch up     ends     failed, rolled_back, succeeded
+    catch up     hiccup   succeeded
+    catch up     mute     failed, succeeded
+    catch up     restarts rolled_back, succeeded
+    catch up     signal   cancelled
+    catch up     taken    superseded
+    catch up     unwell   failed, rolled_back, succeeded
+    caught up    doubt    failed, succeeded
+    caught up    ends     failed, succeeded
+    caught up    hiccup   succeeded
+    caught up    mute     failed, succeeded
+    caught up    restarts succeeded
+    caught up    signal   cancelled
+    caught up    taken    superseded
+    caught up    unwell   failed, succeeded
+    deploy       doubt    failed, rolled_back, succeeded
+    deploy       ends     failed, rolled_back, succeeded
+    deploy       hiccup   succeeded
+    deploy       mute     failed, rolled_back, succeeded
+    deploy       restarts rolled_back, succeeded
+    deploy       signal   cancelled
+    deploy       taken    superseded
+    deploy       unwell   failed, rolled_back, succeeded
+    drain        doubt    failed, succeeded
+    drain        ends     failed, succeeded
+    drain        hiccup   succeeded
+    drain        mute     failed, succeeded
+    drain        restarts failed, succeeded
+    drain        signal   cancelled
+    drain        taken    superseded
+    drain        unwell   failed, succeeded
+    exclude      doubt    failed, rolled_back, succeeded
+    exclude      ends     failed, rolled_back, succeeded
+    exclude      hiccup   succeeded
+    exclude      mute     failed, rolled_back, succeeded
+    exclude      restarts rolled_back, succeeded
+    exclude      signal   cancelled
+    exclude      taken    superseded
+    exclude      unwell   failed, rolled_back, succeeded
+    exclude back doubt    failed, rolled_back, succeeded
+    exclude back ends     failed, rolled_back, succeeded
+    exclude back hiccup   succeeded
+    exclude back mute     failed, succeeded
+    exclude back restarts rolled_back, succeeded
+    exclude back signal   cancelled
+    exclude back taken    superseded
+    exclude back unwell   failed, rolled_back, succeeded
+    first        doubt    failed, rolled_back, succeeded
+    first        ends     failed, rolled_back, succeeded
+    first        hiccup   succeeded
+    first        mute     failed, rolled_back, succeeded
+    first        restarts rolled_back, succeeded
+    first        signal   cancelled
+    first        taken    superseded
+    first        unwell   failed, rolled_back, succeeded
+    kept         doubt    failed, succeeded
+    kept         ends     succeeded
+    kept         hiccup   succeeded
+    kept         mute     succeeded
+    kept         restarts succeeded
+    kept         signal   cancelled
+    kept         taken    superseded
+    kept         unwell   succeeded
+    new member   doubt    failed, succeeded
+    new member   ends     failed, succeeded
+    new member   hiccup   succeeded
+    new member   mute     failed, succeeded
+    new member   restarts failed, succeeded
+    new member   signal   cancelled, succeeded
+    new member   taken    superseded
+    new member   unwell   failed, succeeded
+    passed by    doubt    failed, rolled_back, succeeded
+    passed by    ends     failed, rolled_back, succeeded
+    passed by    hiccup   succeeded
+    passed by    mute     failed, rolled_back, succeeded
+    passed by    restarts rolled_back, succeeded
+    passed by    signal   cancelled
+    passed by    taken    superseded
+    passed by    unwell   failed, rolled_back, succeeded
+    put back     doubt    failed, succeeded
+    put back     ends     failed, succeeded
+    put back     hiccup   succeeded
+    put back     mute     failed, succeeded
+    put back     restarts failed, succeeded
+    put back     signal   cancelled, succeeded
+    put back     taken    superseded
+    put back     unwell   failed, succeeded
+    ready        doubt    failed, rolled_back, succeeded
+    ready        ends     failed, rolled_back, succeeded
+    ready        hiccup   succeeded
+    ready        mute     failed, rolled_back, succeeded
+    ready        restarts rolled_back, succeeded
+    ready        signal   cancelled
+    ready        taken    superseded
+    ready        unwell   failed, rolled_back, succeeded
+    remove app   doubt    rolled_back, succeeded
+    remove app   ends     succeeded
+    remove app   hiccup   succeeded
+    remove app   mute     succeeded
+    remove app   restarts succeeded
+    remove app   signal   cancelled, succeeded
+    remove app   taken    superseded
+    remove app   unwell   succeeded
+    remove hosts doubt    failed, succeeded
+    remove hosts ends     failed, succeeded
+    remove hosts hiccup   succeeded
+    remove hosts mute     failed, succeeded
+    remove hosts restarts failed, succeeded
+    remove hosts signal   cancelled, succeeded
+    remove hosts taken    superseded
+    remove hosts unwell   failed, succeeded
+    repair       doubt    failed, succeeded
+    repair       ends     failed, succeeded
+    repair       hiccup   succeeded
+    repair       mute     failed, succeeded
+    repair       restarts failed, succeeded
+    repair       signal   cancelled
+    repair       taken    superseded
+    repair       unwell   failed, succeeded
+    restart      doubt    failed, succeeded
+    restart      ends     failed, succeeded
+    restart      hiccup   succeeded
+    restart      mute     failed, succeeded
+    restart      restarts failed, succeeded
+    restart      signal   cancelled, succeeded
+    restart      taken    superseded
+    restart      unwell   failed, succeeded
+    rests        doubt    failed, rolled_back, succeeded
+    rests        ends     failed, rolled_back, succeeded
+    rests        hiccup   succeeded
+    rests        mute     failed, rolled_back, succeeded
+    rests        restarts rolled_back, succeeded
+    rests        signal   cancelled
+    rests        taken    superseded
+    rests        unwell   failed, rolled_back, succeeded
+    rollback     doubt    failed, rolled_back, succeeded
+    rollback     ends     failed, rolled_back, succeeded
+    rollback     hiccup   succeeded
+    rollback     mute     failed, succeeded
+    rollback     restarts rolled_back, succeeded
+    rollback     signal   cancelled
+    rollback     taken    superseded
+    rollback     unwell   failed, rolled_back, succeeded
+    set down     doubt    failed, rolled_back, succeeded
+    set down     ends     failed, rolled_back, succeeded
+    set down     hiccup   succeeded
+    set down     mute     failed, rolled_back, succeeded
+    set down     restarts rolled_back, succeeded
+    set down     signal   cancelled
+    set down     taken    superseded
+    set down     unwell   failed, rolled_back, succeeded
+    shared       doubt    failed, rolled_back, succeeded
+    shared       ends     failed, rolled_back, succeeded
+    shared       hiccup   succeeded
+    shared       mute     failed, rolled_back, succeeded
+    shared       restarts rolled_back, succeeded
+    shared       signal   cancelled
+    shared       taken    superseded
+    shared       unwell   failed, rolled_back, succeeded
+    stage        doubt    failed, staged
+    stage        ends     failed, staged
+    stage        hiccup   staged
+    stage        mute     failed
+    stage        restarts staged
+    stage        signal   cancelled
+    stage        taken    superseded
+    stage        unwell   failed, staged
+    switch       doubt    failed, rolled_back, succeeded
+    switch       ends     failed, rolled_back, succeeded
+    switch       hiccup   succeeded
+    switch       mute     failed, succeeded
+    switch       restarts rolled_back, succeeded
+    switch       signal   cancelled
+    switch       taken    superseded
+    switch       unwell   failed, rolled_back, succeeded
+    sync         doubt    failed, succeeded
+    sync         ends     failed, succeeded
+    sync         hiccup   succeeded
+    sync         mute     failed, succeeded
+    sync         restarts failed, succeeded
+    sync         signal   cancelled
+    sync         taken    superseded
+    sync         unwell   failed, succeeded
+    undrain      doubt    failed, succeeded
+    undrain      ends     failed, succeeded
+    undrain      hiccup   succeeded
+    undrain      mute     failed, succeeded
+    undrain      restarts succeeded
+    undrain      signal   cancelled
+    undrain      taken    superseded
+    undrain      unwell   failed, succeeded
+    weight       doubt    failed, succeeded
+    weight       ends     failed, succeeded
+    weight       hiccup   succeeded
+    weight       mute     failed, succeeded
+    weight       restarts succeeded
+    weight       signal   cancelled
+    weight       taken    superseded
+    weight       unwell   failed, succeeded
+    ");
+}
