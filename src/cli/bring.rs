@@ -28,6 +28,10 @@ use crate::plan::entry::held_first;
 use crate::plan::{self, Action, Plan, PlanKind, Refusal, Setup, calendar, debts};
 use crate::release::{Given, Release};
 
+/// With this much free space a host takes any image that is met in practice: to fill it, images of
+/// about 5 GiB would have to be fetched and unpacked.
+const ROOMY: u64 = 20 << 30;
+
 /// What is done with the plan of a release.
 pub enum Then<'a> {
     /// Perform it.
@@ -190,6 +194,16 @@ pub async fn bring(
         if let Err(failure) = guard::refuse(inventory, &doubts) {
             return Err(drive.told(kind, None, failure).await);
         }
+        if narrow(&plan, &fleet) {
+            let fetch = session.unless_stopped(async |_: &Session| {
+                let holdings = site.holdings().await;
+                let sizes = sizes(ctx, inventory, &plan, &release, &holdings).await;
+                Changes::of(&plan, &site.setup, &release, &fleet, &holdings, &sizes)
+            });
+            if let Err(failure) = fits(&fetch.await?) {
+                return Err(drive.told(kind, None, failure).await);
+            }
+        }
         let ended = drive.go(session, &plan).await;
         // Whoever loses to another run has not acted, and says nothing.
         let acted = !matches!(ended, Ok(ExitCode::Refused));
@@ -326,6 +340,17 @@ async fn print(ctx: &Context, session: &Session, plan: &Plan, changes: &Changes)
         ctx.out.result(text.trim_end());
         ctx.out.result(changes.to_string().trim_end());
     }
+}
+
+/// Whether a host that pulls has so little space that it is worth asking what it lacks, which costs
+/// one more way to the hosts and two questions to the registry for each image.
+fn narrow(plan: &Plan, fleet: &Fleet) -> bool {
+    let pulls = plan.steps.iter().filter_map(|s| match &s.action {
+        Action::Pull { host, .. } => fleet.hosts.get(host),
+        _ => None,
+    });
+    let mut left = pulls.map(|view| view.disk_free);
+    left.any(|free| free < ROOMY)
 }
 
 /// A pull that fills a disk fails half-way: told before.

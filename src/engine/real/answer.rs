@@ -72,7 +72,10 @@ impl Follower {
         });
         match bad {
             Some((image, why)) => Answer::Failed {
-                why: format!("{image} could not be pulled: {why}"),
+                why: match self.pull.space() {
+                    Some(space) => format!("{image} could not be pulled: {why}; {space}"),
+                    None => format!("{image} could not be pulled: {why}"),
+                },
                 lines: self.pull.rest().iter().map(|l| redactor.clean(l)).collect(),
             },
             None if rc != 0 => failed("the pull failed", rc, self.pull.rest().to_vec()),

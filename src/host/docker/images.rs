@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::host::script::Body;
+use crate::text;
 
 const TEXT: &str = include_str!("sh/pull.sh");
+/// Less free space than this is worth a word where a pull failed.
+const LITTLE: u64 = 1 << 30;
+/// And fewer inodes than this.
+const FEW: u64 = 20_000;
 const HERE: &str = include_str!("sh/here.sh");
 
 /// `facts` that also say whether a pull of these images would find nothing to do: [`all_here`]. A
@@ -78,6 +83,8 @@ pub struct PullReader {
     images: BTreeMap<usize, Image>,
     /// Lines that belong to no image.
     rest: Vec<String>,
+    /// What was left on the disk where a pull failed.
+    space: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -96,8 +103,10 @@ impl PullReader {
             .and_then(|rest| rest.split_once(' '))
             .and_then(|(n, text)| Some((n.parse::<usize>().ok()?, text)));
         let Some((n, text)) = parsed else {
-            if !line.is_empty() {
-                self.rest.push(line.to_owned());
+            match left(line) {
+                Some(space) => self.space = space,
+                None if line.is_empty() => {}
+                None => self.rest.push(line.to_owned()),
             }
             return None;
         };
@@ -121,6 +130,12 @@ impl PullReader {
             (image.clone(), end.unwrap_or(Pulled::Unknown))
         };
         images.iter().enumerate().map(end).collect()
+    }
+
+    /// What is left on the engine's disk, where a pull failed and that is little.
+    #[must_use]
+    pub fn space(&self) -> Option<&str> {
+        self.space.as_deref()
     }
 
     /// Lines that belong to no image, e.g. why nothing could be pulled.
@@ -151,6 +166,25 @@ impl Image {
             text.clone_into(&mut self.last);
         }
     }
+}
+
+/// `free <blocks> <their size> <inodes> <all inodes> <where>`: what a person should know of it, where
+/// it is little.
+fn left(line: &str) -> Option<Option<String>> {
+    let words: Vec<&str> = line.strip_prefix("free ")?.splitn(5, ' ').collect();
+    let [blocks, size, inodes, all, place] = words[..] else {
+        return None;
+    };
+    let number = |word: &str| word.parse::<u64>().ok();
+    let free = number(blocks)?.saturating_mul(number(size)?);
+    // Some file systems (btrfs) count no inodes and say 0 of 0.
+    let inodes = number(inodes).filter(|_| number(all) != Some(0));
+    Some(if free < LITTLE {
+        Some(format!("{} are free in {place}", text::bytes(free)))
+    } else {
+        let few = inodes.filter(|n| *n < FEW);
+        few.map(|n| format!("{n} inodes are free in {place}"))
+    })
 }
 
 /// `<12 hex digits>: <what happens>`; whether the layer is here now.
@@ -215,6 +249,26 @@ mod tests {
             panic!("{ends:?}");
         };
         assert!(why.ends_with("manifest unknown"), "{why}");
+    }
+
+    #[test]
+    fn little_space_is_told_where_a_pull_failed() {
+        let space = |line: &str| read(line).0.space().map(str::to_owned);
+        let at = "/var/lib/docker";
+        assert_eq!(
+            space(&format!("free 3 4096 900000 1000000 {at}")).as_deref(),
+            Some("12.0 KiB are free in /var/lib/docker")
+        );
+        assert_eq!(
+            space(&format!("free 9000000 4096 7 1000000 {at}")).as_deref(),
+            Some("7 inodes are free in /var/lib/docker")
+        );
+        assert_eq!(
+            space(&format!("free 9000000 4096 900000 1000000 {at}")),
+            None
+        );
+        let (reader, _) = read("free beer");
+        assert_eq!(reader.rest(), ["free beer"]);
     }
 
     #[test]

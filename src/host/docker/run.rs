@@ -76,6 +76,6 @@ mod tests {
         assert_eq!(made.args[..4], args);
         assert_eq!(made.args[4..], words);
         assert!(made.tied && !made.text.contains("$(id)"));
-        assert_eq!(on_terminal(&one, &words)[14..], words);
+        assert_eq!(on_terminal(&one, &words)[16..], words);
     }
 }

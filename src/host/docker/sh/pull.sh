@@ -1,7 +1,8 @@
 # pull REF TAG …: pairs of an image as `repository:tag@sha256:…` and the name it keeps here (`-`:
 # none). Prints `p <n> <text>` for the n-th pair: docker's own lines, then `present`, `pulled` or
-# `failed <rc>`. An image pulled by digest has no tag and counts as dangling: so it gets one. The
-# tagging is also the question whether it is here, which saves a process.
+# `failed <rc>`; where one failed, `free <blocks> <their size> <inodes> <all inodes> <where>`. An
+# image pulled by digest has no tag and counts as dangling: so it gets one. The tagging is also the
+# question whether it is here, which saves a process.
 prune_lock -s 60 || {
 	echo 'another process removes images since more than 60 s'
 	exit 75
@@ -45,4 +46,8 @@ while [ $# -gt 1 ]; do
 done
 dk_bad=0
 for dk_job in $dk_jobs; do wait "$dk_job" || dk_bad=1; done
+# A full disk is the first thing that a person asks about.
+if [ "$dk_bad" != 0 ] && dk_root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null) && [ -n "$dk_root" ]; then
+	printf 'free %s %s\n' "$(stat -f -c '%a %S %d %c' "$dk_root" 2>/dev/null)" "$dk_root"
+fi
 exit "$dk_bad"
