@@ -265,8 +265,12 @@ fn unwind(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) {
         .and_then(|slot| judge::shown_release(setup, fleet, slot));
     plan.after.clone_from(&run.before);
     plan.end = OutcomeKind::Cancelled;
-    plan.notes
-        .push("no load balancer sends to the new slot: what the run began is taken back".into());
+    let note = if serves(run) {
+        "no load balancer has come to the new shares, and no slot was changed"
+    } else {
+        "no load balancer sends to the new slot: what the run began is taken back"
+    };
+    plan.notes.push(note.into());
     let needs: Vec<StepId> = agree(plan, setup, fleet, run).into_iter().collect();
     revert(plan, setup, fleet, run, &needs);
 }
@@ -297,8 +301,17 @@ fn agree(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Opt
     (some && !all).then(|| plan.push(Action::Shift { moves }, Undo::Nothing, &[], why))
 }
 
+/// Whether requests went to the slot before the run already: then it only moved traffic, and nothing
+/// in the slot is its work.
+fn serves(run: &Unfinished) -> bool {
+    run.before.as_ref().is_some_and(|t| t.reaches(&run.target))
+}
+
 fn revert(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished, needs: &[StepId]) {
     let slot = &run.target;
+    if serves(run) {
+        return;
+    }
     for host in setup.hosts(slot) {
         let Some(view) = fleet.hosts.get(host) else {
             continue;
@@ -408,7 +421,9 @@ fn back(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished, old: &S
     );
     plan.commit = Some(shifted);
     let mut drained = vec![shifted];
-    for lb in &setup.balancers {
+    // Where both slots go on, nobody is left.
+    let left = setup.balancers.iter().filter(|_| before.sole().is_some());
+    for lb in left {
         let drain = Action::Drain {
             host: lb.host.clone(),
             now: before.clone(),

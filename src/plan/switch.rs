@@ -255,9 +255,13 @@ impl Target {
             .active
             .clone()
             .or_else(|| setup.other(&self.slot).cloned());
+        // Where both serve, the other one is what is left.
+        let shared = entry.before.as_ref().filter(|t| t.reaches(&self.slot));
+        let other = shared.and_then(|t| setup.other(&self.slot).filter(|s| t.reaches(s)));
         plan.from = self
             .active
             .as_ref()
+            .or(other)
             .and_then(|a| judge::shown_release(setup, fleet, a));
         plan.old = leaves.filter(|_| entry.before.is_some() || !self.agree);
         plan.before = entry.before;
@@ -364,15 +368,22 @@ fn caught_up(plan: &Plan, setup: &Setup) -> Vec<HostName> {
     out
 }
 
-/// The slot that is left keeps the members that load balancers know, those out of traffic out of it:
-/// some write a changed group down a moment before they leave the slot, and a member that is new to
-/// it was never gated there.
-fn left_as_known(before: Option<&Traffic>, mut after: Traffic) -> Traffic {
-    let left = before.and_then(|t| Some((t.sole()?, t)));
-    let Some((old, before)) = left.filter(|(old, _)| after.sole() != Some(old)) else {
+/// A slot that gets requests and is not `gated` keeps the members that load balancers know, those out
+/// of traffic out of it, whether it is left or goes on with a share: a member that is new to it was
+/// never gated there, and some write a changed group down a moment before they leave the slot.
+pub(super) fn as_known(
+    before: Option<&Traffic>,
+    gated: Option<&SlotName>,
+    mut after: Traffic,
+) -> Traffic {
+    let Some(before) = before else {
         return after;
     };
-    if let (Some(known), Some(group)) = (before.groups.get(old), after.groups.get_mut(old)) {
+    let others = after.groups.iter_mut();
+    for (slot, group) in others.filter(|(s, _)| Some(*s) != gated && before.reaches(s)) {
+        let Some(known) = before.groups.get(slot) else {
+            continue;
+        };
         group.retain_mut(|member| {
             let was = known.iter().find(|k| k.host == member.host);
             if let Some(out) = was.filter(|k| k.state != MemberState::Ready) {
@@ -395,7 +406,7 @@ pub(super) fn shift(
     after: Traffic,
     needs: &[StepId],
 ) {
-    let after = left_as_known(plan.before.as_ref(), after);
+    let after = as_known(plan.before.as_ref(), Some(&plan.target), after);
     let led = plan.after.take();
     let mut moves = moves(setup, fleet, led.as_ref(), &after);
     spare::with(plan, setup, &mut moves);

@@ -29,7 +29,7 @@ pub fn now(setup: &Setup, fleet: &Fleet) -> Result<Option<Traffic>, Refusal> {
             refusal.reasons.push((
                 format!("{} could not be read: {why}", lb.host),
                 format!(
-                    "make it answer, then try again; or go on without it: --exclude-lb {} (what it may still send to stays as it is)",
+                    "make it answer, then try again; or go on without it: --exclude-lb {} of deploy, stage, switch and rollback (what it may still send to stays as it is)",
                     lb.host
                 ),
             ));

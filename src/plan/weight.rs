@@ -47,8 +47,8 @@ pub fn weight(
         ));
     };
     let had = before.split.get(&wish.slot).copied().unwrap_or(0);
-    let more = wish.share >= had;
-    let (gains, loses) = if more {
+    // Nothing at all is no gain, whatever the slot had: then the other one is who serves.
+    let (gains, loses) = if wish.share >= had && wish.share > 0 {
         (&wish.slot, other)
     } else {
         (other, &wish.slot)
@@ -59,7 +59,10 @@ pub fn weight(
     plan.old = Some(loses.clone());
     plan.before = Some(before.clone());
     plan.notes = notes;
+    // Where nobody gets more, nobody new comes into traffic either.
+    let gated = Some(gains).filter(|_| wish.share != had);
     let after = shared(setup, wish, other, generation);
+    let after = switch::as_known(Some(&before), gated, after);
     if after.same_as(&before) {
         plan.after = Some(before);
         plan.end = judge::NOTHING;

@@ -1,5 +1,6 @@
 //! A run that is past its window: what it has brought up stays and stands by, its traffic is not
-//! moved, and it ends `staged`. Once traffic was moved nothing is late any more.
+//! moved, and it ends `staged`. Once traffic was moved nothing is late any more. A run that brings
+//! nothing up for a switch (`weight`, `remove`) is cancelled: all is as it was.
 //!
 //! Where a plan goes through the slot that serves there is no standby: such a run begins no member
 //! when it is late, and goes on to its end where one was begun, since half of it would be worse.
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use super::{Dispatcher, Phase, Progress};
 use crate::name::StepId;
-use crate::plan::{Action, Step};
+use crate::plan::{Action, PlanKind, Step};
 
 impl Dispatcher {
     /// From `at` on (by the clock of [`Dispatcher::handle`]) traffic is not moved any more; `why`:
@@ -47,7 +48,15 @@ impl Dispatcher {
 
     /// Whether the run ends with the release beside the one that serves.
     pub(super) fn staged(&self) -> bool {
-        self.late && self.log.failure.is_none() && self.plan.commit.is_some()
+        self.late && self.log.failure.is_none() && self.stages()
+    }
+
+    /// Whether `deploy switch` does the rest later: a slot without traffic is to get it.
+    fn stages(&self) -> bool {
+        let (plan, before) = (&self.plan, self.plan.before.as_ref());
+        plan.commit.is_some()
+            && matches!(plan.kind, PlanKind::Deploy | PlanKind::Switch)
+            && !before.is_some_and(|t| t.reaches(&plan.target))
     }
 
     /// Whether a step is not taken back, since what it brought up stands by.
@@ -59,7 +68,10 @@ impl Dispatcher {
     pub(super) fn late_why(&self) -> Option<String> {
         let (_, why) = self.closes.as_ref().filter(|_| self.late)?;
         let what = match self.plan.commit {
-            Some(_) => "before the switch: the release stands by, no traffic was moved",
+            Some(_) if self.stages() => {
+                "before the switch: the release stands by, no traffic was moved"
+            }
+            Some(_) => "before any traffic was moved: all is as it was",
             None => "before the first member was changed",
         };
         Some(format!("{why}, {what}"))

@@ -182,7 +182,9 @@ pub(super) fn entry(
     let kind = resumed.unwrap_or_else(|| run_kind(plan.kind));
     let shares = kind == RunKind::Weight && forward;
     let active = if shares || (forward && plan.after.is_none()) {
-        plan.after.as_ref().and_then(|t| t.sole().cloned())
+        // The release of the entry is that of the target: only that may be said to serve alone.
+        let sole = plan.after.as_ref().and_then(|t| t.sole().cloned());
+        sole.filter(|slot| !shares || *slot == plan.target)
     } else if forward && plan.kind != PlanKind::Stage {
         Some(plan.target.clone())
     } else {

@@ -123,3 +123,21 @@ fn a_run_knows_how_long_it_may_still_switch() {
     let always = World::serving();
     assert_eq!(note(&always.setup, &always.fleet), None);
 }
+
+#[test]
+fn the_way_out_of_sharing_to_the_older_release_is_never_stopped() {
+    let mut w = world(&[0, 0, 0, 0]).up("green", 43).shared(2_000);
+    let to = |w: &World, name: &str| {
+        let to = switch::Wish {
+            to: Some(name.parse().unwrap()),
+            force: false,
+        };
+        let plan = switch::switch(&w.setup, &w.fleet, &to, "g1").unwrap();
+        may_begin(&w.setup, &w.fleet, &plan, false).is_ok()
+    };
+    assert!(to(&w, "blue"));
+    assert!(!to(&w, "green"));
+    // Where blue alone serves nothing is left.
+    w = w.traffic("blue");
+    assert!(!to(&w, "green"));
+}

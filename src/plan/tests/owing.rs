@@ -213,7 +213,7 @@ fn a_silent_load_balancer_stops_a_rollback_until_it_is_left_out_by_name() {
     let w = World::serving().silent("lb2");
     insta::assert_snapshot!(text(&rollback(&w.setup, &w.fleet, "g1")), @"
     lb2 could not be read: no route to host
-      hint: make it answer, then try again; or go on without it: --exclude-lb lb2 (what it may still send to stays as it is)
+      hint: make it answer, then try again; or go on without it: --exclude-lb lb2 of deploy, stage, switch and rollback (what it may still send to stays as it is)
     ");
 }
 

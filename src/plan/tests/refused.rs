@@ -64,7 +64,7 @@ fn a_load_balancer_that_is_silent_is_said_once_and_could_not_be_told() {
     let w = World::serving().silent("lb1");
     insta::assert_snapshot!(shown(&w), @"
     lb1 could not be read: no route to host
-      hint: make it answer, then try again; or go on without it: --exclude-lb lb1 (what it may still send to stays as it is)
+      hint: make it answer, then try again; or go on without it: --exclude-lb lb1 of deploy, stage, switch and rollback (what it may still send to stays as it is)
     ");
     assert!(unknown(&w));
 }
@@ -118,7 +118,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     web3: there is no `docker compose` v2
       hint: install the compose plugin
     lb2 could not be read: no route to host
-      hint: make it answer, then try again; or go on without it: --exclude-lb lb2 (what it may still send to stays as it is)
+      hint: make it answer, then try again; or go on without it: --exclude-lb lb2 of deploy, stage, switch and rollback (what it may still send to stays as it is)
     "#);
 }
 

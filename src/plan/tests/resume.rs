@@ -149,3 +149,45 @@ fn where_neither_slot_is_fit_nothing_is_touched() {
             .all(|(what, _)| what.starts_with("neither slot is fit"))
     );
 }
+
+/// A weight that gives blue more of a shared traffic, left at once; web1 of blue is down.
+fn more_to_blue() -> (World, Unfinished) {
+    let share = |green| World::serving().up("green", 43).shared(green);
+    let doing = |mut w: World| w.lb("lb1").running.get().cloned().flatten();
+    let mut w = share(2_000);
+    "exited".clone_into(&mut w.container_of("web1").state);
+    let run = Unfinished {
+        target: slot("blue"),
+        was: w
+            .setup
+            .hosts(&slot("blue"))
+            .map(|h| (h.clone(), id(42)))
+            .collect(),
+        wanted: Some(id(42)),
+        before: doing(share(2_000)),
+        after: doing(share(500)),
+        ..deploy(&w)
+    };
+    (w, run)
+}
+
+#[test]
+fn shares_that_no_load_balancer_has_come_to_leave_nothing_to_take_back() {
+    let (w, run) = more_to_blue();
+    insta::assert_snapshot!(resume(&w.setup, &w.fleet, &run).unwrap(), @"
+    staging app resume: #42 1.0.1-22-7e56158 → #43 1.0.2-30-abc1234, green → blue
+      note: no load balancer has come to the new shares, and no slot was changed
+    ");
+}
+
+#[test]
+fn shares_go_back_and_what_serves_in_both_slots_is_not_stopped() {
+    let (mut w, run) = more_to_blue();
+    w.says("lb2", run.after.clone());
+    insta::assert_snapshot!(resume(&w.setup, &w.fleet, &run).unwrap(), @"
+    staging app resume: #42 1.0.1-22-7e56158 → #43 1.0.2-30-abc1234, blue → green
+      s1  probe green web3 web4 (one fresh probe of every member from every view)
+      s2  switch lb1 lb2 to blue 80.00 %, green 20.00 % [commit point] (the way back) after s1
+      note: the switch had begun, but the new slot is not fit: traffic goes back
+    ");
+}

@@ -1,9 +1,11 @@
-use crate::plan::fixture::{World, id, recorded, release, slot, text};
+use crate::fleet::{Member, MemberState};
+use crate::name::OutcomeKind;
+use crate::plan::fixture::{World, host, id, recorded, release, slot, text};
 use crate::plan::restart::restart;
 use crate::plan::switch::{self, rollback};
 use crate::plan::sync::sync;
 use crate::plan::weight::{Wish, weight};
-use crate::plan::{self, PlanKind};
+use crate::plan::{self, Plan, PlanKind};
 
 fn staged() -> World {
     World::serving().up("green", 43)
@@ -131,5 +133,81 @@ fn refused_where_it_cannot_be_shared() {
     insta::assert_snapshot!(shown(&World::empty(), "green", 2_000), @"
     no slot has traffic yet
       hint: `deploy staging app@VERSION` brings the first release up
+    ");
+}
+
+/// Who gets requests by the plan, at every load balancer.
+fn ready(plan: &Plan) -> Vec<&str> {
+    let after = plan.after.as_ref().expect("traffic");
+    let slots = after.groups.iter().filter(|(s, _)| after.reaches(s));
+    let members = slots.flat_map(|(_, members)| members);
+    let ready = members.filter(|m| m.state == MemberState::Ready);
+    ready.map(|m| m.host.as_str()).collect()
+}
+
+#[test]
+fn who_was_never_gated_or_is_out_of_traffic_gets_none_by_another_slots_share() {
+    // web1 is out of traffic, web2 is new in the inventory, was never brought up, and no load
+    // balancer knows it.
+    let mut w = staged().shared(500).out("blue", "web1");
+    let extra = w.setup.groups[&slot("blue")][1].clone();
+    for name in ["lb1", "lb2"] {
+        let mut now = w.lb(name).running.get().cloned().flatten().unwrap();
+        let group = now.groups.get_mut(&slot("blue")).unwrap();
+        group.retain(|m| m.host != extra.host);
+        group.push(Member {
+            host: host("web0"),
+            ..extra.clone()
+        });
+        w.says(name, Some(now));
+    }
+    let well = Member {
+        host: host("web0"),
+        ..extra
+    };
+    w.setup.groups.get_mut(&slot("blue")).unwrap().push(well);
+    let share = |slot: &str, share| {
+        let slot = slot.parse().unwrap();
+        weight(&w.setup, &w.fleet, &Wish { slot, share }, "g1").unwrap()
+    };
+    let more = share("green", 5_000);
+    assert_eq!(ready(&more), ["web0", "web3", "web4"], "{more}");
+    // The same share again: nobody gets more, nobody new gets any.
+    let again = share("green", 500);
+    assert!(again.is_empty(), "{again}");
+    assert_eq!(again.end, OutcomeKind::NoChange);
+    assert_eq!(ready(&again), ["web0", "web3", "web4"], "{again}");
+    // All to green leaves blue with the members that it has.
+    let to = switch::Wish {
+        to: Some(slot("green")),
+        force: false,
+    };
+    let all = switch::switch(&w.setup, &w.fleet, &to, "g1").unwrap();
+    let left = &all.after.as_ref().unwrap().groups[&slot("blue")];
+    let left: Vec<_> = left.iter().map(|m| (m.host.as_str(), m.state)).collect();
+    let out = [("web1", MemberState::Drain), ("web0", MemberState::Ready)];
+    assert_eq!(left, out);
+}
+
+#[test]
+fn who_serves_alone_in_the_end_is_who_was_gated() {
+    for had in [0, 500, 5_000] {
+        let w = staged().shared(had);
+        for (name, share) in [
+            ("green", 0),
+            ("green", 10_000),
+            ("blue", 0),
+            ("blue", 10_000),
+        ] {
+            let slot = slot(name);
+            let plan = weight(&w.setup, &w.fleet, &Wish { slot, share }, "g1").unwrap();
+            let sole = plan.after.as_ref().and_then(|t| t.sole());
+            assert_eq!(sole, Some(&plan.target), "{had} {name} {share}");
+        }
+    }
+    insta::assert_snapshot!(shown(&staged(), "green", 0), @"
+    staging app weight: blue
+      note: all load balancers send to blue already
+      ends no_change
     ");
 }

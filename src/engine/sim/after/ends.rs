@@ -1,6 +1,6 @@
 //! What must hold where a run has come to its end.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::engine::sim::model::{Model, reached};
 use crate::engine::sim::stage::Stage;
@@ -18,6 +18,13 @@ pub fn removed(plan: &Plan) -> Vec<(HostName, SlotName)> {
     steps.flatten().collect()
 }
 
+/// What each slot gets; one that gets nothing is not named.
+fn shares(traffic: Option<&Traffic>) -> BTreeMap<SlotName, u32> {
+    let all = traffic.into_iter().flat_map(|t| &t.split);
+    let given = all.filter(|(_, share)| **share > 0);
+    given.map(|(s, share)| (s.clone(), *share)).collect()
+}
+
 /// All load balancers send to the same members, which are those of one end.
 pub fn whole(run: &Unfinished, kind: OutcomeKind, model: &Model) -> Result<(), String> {
     let mut all = model.balancers.values();
@@ -25,24 +32,23 @@ pub fn whole(run: &Unfinished, kind: OutcomeKind, model: &Model) -> Result<(), S
     if all.any(|t| reached(t.as_ref()) != reached(first.as_ref())) {
         return Err(format!("{kind}: the load balancers do not agree"));
     }
-    let split = |t: &Option<Traffic>| t.as_ref().map(|t| t.split.clone());
-    if model.balancers.values().any(|t| split(t) != split(&first)) {
+    let now = shares(first.as_ref());
+    let mut all = model.balancers.values();
+    if all.any(|t| shares(t.as_ref()) != now) {
         return Err(format!("{kind}: the load balancers share otherwise"));
     }
-    let slots =
-        |t: Option<&Traffic>| -> BTreeSet<_> { reached(t).into_iter().map(|(s, _)| s).collect() };
-    let now = slots(first.as_ref());
-    if now != slots(run.before.as_ref()) && now != slots(run.after.as_ref()) {
+    let (before, after) = (shares(run.before.as_ref()), shares(run.after.as_ref()));
+    if now != before && now != after {
         return Err(format!("{kind}: traffic is at neither end"));
     }
     // Where nobody got requests before, the slot does then, with what it held.
     let nobody = run.before.as_ref().is_some_and(Traffic::nobody);
-    let moved = !nobody && now == slots(run.after.as_ref()) && now != slots(run.before.as_ref());
+    let moved = !nobody && now == after && now != before;
     match kind {
         OutcomeKind::Cancelled | OutcomeKind::RolledBack if moved => {
             Err(format!("{kind}, and traffic is at the new slot"))
         }
-        OutcomeKind::Succeeded if now != slots(run.after.as_ref()) => {
+        OutcomeKind::Succeeded if now != after => {
             Err("succeeded, and traffic is not at the new slot".to_owned())
         }
         _ => Ok(()),
