@@ -8,9 +8,10 @@ use crate::name::{HostName, SlotName};
 use crate::plan::{PlanKind, Refusal, Setup, calendar, entry};
 use crate::text;
 
-/// Everything in the fleet that is not as it should be.
+/// Everything in the fleet that is not as it should be. `now`: a release is to be brought now, so
+/// that a window that is not open is an error.
 #[must_use]
-pub fn all(setup: &Setup, fleet: &Fleet) -> Vec<Finding> {
+pub fn all(setup: &Setup, fleet: &Fleet, now: bool) -> Vec<Finding> {
     let mut found = Vec::new();
     for (host, why) in &fleet.silent {
         let what = format!("it does not answer: {why}");
@@ -42,21 +43,21 @@ pub fn all(setup: &Setup, fleet: &Fleet) -> Vec<Finding> {
     if let Err(refusal) = entry::may_begin(setup, fleet, PlanKind::Deploy, &[], false) {
         found.extend(refused(refusal, Severity::Warning));
     }
-    found.extend(calendar(setup, fleet));
+    found.extend(calendar(setup, fleet, now));
     found
 }
 
 /// Whether the environment may be changed now, where windows or freezes say when.
-fn calendar(setup: &Setup, fleet: &Fleet) -> Option<Finding> {
+fn calendar(setup: &Setup, fleet: &Fleet, now: bool) -> Option<Finding> {
     let standing = calendar::standing(setup, fleet);
     let unknown = standing.is_err();
     let open = matches!(&standing, Ok(Some(s)) if s.against.is_empty());
     Some(Finding {
         check: Check::Calendar,
-        severity: if open {
-            Severity::Note
-        } else {
-            Severity::Error
+        severity: match (open, now || unknown) {
+            (true, _) => Severity::Note,
+            (false, true) => Severity::Error,
+            (false, false) => Severity::Warning,
         },
         whom: Vec::new(),
         what: calendar::note(setup, fleet)?,

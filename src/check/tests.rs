@@ -74,3 +74,33 @@ fn limits_of_both_slots_are_held_against_the_memory_of_their_host() {
         "the memory limits of what may run there are 1.2 GiB together, and it has 1.0 GiB"
     );
 }
+
+#[test]
+fn a_closed_window_is_a_warning_unless_a_release_is_to_be_brought_now() {
+    use crate::fleet::Fleet;
+    use crate::inventory::calendar::Calendar;
+    use crate::plan::fixture::World;
+    let mut world = World::serving();
+    world.setup.calendar = Calendar::read_alone("windows: mon 22:00-05:00 UTC\n");
+    let severity = |world: &World, fleet: &Fleet, now: bool| {
+        let all = hosts::all(&world.setup, fleet, now).into_iter();
+        let mut of: Vec<_> = all.filter(|f| f.check == Check::Calendar).collect();
+        assert_eq!(of.len(), 1);
+        of.remove(0).severity
+    };
+    // Monday 2026-11-23 12:00 UTC, then 23:00.
+    for (clock, now, wanted) in [
+        (1_795_435_200, false, Severity::Warning),
+        (1_795_435_200, true, Severity::Error),
+        (1_795_474_800, false, Severity::Note),
+        (1_795_474_800, true, Severity::Note),
+    ] {
+        for view in world.fleet.hosts.values_mut() {
+            view.clock = clock;
+        }
+        assert_eq!(severity(&world, &world.fleet, now), wanted, "{clock} {now}");
+    }
+    // Nobody tells the time: that is not known, and never good news.
+    let silent = Fleet::default();
+    assert_eq!(severity(&world, &silent, false), Severity::Error);
+}

@@ -52,8 +52,8 @@ Exit codes:
   2    the command line or the configuration is wrong: nothing was changed
   3    there is something to change or different, where it was asked to tell
        (plan, status, diff with --exit-code; drift always)
-  4    refused: another run, a lock, a load balancer that was broken before,
-       or somebody took over
+  4    refused: another run, a lock, a freeze, no open window, a load balancer that
+       was broken before, or somebody took over
   5    traffic was moved and moved back
   6    mixed: hosts differ and a person is needed; unfinished: `deploy resume` is needed
   7    could not tell: a host, load balancer or registry did not answer
@@ -170,6 +170,8 @@ impl Command {
             Self::Deploy(a) => a.word,
             Self::Stage(a) => a.word,
             Self::Switch(a) => a.word,
+            Self::Weight(a) => a.word,
+            Self::Remove(a) => a.word,
             Self::Apply(a) => a.word,
             Self::Redeploy(a) => a.word,
             Self::Restart(a) => a.word,
@@ -185,8 +187,8 @@ const HIDDEN: &[&str] = &["deploy", "complete", "completions"];
 
 /// Commands that are to come; an environment of this name would be hidden by them.
 const LATER: &[&str] = &[
-    "abort", "cancel", "freeze", "help", "hold", "job", "pause", "promote", "release", "run",
-    "serve", "thaw", "unhold",
+    "abort", "cancel", "freeze", "help", "hold", "job", "pause", "promote", "release", "serve",
+    "thaw", "unhold",
 ];
 
 /// What the arguments are.

@@ -246,7 +246,8 @@ impl About<'_> {
         let ((site, fleet), registry) = tokio::join!(look, self.registry(draft));
         let (digests, found) = registry;
         view.findings.extend(found);
-        view.findings.extend(hosts::all(&site.setup, &fleet));
+        view.findings
+            .extend(hosts::all(&site.setup, &fleet, self.version.is_some()));
         view.ran.extend(LOOKED);
         view.ran.extend(draft.map(|_| Check::Registry));
         view.findings.extend(self.probes(&site).await);

@@ -238,7 +238,28 @@ impl Target {
         let status = ended.map_err(|e| {
             Failure::unreachable(format!("{}: the command was not started", self.host)).because(e)
         })?;
+        if status.is_none() {
+            self.tidy(ctx).await;
+        }
         Ok(told(ctx, &[(self.host.clone(), Ok(status))]))
+    }
+
+    /// Removes what a command that was cut off was run in, if it was made for it.
+    async fn tidy(&self, ctx: &Context) {
+        let What::New(one) = &self.what else { return };
+        let mut script = run::remove(one);
+        script.root = self.machine.scope.sudo;
+        let gone = match self.machine.host.run(script).await {
+            Ok(reply) => reply.end.get(1).is_some_and(|w| w == "gone"),
+            Err(_) => false,
+        };
+        if !gone {
+            let (host, name) = (&self.host, &one.name);
+            ctx.out.say(&format!(
+                "warning: {host}: the container {name} may still be there\n  \
+                 hint: `docker rm -f {name}` on {host} removes it"
+            ));
+        }
     }
 
     /// Runs the command and sends each line of it.

@@ -302,7 +302,7 @@ fn difference(
     names.into_iter().filter_map(line).collect()
 }
 
-/// What a plan is bound to, a line each: containers of the app, what its slots hold, what its load
+/// What a plan is bound to, a line each: containers of the app (not those of a `run`), what its slots hold, what its load
 /// balancers do, who holds the hosts.
 #[must_use]
 pub fn observed(setup: &Setup, fleet: &Fleet) -> Vec<String> {
@@ -313,7 +313,7 @@ pub fn observed(setup: &Setup, fleet: &Fleet) -> Vec<String> {
             for c in view
                 .containers
                 .iter()
-                .filter(|c| c.project() == Some(own.as_str()))
+                .filter(|c| c.project() == Some(own.as_str()) && !c.is_one_off())
             {
                 let id: String = c.id.chars().take(12).collect();
                 out.push(format!(
@@ -348,4 +348,24 @@ pub fn observed(setup: &Setup, fleet: &Fleet) -> Vec<String> {
     }
     out.extend(fleet.silent.keys().map(|h| format!("{h}: does not answer")));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::fixture::World;
+
+    #[test]
+    fn a_plan_is_bound_to_the_containers_of_its_slots_and_to_no_command_in_a_new_one() {
+        let mut world = World::serving();
+        let before = observed(&world.setup, &world.fleet);
+        let mut one = world.host("web1").containers[0].clone();
+        one.id = "0a1b".to_owned();
+        world.host("web1").containers.push(one.clone());
+        assert_ne!(observed(&world.setup, &world.fleet), before);
+        let label = "com.docker.compose.oneoff".to_owned();
+        one.labels.insert(label, "True".to_owned());
+        *world.host("web1").containers.last_mut().unwrap() = one;
+        assert_eq!(observed(&world.setup, &world.fleet), before);
+    }
 }

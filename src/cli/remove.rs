@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::guard::Word;
 use super::place::OneApp;
 use super::target::App;
 use super::{session, work};
@@ -32,6 +33,8 @@ pub struct Args {
     /// Even where fewer members are left than the environment wants; needs --hosts and -m
     #[arg(long, requires = "hosts")]
     force: bool,
+    #[command(flatten)]
+    pub(super) word: Word,
 }
 
 impl Args {

@@ -16,7 +16,9 @@ use crate::report::words;
 /// With image, environment, volumes, networks, limits and secrets of the release that the slot
 /// holds, on the first host of the slot that serves; with --all on all of its hosts at once. The
 /// container has no published ports, gets no traffic, starts no other service, and is removed when
-/// the command ends or the connection is cut. The words of the command go to the image as they are.
+/// the command ends or the connection is cut; with -i, after a cut, only where the host answers once
+/// more, else its name is told. A service with `profiles:` is no part of a release: none is made of
+/// it. The words of the command go to the image as they are.
 /// Ends with 0 where the command did on each host, with 1 where it did not, with 7 where that cannot
 /// be told.
 #[derive(Debug, clap::Args)]

@@ -227,7 +227,7 @@ async fn look(
         let site = session.open(inventory, app).await;
         let fleet = site.look(&session.voice).await;
         view.saw(&fleet);
-        let found = hosts::all(&site.setup, &fleet).into_iter();
+        let found = hosts::all(&site.setup, &fleet, false).into_iter();
         let about =
             |f: &check::Finding| f.whom.is_empty() || f.whom.iter().any(|h| needs.contains_key(h));
         view.findings.extend(found.filter(about));

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::failure::Failure;
+use super::guard::Word;
 use super::place::Opened;
 use super::target::App;
 use super::work;
@@ -22,6 +23,8 @@ pub struct Args {
     /// App, which may be left out where there is one; then SLOT=SHARE, e.g. green=20% or green=0.5%
     #[arg(value_name = "[APP] SLOT=SHARE", num_args = 1..=2, required = true)]
     words: Vec<String>,
+    #[command(flatten)]
+    pub(super) word: Word,
 }
 
 impl Args {

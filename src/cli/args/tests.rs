@@ -219,8 +219,8 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       2    the command line or the configuration is wrong: nothing was changed
       3    there is something to change or different, where it was asked to tell
            (plan, status, diff with --exit-code; drift always)
-      4    refused: another run, a lock, a load balancer that was broken before,
-           or somebody took over
+      4    refused: another run, a lock, a freeze, no open window, a load balancer that
+           was broken before, or somebody took over
       5    traffic was moved and moved back
       6    mixed: hosts differ and a person is needed; unfinished: `deploy resume` is needed
       7    could not tell: a host, load balancer or registry did not answer
@@ -290,7 +290,28 @@ fn commands_of_today_and_tomorrow_are_no_environments() {
     for word in ["deploy", "status", "resume", "help", "history"] {
         assert!(reserved(word), "{word}");
     }
+    let both = LATER.iter().find(|w| commands().iter().any(|c| c == *w));
+    assert_eq!(both, None, "it is there");
     assert!(!reserved("staging"));
     assert!(!commands().contains(&"deploy".to_owned()));
     assert!(commands().contains(&"rollback".to_owned()));
+}
+
+/// Whoever is bound by windows, freezes and locks can be told to go ahead.
+#[test]
+fn a_persons_word_is_taken_by_all_that_are_bound() {
+    for line in [
+        "staging app@1.0.1",
+        "stage staging app@1.0.1",
+        "switch staging",
+        "weight staging green=20%",
+        "restart staging",
+        "sync staging",
+        "remove staging app",
+        "redeploy staging app",
+        "apply plan.json",
+    ] {
+        let given = |more: &str| run(&format!("{line}{more}")).command.unwrap().word();
+        assert!(given(" --override") && !given(""), "{line}");
+    }
 }

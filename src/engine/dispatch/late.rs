@@ -24,6 +24,10 @@ impl Dispatcher {
         if !closed || !self.guards(step) {
             return false;
         }
+        // It has early needs: what the gates say is still waited for.
+        if !self.all_but_debts(step) {
+            return true;
+        }
         self.late = true;
         self.phase = Phase::Stopping;
         true
@@ -44,6 +48,29 @@ impl Dispatcher {
                 !fetches(step) && more.all(|s| self.steps.get(&s.id) == Some(&Progress::Waiting))
             }
         }
+    }
+
+    /// Steps that were done and not taken back, for tests.
+    #[cfg(test)]
+    pub(crate) fn done(&self) -> Vec<StepId> {
+        let done = self.steps.iter().filter(|(_, p)| **p == Progress::Done);
+        done.map(|(id, _)| *id).collect()
+    }
+
+    /// Whether all that the switch needs is done, but for what is written just for it.
+    fn all_but_debts(&self, step: &Step) -> bool {
+        let Some(commit) = self
+            .plan
+            .steps
+            .iter()
+            .find(|s| Some(s.id) == self.plan.commit)
+        else {
+            return true;
+        };
+        let debt = |s: &Step| s.id == step.id || matches!(s.action, Action::Owe { .. });
+        let needed = |s: &&Step| commit.needs.contains(&s.id) && !debt(s);
+        let mut others = self.plan.steps.iter().filter(needed);
+        others.all(|s| self.steps.get(&s.id) == Some(&Progress::Done))
     }
 
     /// Whether the run ends with the release beside the one that serves.

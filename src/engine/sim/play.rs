@@ -14,7 +14,7 @@ use crate::balancer::Verdict;
 use crate::engine::dispatch::{Dispatcher, In, Out};
 use crate::engine::remote::{Answer, Seen, Trouble, Watch, Work};
 use crate::event::{Kind, Stage as Does};
-use crate::name::{HostName, Outcome, SlotName};
+use crate::name::{HostName, Outcome, SlotName, StepId};
 
 /// A run that is not over by then hangs.
 const LONGEST: Duration = Duration::from_secs(240);
@@ -64,6 +64,8 @@ pub struct Ended {
     pub model: Model,
     /// Work that was under way when the client died.
     pub open: Vec<&'static str>,
+    /// Steps that were done then.
+    pub done: Vec<StepId>,
 }
 
 pub struct Play<'a> {
@@ -180,6 +182,7 @@ impl Play<'_> {
             took: self.now,
             model: self.model,
             open: self.open,
+            done: self.dispatcher.done(),
         })
     }
 

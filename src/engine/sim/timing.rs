@@ -9,8 +9,8 @@ use super::stage::{self, Stage};
 use crate::balancer::Verdict;
 use crate::engine::dispatch::{Dispatcher, In, Out};
 use crate::engine::remote::{Answer, Seen, Work};
-use crate::name::{HostName, OutcomeKind};
-use crate::plan::PlanKind;
+use crate::name::{HostName, OutcomeKind, SlotName};
+use crate::plan::{Action, PlanKind};
 
 fn of(name: &str) -> Stage {
     let mut all = stage::all().into_iter();
@@ -101,6 +101,7 @@ fn a_run_past_its_window_does_not_switch_and_what_it_brought_up_stands_by() {
     ];
     let (mut staged, mut whole, mut unbegun, mut unmoved) = (0, 0, 0, 0);
     let brings = [PlanKind::Deploy, PlanKind::Switch];
+    let (mut gated, mut owed) = (0, 0);
     let all = stage::all().into_iter().chain(stage::in_place());
     for stage in all.filter(|s| !free.contains(&s.plan.kind) && !s.plan.is_empty()) {
         for at in (0..4_000).step_by(200).map(Duration::from_millis) {
@@ -114,10 +115,32 @@ fn a_run_past_its_window_does_not_switch_and_what_it_brought_up_stands_by() {
             );
             let shifted = ended.work.iter().any(|(kind, ..)| *kind == "shift");
             match (ended.outcome.kind, stage.plan.commit) {
-                (OutcomeKind::Staged, Some(_)) if brings.contains(&stage.plan.kind) => {
+                (OutcomeKind::Staged, Some(commit)) if brings.contains(&stage.plan.kind) => {
                     staged += 1;
                     let why = "the window closed, before the switch: the release stands by, no traffic was moved";
                     assert_eq!(ended.outcome.why, why);
+                    let of = |id| stage.plan.steps.iter().find(|s| s.id == id).unwrap();
+                    let moves = |a: &Action| matches!(a, Action::Shift { .. });
+                    // Hosts that do not answer are set down before anything else.
+                    let before = stage
+                        .plan
+                        .steps
+                        .iter()
+                        .filter(|s| Some(s.id) != stage.plan.commit);
+                    let sets_down = before.clone().any(|s| moves(&s.action));
+                    assert!(!shifted || sets_down, "{} {at:?}", stage.name);
+                    for step in before {
+                        let target = |s: &SlotName| *s == stage.plan.target;
+                        if matches!(&step.action, Action::Gate { slot, .. } if target(slot)) {
+                            gated += 1;
+                            assert!(ended.done.contains(&step.id), "{} {at:?}", stage.name);
+                        }
+                        let debt = matches!(step.action, Action::Owe { .. });
+                        if debt && of(commit).needs.contains(&step.id) {
+                            owed += 1;
+                        }
+                    }
+                    assert!(!ended.done.contains(&commit), "{} {at:?}", stage.name);
                 }
                 // Nothing stands by that a switch could send traffic to.
                 (OutcomeKind::Cancelled, Some(_)) if !brings.contains(&stage.plan.kind) => {
@@ -147,6 +170,7 @@ fn a_run_past_its_window_does_not_switch_and_what_it_brought_up_stands_by() {
         staged > 60 && whole > 100 && unbegun > 5 && unmoved > 5,
         "{staged} {whole} {unbegun} {unmoved}"
     );
+    assert!(gated > 60 && owed > 5, "{gated} {owed}");
 }
 
 /// A dispatcher that is told of a fleet in which all goes well, by hand.

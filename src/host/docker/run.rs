@@ -1,11 +1,14 @@
 //! A command in a new container of a release's service, which is removed when the command ends.
 
+use std::time::Duration;
+
 use crate::host::script::Script;
 use crate::name::ServiceName;
 
 use super::exec::LIMIT;
 
 const TEXT: &str = include_str!("sh/run.sh");
+const UNRUN: &str = include_str!("sh/unrun.sh");
 
 /// A container to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +35,16 @@ pub fn script(one: &OneOff, words: &[String]) -> Script {
         .limit(LIMIT);
     script.tied = true;
     script
+}
+
+/// Removes the container, where a command on a terminal was cut off: nobody was left there to do it.
+/// Answers `ok gone` where it is not there any more.
+#[must_use]
+pub fn remove(one: &OneOff) -> Script {
+    let body = super::body("unrun", UNRUN);
+    Script::new(body.name, body.text)
+        .args([&one.name])
+        .limit(Duration::from_secs(60))
 }
 
 /// The same with a terminal: the words of the docker command.
