@@ -71,7 +71,6 @@ impl Args {
             }
         }
         session.close().await;
-        stopped?;
         let view = PruneView {
             env: self.of.env,
             dry: self.dry_run,
@@ -80,12 +79,14 @@ impl Args {
         if ctx.options.json {
             let lines = report::json(&view);
             lines.iter().for_each(|line| ctx.out.result(line));
-        } else if !ctx.options.quiet {
+        } else if !ctx.options.quiet || view.exit_code() != ExitCode::Success {
             ctx.out.result(&report::text(&view));
         }
         for app in &view.apps {
             seeing::name_silent(ctx, &app.silent);
         }
+        // What was done before a person stopped it was done.
+        stopped?;
         Ok(view.exit_code())
     }
 }

@@ -51,6 +51,10 @@ pub struct Pruned {
     pub images: Vec<(String, ImageEnd)>,
     /// A release of which it is not known what it names: no image was removed.
     pub unknown: Option<String>,
+    /// Images are fetched there now: those that follow were not removed.
+    pub pulling: bool,
+    /// Folders beside the releases that are none, by their names.
+    pub odd: Vec<String>,
     /// Folders that could not be removed.
     pub left: Vec<String>,
 }
@@ -118,6 +122,8 @@ fn done(lines: &[String]) -> Pruned {
                 out.images.push((name.to_owned(), end));
             }
             "unknown" => out.unknown = Some(rest.to_owned()),
+            "pulling" => out.pulling = true,
+            "odd" => out.odd.push(rest.to_owned()),
             "left" => out.left.push(rest.to_owned()),
             _ => {}
         }

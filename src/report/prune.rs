@@ -133,6 +133,11 @@ fn lines(reply: &PruneReply, dry: bool) -> Vec<String> {
             tame(folder)
         ));
     }
+    if done.pulling {
+        out.push("further images stay: images are fetched there now; prune again".to_owned());
+    }
+    let odd = done.odd.iter();
+    out.extend(odd.map(|folder| format!("{} is no release: left alone", tame(folder))));
     let left = done.left.iter();
     out.extend(left.map(|folder| format!("{} could not be removed", tame(folder))));
     out
@@ -167,6 +172,8 @@ pub fn json(view: &PruneView) -> Vec<String> {
                     line["dropped"] = json!(done.dropped.keys().collect::<Vec<_>>());
                     line["images"] = images.collect::<serde_json::Map<_, _>>().into();
                     line["unknown"] = json!(done.unknown);
+                    line["pulling"] = json!(done.pulling);
+                    line["odd"] = json!(done.odd);
                     line["left"] = json!(done.left);
                 }
             }
@@ -240,6 +247,21 @@ mod tests {
         )]);
         assert_eq!(left.exit_code(), ExitCode::Failed);
         assert!(text(&left).contains("image reg:5000/a/app:1.0@sha256:00 stays: it is in use"));
+        let more = view(vec![(
+            "web1",
+            PruneReply::Done(Pruned {
+                pulling: true,
+                odd: vec!["releases/a?b".to_owned()],
+                ..Pruned::default()
+            }),
+        )]);
+        insta::assert_snapshot!(text(&more), @"
+        staging app
+          web1: nothing to remove, 0 releases kept
+            further images stay: images are fetched there now; prune again
+            releases/a?b is no release: left alone
+        ");
+        assert_eq!(more.exit_code(), ExitCode::Success);
         let mut unknown = view(vec![]);
         let one = Pruned {
             unknown: Some("/x".to_owned()),

@@ -43,6 +43,12 @@ rmi)
     grep -v " $id\$" "$db" >"$db.new"
     mv "$db.new" "$db"
   fi
+  # Somebody waits to fetch images, and gets them while a file is there.
+  if [ -e "$top/fetches" ] && mkdir "$top/waits" 2>/dev/null; then
+    root=$(cat "$top/fetches")
+    ( flock -s 6; n=0; while [ -e "$top/fetches" ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n + 1)); done ) \
+      6<>"$root/prune.lock" 7>&- </dev/null >/dev/null 2>&1 &
+  fi
   echo "Untagged: $2"
   ;;
 esac
@@ -356,6 +362,12 @@ fn what_cannot_be_read_or_is_in_use_keeps_its_images() {
             "{done:?}"
         );
         assert!(shop.names().contains_key(&tag), "{shell:?}");
+        // What the engine refused is tried again, and forgotten only then.
+        std::fs::remove_file(shop.bench.path().join("in-use")).unwrap();
+        let done = shop.done(0, false);
+        assert_eq!(done.images[0].1, ImageEnd::Removed, "{shell:?} {done:?}");
+        assert!(!shop.names().contains_key(&tag), "{shell:?}");
+        assert_eq!(shop.releases(0), BTreeSet::new(), "{shell:?}");
         // A slot that cannot be read is no reason to remove anything.
         shop.bring(0, "cc", "blue", &tag, &digest);
         shop.write(0, "slots/blue", "");
@@ -367,4 +379,85 @@ fn what_cannot_be_read_or_is_in_use_keeps_its_images() {
             "{shell:?}"
         );
     }
+}
+
+#[test]
+fn what_is_torn_odd_or_not_to_be_read_is_never_good_news_and_stops_nobody_else() {
+    for shell in Shell::all() {
+        let shop = Shop::new(shell);
+        let (tag, digest) = (
+            format!("{REPOSITORY}:v1"),
+            format!("sha256:{}", "1".repeat(64)),
+        );
+        shop.bring(0, "aa", "blue", &tag, &digest);
+        shop.pull(&tag, &digest);
+        let file = "releases/bb/blue/release.json";
+        shop.bring(1, "bb", "blue", &tag, &digest);
+        let path = shop.dir(1).join(file);
+        let whole = std::fs::read_to_string(&path).unwrap();
+        for torn in ["", "{}", &whole[..whole.len() - 2]] {
+            std::fs::write(&path, torn).unwrap();
+            let told = shop.done(0, false);
+            assert!(
+                told.unknown.is_some_and(|d| d.ends_with(file)),
+                "{shell:?} {torn}"
+            );
+        }
+        std::fs::write(&path, &whole).unwrap();
+        // For root every folder can be read.
+        let folder = shop.dir(1).join("releases");
+        let mode = |m| std::os::unix::fs::PermissionsExt::from_mode(m);
+        for closed in [folder.clone(), shop.dir(1), folder.join("bb")] {
+            std::fs::set_permissions(&closed, mode(0o300)).unwrap();
+            let root = std::fs::read_dir(&closed).is_ok();
+            let told = shop.done(0, true);
+            std::fs::set_permissions(&closed, mode(0o755)).unwrap();
+            assert!(root || told.unknown.is_some(), "{shell:?} {told:?}");
+        }
+        // Names that no release has, here and elsewhere.
+        for env in 0..2 {
+            shop.write(env, "releases/x y\nend ok/blue/file", "");
+        }
+        let root = PathBuf::from(&shop.envs[0].root);
+        std::fs::create_dir_all(root.join("lost+found/a b/releases/c")).unwrap();
+        shop.bring(1, "bb", "blue", &format!("{REPOSITORY}:v2"), "sha256:2");
+        let done = shop.done(0, false);
+        assert_eq!(done.odd, ["releases/x?y?end?ok"], "{shell:?}");
+        assert_eq!(done.images[0].1, ImageEnd::Removed, "{shell:?} {done:?}");
+        assert_eq!(shop.releases(0).len(), 1, "{shell:?}");
+    }
+}
+
+#[test]
+fn whoever_waits_to_fetch_images_waits_for_one_removal() {
+    let shop = Shop::new(Shell::Dash);
+    for n in 1..=5 {
+        let tag = format!("{REPOSITORY}:v{n}");
+        let digest = format!("sha256:{n}{}", "0".repeat(63));
+        shop.bring(0, &format!("r{n}"), "blue", &tag, &digest);
+        shop.pull(&tag, &digest);
+    }
+    let fetches = shop.bench.path().join("fetches");
+    std::fs::write(&fetches, &shop.envs[0].root).unwrap();
+    let first = shop.done(0, false);
+    assert!(first.pulling, "{first:?}");
+    assert_eq!(first.dropped.len(), 5);
+    assert!((1..5).contains(&first.images.len()), "{first:?}");
+    assert_eq!(
+        shop.prune(0, false),
+        PruneReply::Alone("images are fetched or removed there now".to_owned())
+    );
+    std::fs::remove_file(&fetches).unwrap();
+    // The next one sees to the rest, once that has ended.
+    for _ in 0..200 {
+        match shop.prune(0, false) {
+            PruneReply::Done(done) => {
+                assert!(!done.pulling, "{done:?}");
+                assert!(shop.names().is_empty() && shop.releases(0).is_empty());
+                return;
+            }
+            _ => std::thread::sleep(std::time::Duration::from_millis(50)),
+        }
+    }
+    panic!("the lock was never free again");
 }

@@ -4,6 +4,8 @@
 #   keep <id>              drop <id>, with `json <release.json>` of it
 #   image <ref> would|removed|absent|kept|left <why>
 #   unknown <folder>       what is kept there is not known: no image was removed
+#   pulling                images are fetched now: those that follow were not removed
+#   odd <folder>           no release, by its name (`?`: a sign that none has): it is left alone
 #   left <folder>          a folder that could not be removed
 # Needed: what a slot holds, the last KEEP that served, what any container was made from. An app that
 # is claimed, locked by a person, or remembers who owes is left alone as a whole.
@@ -18,11 +20,19 @@ if held_by_person; then
   printf '%s\n' "$line"
   end hold $level
 fi
+may_read() { [ -r "$1" ] && [ -x "$1" ]; }
+# What cannot be read is not empty.
+for f in owing slots releases; do
+  [ ! -e "$f" ] || may_read "$f" || end error "$f"
+done
 for f in owing/*; do
   [ ! -e "$f" ] || end owing "${f##*/}"
 done
-# Images are fetched under the same lock, shared: what is fetched is not removed meanwhile.
-{ command exec 7<>"$root/prune.lock"; } 2>/dev/null && flock -x -n 7 || end pulling
+# Images are fetched under the same lock, shared: what is fetched is not removed meanwhile. Whoever
+# fetches waits for it, so it is held for one image at a time.
+alone() { { command exec 7<>"$root/prune.lock"; } 2>/dev/null && flock -x -n 7; }
+alone || end pulling
+exec 7>&-
 
 kept=' ' drop=' '
 need() { case $kept in *" $1 "*) ;; *) kept="$kept$1 " ;; esac; }
@@ -52,6 +62,12 @@ set +f
 for d in releases/*; do
   [ -d "$d" ] || continue
   id=${d##*/}
+  case $id in
+  *[!A-Za-z0-9._-]*)
+    printf 'odd releases/%s\n' "$(printf %s "$id" | tr -c 'A-Za-z0-9._-' '?')"
+    continue
+    ;;
+  esac
   case $kept in
   *" $id "*) printf 'keep %s\n' "$id" ;;
   *)
@@ -71,33 +87,58 @@ if [ "$dry" = no ] && [ "$drop" != ' ' ]; then
   now
   note "prune$drop""up=$up" && sync journal || end error write
   for id in $drop; do
-    [ ! -e "releases/.gone.$id" ] || rm -rf "releases/.gone.$id"
-    mv "releases/$id" "releases/.gone.$id" || end error write
+    [ ! -e "releases/.gone.$id" ] || rm -rf "releases/.gone.$id" 2>/dev/null
+    # Of another owner, say. It is a release still, and its images stay.
+    if [ -e "releases/.gone.$id" ] || ! mv "releases/$id" "releases/.gone.$id" 2>/dev/null; then
+      printf 'left releases/%s\n' "$id"
+    fi
   done
   sync releases || end error write
 fi
 # No run waits for images to be removed.
 exec 9>&-
 
-# What every release that is kept, of all environments, names; 1 = one of them cannot be read.
+# Whether this folder counts; 1 = no, for no environment, app or release has such a name; 2 = what
+# is in it cannot be read.
+counts() {
+  n=${1%/}
+  case ${n##*/} in *[!A-Za-z0-9._-]*) return 1 ;; esac
+  [ -d "$1" ] || return 1
+  may_read "$1" && return
+  printf '%s\n' "$1"
+  return 2
+}
+# What every release that is kept, of all environments, names; 1 = one of them cannot be read, and
+# its name is the last line.
 named() {
-  files=
-  for d in "$root"/*/*/releases/*/*/; do
-    [ -d "$d" ] || continue
-    case $d in
-    "$dir"/releases/*)
-      id=${d#"$dir"/releases/}
-      case $dry$drop in yes*" ${id%%/*} "*) continue ;; esac
-      ;;
-    esac
-    if [ ! -r "${d}release.json" ]; then
-      printf '%s\n' "$d"
-      return 1
-    fi
-    files="$files ${d}release.json"
+  set --
+  may_read "$root" || { printf '%s\n' "$root" && return 1; }
+  for e in "$root"/*/; do
+    counts "$e" || { [ $? = 1 ] && continue || return 1; }
+    for a in "$e"*/; do
+      counts "$a" || { [ $? = 1 ] && continue || return 1; }
+      counts "${a}releases" || { [ $? = 1 ] && continue || return 1; }
+      for r in "$a"releases/*/; do
+        counts "$r" || { [ $? = 1 ] && continue || return 1; }
+        if [ "$dry$a" = "yes$dir/" ]; then
+          d=${r%/}
+          case $drop in *" ${d##*/} "*) continue ;; esac
+        fi
+        for d in "$r"*/; do
+          counts "$d" || { [ $? = 1 ] && continue || return 1; }
+          set -- "$@" "${d}release.json"
+        done
+      done
+    done
   done
-  [ -z "$files" ] || grep -ho '"image":"[^"\\]*"' $files
-  return 0
+  [ $# -gt 0 ] || return 0
+  # One without an image or without its end is torn; one that is not there is told as well.
+  torn=$(grep -L '"image":".*}$' "$@" 2>&1)
+  if [ -n "$torn" ]; then
+    printf '%s\n' "$torn"
+    return 1
+  fi
+  grep -ho '"image":"[^"\\]*"' "$@"
 }
 images() {
   for d; do
@@ -111,18 +152,23 @@ set -- releases/.gone.*
 if [ "$dry" = yes ]; then
   for id in $drop; do set -- "$@" "releases/$id"; done
 fi
-known=yes
+whole=yes stays=' '
 all=$(images "$@")
 set -f
 for i in $all; do
   set +f
   ref=${i#'"image":"'} ref=${ref%'"'}
   case $ref in *@sha256:*) ;; *) continue ;; esac
+  if [ "$dry" = no ] && ! alone; then
+    echo pulling
+    whole=no
+    break
+  fi
   # Asked for each of them anew: somebody may bring a release meanwhile.
   if ! now=$(named); then
     printf 'unknown %s\n' "${now##*
 }"
-    known=no
+    whole=no
     break
   fi
   tag=${ref%@*} digest=${ref##*@}
@@ -137,13 +183,28 @@ for i in $all; do
   elif [ "$dry" = yes ]; then
     printf 'image %s would\n' "$ref"
   else
-    printf 'image %s %s\n' "$ref" "$(engine remove "$tag" "$by" "$repository@$digest" </dev/null)"
+    become=$(engine remove "$tag" "$by" "$repository@$digest" </dev/null)
+    printf 'image %s %s\n' "$ref" "$become"
+    # An answer that is none is no removal.
+    case $become in removed | absent | kept) ;; *) stays="$stays$ref " ;; esac
+    # Whoever waits to fetch looks every 0.05 s.
+    exec 7>&-
+    sleep 0.2
   fi
+  exec 7>&-
 done
 set +f
-if [ "$dry" = no ] && [ "$known" = yes ]; then
+# What the engine refused to remove is tried again by the next prune.
+refused() {
+  for i in $(images "$1"); do
+    i=${i#'"image":"'}
+    case $stays in *" ${i%'"'} "*) return 0 ;; esac
+  done
+  return 1
+}
+if [ "$dry" = no ] && [ "$whole" = yes ]; then
   for d; do
-    rm -rf "$d" 2>/dev/null || printf 'left %s\n' "$d"
+    refused "$d" || rm -rf "$d" 2>/dev/null || printf 'left %s\n' "$d"
   done
 fi
 end ok
