@@ -247,6 +247,14 @@ pub trait Driver: Send + Sync {
     /// Reads one line of [`Self::drain`].
     fn drained(&self, line: &str) -> Option<DrainView>;
 
+    /// Whether [`Self::remove`] can do it on this target. Asked when the plan is made.
+    ///
+    /// # Errors
+    /// One sentence: what it lacks.
+    fn can_remove(&self, _target: &Target) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Removes everything of the app's entry on this host.
     fn remove(&self, target: &Target) -> Body;
 

@@ -244,6 +244,14 @@ impl Driver for Command {
         said.is_object().then_some(DrainView { open, idle })
     }
 
+    fn can_remove(&self, target: &Target) -> Result<(), String> {
+        let settings = Settings::read(&target.settings).0;
+        match settings.program("remove") {
+            Some(_) => Ok(()),
+            None => Err("remove: this load balancer has no program for `remove`".to_owned()),
+        }
+    }
+
     fn remove(&self, target: &Target) -> Body {
         let none = ["-"; 3].map(str::to_owned);
         body(

@@ -1,6 +1,7 @@
-//! From a plan to its end: show, ask, run, sum up. `may`: whether it may begin; `tell`: what a
-//! person hears beside the plan.
+//! From a plan to its end: show, ask, run, sum up. `accepted`: whether the drivers can do it; `may`:
+//! whether it may begin; `tell`: what a person hears beside the plan.
 
+mod accepted;
 mod may;
 mod tell;
 
@@ -345,28 +346,6 @@ impl<'a> Drive<'a> {
             let (driver, target) = self.site.machines.get(&change.host)?.balancer.as_ref()?;
             Some((*driver, target, change))
         })
-    }
-
-    /// What a driver cannot do is an error when the plan is made, never a silent no-op.
-    fn accepted(&self, plan: &Plan) -> Result<(), Failure> {
-        let mut reasons = Vec::new();
-        for (driver, target, change) in self.changes(plan) {
-            let Some(after) = &change.after else { continue };
-            for why in driver.accepts(target, after).err().into_iter().flatten() {
-                let what = format!("{}: {why}", change.host);
-                if !reasons.iter().any(|(known, _)| *known == what) {
-                    reasons.push((what, String::new()));
-                }
-            }
-        }
-        if reasons.is_empty() {
-            return Ok(());
-        }
-        let refusal = Refusal {
-            reasons,
-            unknown: false,
-        };
-        Err(refused(plan.kind.word(), refusal))
     }
 
     fn started(&self, plan: &Plan) -> Kind {

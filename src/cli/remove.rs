@@ -56,8 +56,15 @@ impl Args {
         let place = of.open(ctx)?;
         let mut hosts = session::hosts(&place.inventory, &self.hosts)?;
         let app = place.app()?;
+        let runs = |h: &HostName| app.members().any(|m| m.host == *h);
+        let others = by_name(&self.hosts, &hosts, runs);
+        if !others.is_empty() {
+            let others = crate::report::words::names(&others, 12);
+            let what = format!("{} does not run on {others}", app.name);
+            return Err(Failure::usage(what).hint("nothing was removed; name hosts of the app"));
+        }
         let named = crate::report::words::names(&hosts, 12);
-        hosts.retain(|h: &HostName| app.members().any(|m| m.host == *h));
+        hosts.retain(runs);
         if hosts.is_empty() && !self.hosts.is_empty() {
             let what = format!("{} does not run on {named}", app.name);
             return Err(Failure::usage(what));
@@ -72,5 +79,34 @@ impl Args {
             },
         )
         .await
+    }
+}
+
+/// Hosts that were written out and are not of the app; a glob or a group may well reach others.
+fn by_name(
+    words: &[String],
+    hosts: &[HostName],
+    runs: impl Fn(&HostName) -> bool,
+) -> Vec<HostName> {
+    let written = |h: &&HostName| words.iter().any(|w| w == h.as_str());
+    let others = hosts.iter().filter(|h| !runs(h));
+    others.filter(written).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_is_named_and_not_of_the_app_is_told() {
+        let hosts: Vec<HostName> = ["web1", "web2", "lb1"].map(|h| h.parse().unwrap()).into();
+        let told = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+            let all = by_name(&words, &hosts, |h| h.as_str().starts_with("web"));
+            all.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&["web1", "lb1"]), ["lb1"]);
+        assert_eq!(told(&["web1", "web2"]), [""; 0]);
+        assert_eq!(told(&["*"]), [""; 0]);
     }
 }

@@ -281,11 +281,13 @@ pub fn wanted(manifest: &Manifest) -> Result<(Setup, Unfinished), Failure> {
             RunKind::CatchUp => Some("catch-up"),
             _ => None,
         },
+        // What it was is said by its kind: a removal may find nothing on its hosts.
         removes: match (manifest.kind, manifest.more.get("removes")) {
             (RunKind::Remove, Some(hosts)) => {
-                serde_json::from_value(hosts.clone()).map_err(|e| bad("hosts").because(e))?
+                Some(serde_json::from_value(hosts.clone()).map_err(|e| bad("hosts").because(e))?)
             }
-            _ => BTreeSet::new(),
+            (RunKind::Remove, None) => Some(BTreeSet::new()),
+            _ => None,
         },
         target,
         ended: None,

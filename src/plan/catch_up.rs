@@ -18,7 +18,10 @@ use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, debts, judge, ro
 pub fn catch_up(setup: &Setup, fleet: &Fleet, forget: &[HostName]) -> Result<Plan, Refusal> {
     let entry = entry::checks(setup, fleet, Need::None)?;
     let owing = debts::owing_balancers(setup, fleet);
-    refuse_forgetting(setup, fleet, forget, &owing)?;
+    let mut known = owing.clone();
+    let left = debts::strangers(setup, fleet);
+    known.extend(fleet.debts().into_iter().filter(|(h, _)| left.contains(h)));
+    refuse_forgetting(setup, fleet, forget, &known)?;
     let active = traffic::active(setup, entry.before.as_ref())?;
     let Some((active, now)) = active.zip(entry.before) else {
         return Err(Refusal::one(

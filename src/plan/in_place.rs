@@ -49,7 +49,16 @@ pub fn deploy(
     let Entry { before, notes } = entry::checks(setup, fleet, Need::All)?;
     let active = traffic::active(setup, before.as_ref())?;
     let (Some(slot), Some(serving)) = (active, before) else {
-        // Nothing serves yet: there is nobody to be careful of.
+        // Nothing serves yet: there is nobody to be careful of, but what was left behind.
+        if let Some(slot) = setup.slots.first() {
+            let all = setup.hosts(slot).map(|host| Todo {
+                host: host.clone(),
+                release: release.label.id.clone(),
+                was: None,
+                why: String::new(),
+            });
+            recreate::refuse_two(setup, fleet, slot, &all.collect::<Vec<_>>())?;
+        }
         return blue_green::deploy(setup, release, fleet, kind, generation);
     };
     let id = &release.label.id;
@@ -253,6 +262,7 @@ fn through(
     generation: &str,
 ) -> Result<Plan, Refusal> {
     ready(setup, fleet, slot)?;
+    recreate::refuse_two(setup, fleet, slot, &todo)?;
     plan.from = from(setup, fleet, slot, plan.to.as_ref());
     plan.old = Some(slot.clone());
     plan.before = Some(serving.clone());

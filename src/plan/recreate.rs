@@ -5,12 +5,13 @@
 //! Who plans it, and for what, is `in_place`'s, `restart`'s and `sync`'s to say; to add to what is
 //! done meanwhile: [`Rolling::recreate`].
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::in_place::Todo;
 use super::rolling::{self, Rolling};
-use super::{Action, Batch, Setup, Undo};
-use crate::fleet::{Fleet, Traffic};
+use super::{Action, Batch, Refusal, Setup, Undo, debts, judge};
+use crate::fleet::{Container, Fleet, Traffic};
 use crate::inventory::Strategy;
 use crate::name::{HostName, ReleaseId, SlotName, StepId};
 use crate::text;
@@ -20,6 +21,86 @@ use crate::text;
 pub(super) fn needed(setup: &Setup, now: &Traffic, slot: &SlotName) -> bool {
     let one_by_one = rolling::obstacles(setup, slot).is_empty();
     setup.strategy == Strategy::Recreate && (now.nobody() || !one_by_one)
+}
+
+/// Refuses what would let two releases run at once: a host that is passed by keeps what it has, and
+/// one that left the inventory is not seen at all. Where what runs before and after is one release,
+/// who is not seen cannot make it two: every change of it was refused here.
+///
+/// # Errors
+/// A [`Refusal`] with a line for each such host.
+pub(super) fn refuse_two(
+    setup: &Setup,
+    fleet: &Fleet,
+    slot: &SlotName,
+    todo: &[Todo],
+) -> Result<(), Refusal> {
+    if setup.strategy != Strategy::Recreate || todo.is_empty() {
+        return Ok(());
+    }
+    let ids: BTreeSet<Option<&ReleaseId>> = todo
+        .iter()
+        .flat_map(|t| [Some(&t.release), t.was.as_ref()])
+        .collect();
+    let same = ids.first().copied().flatten().filter(|_| ids.len() == 1);
+    let (env, app) = (&setup.env, &setup.app);
+    let mut reasons = Vec::new();
+    let mut unknown = false;
+    let members = setup.groups.get(slot).into_iter().flatten();
+    for host in members
+        .map(|m| &m.host)
+        .filter(|h| setup.resting.contains(*h))
+    {
+        let Some(view) = fleet.hosts.get(host) else {
+            if same.is_none() {
+                unknown = true;
+                let why = fleet.silent.get(host);
+                let why = why.map_or("it was not asked", String::as_str);
+                reasons.push((
+                    format!("{host} is passed by, and what runs there is not known: {why}"),
+                    format!("make it answer; {}", gone_for_good(setup, host)),
+                ));
+            }
+            continue;
+        };
+        let runs = |c: &&Container| !matches!(c.state.as_str(), "created" | "exited" | "dead");
+        let other =
+            |c: &&Container| same.is_none_or(|id| c.label("deploy.release") != Some(id.as_str()));
+        let mut found = judge::containers(view, env, app, slot).filter(|c| runs(c) && other(c));
+        if let Some(c) = found.next() {
+            let what = c.label("deploy.version").unwrap_or(&c.name);
+            let back = match fleet.drained().contains(host) {
+                true => format!("`deploy undrain {env} {host}` takes it in"),
+                false => format!("`deploy sync {env} {app} --host {host}` takes it in"),
+            };
+            reasons.push((
+                format!("{host} is passed by and runs {what}: two releases would run at once"),
+                format!("{back}; `deploy remove {env} {app} --hosts {host}` ends it there"),
+            ));
+        }
+    }
+    if same.is_none() {
+        reasons.extend(debts::strangers(setup, fleet).iter().map(|host| {
+            (
+                format!("{host} is not in the inventory any more: {app} may still run there, and two releases would run at once"),
+                format!(
+                    "name it in inventories/{env}.yml once more, and `deploy remove {env} {app} --hosts {host}` ends it there; {}",
+                    gone_for_good(setup, host)
+                ),
+            )
+        }));
+    }
+    match Refusal::of(reasons) {
+        None => Ok(()),
+        Some(refusal) => Err(Refusal { unknown, ..refusal }),
+    }
+}
+
+fn gone_for_good(setup: &Setup, host: &HostName) -> String {
+    format!(
+        "where it is gone for good: out of inventories/{0}.yml with it, `deploy sync {0} {1}`, then `deploy catch-up {0} {1} --forget-lb {host} -m REASON`",
+        setup.env, setup.app
+    )
 }
 
 impl Rolling<'_> {

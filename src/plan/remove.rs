@@ -4,6 +4,8 @@
 //! requests have ended: until then all can be taken back. From the first container on there is no
 //! way back; who fails there is named, and the same command does the rest.
 
+pub(super) mod unfinished;
+
 use std::collections::BTreeSet;
 
 use crate::fleet::{Fleet, HostView, Traffic};
@@ -60,8 +62,36 @@ pub fn remove(
             plan.notes.push(note);
         }
     }
+    let note = take_out(setup, plan.old.as_ref(), &named);
+    plan.notes.push(note);
     end(&mut plan, setup, fleet, named);
     Ok(plan)
+}
+
+/// What a person has to do now: the inventory goes on wanting a release on hosts that have none.
+fn take_out(setup: &Setup, active: Option<&SlotName>, named: &[HostName]) -> String {
+    let of = |slot: &&SlotName| {
+        let all = setup.groups.get(*slot).into_iter().flatten();
+        all.clone().any(|m| named.contains(&m.host))
+    };
+    // The way back is to the other slot, or where there is one only through that.
+    let alone = setup.slots.len() == 1;
+    let back = setup.slots.iter().filter(of);
+    let back: Vec<String> = back
+        .filter(|slot| alone || Some(*slot) != active)
+        .map(|slot| match alone {
+            true => "there is no rollback, and ".to_owned(),
+            false => format!("nothing goes back to {slot}, and "),
+        })
+        .collect();
+    let names: Vec<&str> = named.iter().map(HostName::as_str).collect();
+    format!(
+        "take {} out of inventories/{}.yml now: until then {}the next deploy or sync brings {} again",
+        names.join(" "),
+        setup.env,
+        back.concat(),
+        if named.len() == 1 { "it" } else { "them" },
+    )
 }
 
 /// Every host of the app, in inventory order, those that rest too.
@@ -318,6 +348,7 @@ fn clean(plan: &mut Plan, setup: &Setup, fleet: &Fleet, hosts: &[HostName], need
 }
 
 fn end(plan: &mut Plan, setup: &Setup, fleet: &Fleet, hosts: Vec<HostName>) {
+    plan.removes.clone_from(&hosts);
     debts::pay(
         plan,
         setup,
@@ -331,146 +362,5 @@ fn end(plan: &mut Plan, setup: &Setup, fleet: &Fleet, hosts: Vec<HostName>) {
     } else {
         let stays = "volumes and images stay, and the history of the app";
         plan.notes.push(stays.to_owned());
-    }
-}
-
-/// What an unfinished removal is led to; see [`super::resume`].
-pub(super) mod unfinished {
-    use super::{
-        Action, BTreeSet, Fleet, HostName, Move, Plan, Refusal, Setup, Traffic, Undo, clean, debts,
-        drains, found, idle, rolling,
-    };
-    use crate::fleet::MemberState;
-    use crate::name::OutcomeKind;
-    use crate::plan::resume::Unfinished;
-
-    fn same(a: Option<&Traffic>, b: Option<&Traffic>) -> bool {
-        match (a, b) {
-            (Some(a), Some(b)) => a.same_as(b),
-            (None, None) => true,
-            _ => false,
-        }
-    }
-
-    /// The value between: all members are known, those that leave get nothing.
-    fn between(before: &Traffic, hosts: &BTreeSet<HostName>) -> Traffic {
-        let mut out = before.clone();
-        let leaving = out.groups.values_mut().flatten();
-        for member in leaving.filter(|m| hosts.contains(&m.host)) {
-            member.state = MemberState::Drain;
-        }
-        out
-    }
-
-    /// Where no load balancer was changed, nothing was removed: it is over. Else all of them go on,
-    /// and the hosts are cleaned up once more. Where the members that would be left are not well, and
-    /// nothing was removed yet, all go back.
-    pub(in super::super) fn finish(
-        plan: &mut Plan,
-        setup: &Setup,
-        fleet: &Fleet,
-        run: &Unfinished,
-        hosts: &BTreeSet<HostName>,
-    ) -> Result<(), Refusal> {
-        plan.old = Some(run.target.clone()).filter(|_| run.before.is_some());
-        let found = found(setup, fleet)?;
-        let (before, after) = (run.before.as_ref(), run.after.as_ref());
-        // Of the slot that served, only those that left it have changed their state on the way.
-        let mid = before.map(|t| between(t, hosts));
-        let is_mid = |t: Option<&Traffic>| match (t, &mid, after) {
-            (Some(t), Some(mid), Some(_)) => between(t, hosts).same_as(mid),
-            _ => false,
-        };
-        let known = |t: Option<&Traffic>| same(t, before) || same(t, after) || is_mid(t);
-        let strange = found
-            .iter()
-            .filter(|(_, w, r)| !known(w.as_ref()) || !known(r.as_ref()));
-        let reasons: Vec<(String, String)> = strange
-            .map(|(host, _, _)| {
-                (
-                    format!("load balancer {host} was changed by somebody else since"),
-                    format!(
-                        "nothing is touched; `deploy switch {} {} --to SLOT` sets all of them",
-                        setup.env, setup.app
-                    ),
-                )
-            })
-            .collect();
-        Refusal::of(reasons).map_or(Ok(()), Err)?;
-        let at = |end: Option<&Traffic>| {
-            let mut all = found.iter();
-            all.all(|(_, w, r)| same(w.as_ref(), end) && same(r.as_ref(), end))
-        };
-        if at(before) && !same(before, after) {
-            plan.end = OutcomeKind::Cancelled;
-            plan.after = run.before.clone();
-            plan.to.clone_from(&plan.from);
-            let note = "no load balancer was changed and nothing was removed";
-            plan.notes.push(note.to_owned());
-            return Ok(());
-        }
-        plan.after.clone_from(&run.after);
-        let done = at(after);
-        let to = if run.failed && !done { before } else { after };
-        let moves: Vec<Move> = found
-            .into_iter()
-            .map(|(host, _, running)| Move {
-                host,
-                before: running,
-                after: to.cloned(),
-            })
-            .collect();
-        let mut needs = Vec::new();
-        if run.failed && !done {
-            plan.end = OutcomeKind::RolledBack;
-            plan.after.clone_from(&run.before);
-            plan.notes
-                .push("those that would be left are not well: all get their traffic back".into());
-            let back = before.into_iter();
-            let back = back.flat_map(|t| rolling::ready(t, &run.target));
-            let gate = Action::Gate {
-                slot: run.target.clone(),
-                hosts: back.filter(|h| hosts.contains(*h)).cloned().collect(),
-                release: None,
-                once: true,
-            };
-            let why = "no traffic before the gates have passed";
-            let gate = plan.push(gate, Undo::Nothing, &[], why);
-            let why = "the way back";
-            plan.push(Action::Shift { moves }, Undo::NeverBack, &[gate], why);
-            return Ok(());
-        }
-        plan.notes
-            .push("load balancers were changed already: it is finished".into());
-        if !done {
-            if let Some(after) = after {
-                let others: Vec<HostName> = rolling::ready(after, &run.target).cloned().collect();
-                let gate = Action::Gate {
-                    slot: run.target.clone(),
-                    hosts: others,
-                    release: None,
-                    once: true,
-                };
-                let why = "they serve alone from now on";
-                needs.push(plan.push(gate, Undo::Nothing, &[], why));
-            }
-            let why = "as the others do";
-            needs = vec![plan.push(Action::Shift { moves }, Undo::Nothing, &needs, why)];
-        }
-        // Also where all were changed: whoever died may have died before they were idle.
-        let needs = match (&mid, after) {
-            (Some(mid), Some(_)) => drains(plan, setup, mid, &needs),
-            _ => idle(plan, setup, &needs),
-        };
-        let hosts: Vec<HostName> = hosts.iter().cloned().collect();
-        clean(plan, setup, fleet, &hosts, &needs);
-        debts::pay(
-            plan,
-            setup,
-            fleet,
-            hosts,
-            "they are not of the app any more",
-        );
-        Ok(())
     }
 }

@@ -60,7 +60,9 @@ pub fn restart(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, R
             .first()
             .filter(|_| ids.len() == 1)
             .map(|id| (*id).clone());
-        rolling.recreate(fleet, &todo(hosts, &releases), release);
+        let todo = todo(hosts, &releases);
+        recreate::refuse_two(setup, fleet, &active, &todo)?;
+        rolling.recreate(fleet, &todo, release);
         return Ok(plan);
     }
     if let Some(first) = hosts.first() {

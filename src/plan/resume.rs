@@ -31,8 +31,8 @@ pub struct Unfinished {
     pub after: Option<Traffic>,
     /// The command that does it again, where what it left half done harms nothing.
     pub again: Option<&'static str>,
-    /// The hosts that it was to take out and clean up; none where it was something else.
-    pub removes: BTreeSet<HostName>,
+    /// The hosts that it was to take out and clean up; `None` where it was no removal.
+    pub removes: Option<BTreeSet<HostName>>,
     /// How it ended, where a host was told already: only the others are left to be told.
     pub ended: Option<OutcomeKind>,
     /// App hosts that a person has left out by name: unfit, and left as they are.
@@ -76,8 +76,8 @@ pub fn resume(setup: &Setup, fleet: &Fleet, run: &Unfinished) -> Result<Plan, Re
         return Ok(plan);
     }
     silent(setup, fleet, run)?;
-    if !run.removes.is_empty() {
-        remove::unfinished::finish(&mut plan, setup, fleet, run, &run.removes)?;
+    if let Some(hosts) = &run.removes {
+        remove::unfinished::finish(&mut plan, setup, fleet, run, hosts)?;
         return Ok(plan);
     }
     for host in run

@@ -343,6 +343,9 @@ pub struct Plan {
     /// Releases that an undo goes back to, for the text.
     #[serde(skip)]
     pub known: Vec<ReleaseLabel>,
+    /// Hosts that a removal is for, also those where nothing of the app is.
+    #[serde(skip)]
+    pub removes: Vec<HostName>,
 }
 
 #[expect(
@@ -374,6 +377,7 @@ impl Plan {
             end: OutcomeKind::Succeeded,
             notes: Vec::new(),
             known: Vec::new(),
+            removes: Vec::new(),
         }
     }
 

@@ -220,7 +220,9 @@ impl Sync<'_> {
         let mut rolling = Rolling::new(plan, local, active, serving, self.generation);
         if at_once {
             rolling.last = pulls;
-            rolling.recreate(fleet, &self.todo(active, &broken), Some(id.clone()));
+            let todo = self.todo(active, &broken);
+            recreate::refuse_two(local, fleet, active, &todo)?;
+            rolling.recreate(fleet, &todo, Some(id.clone()));
             return Ok(rolling.last);
         }
         rolling.gate(well.clone(), Some(id.clone()), false, "is it well?");

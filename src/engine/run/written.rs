@@ -10,7 +10,7 @@ use crate::engine::voice::Voice;
 use crate::event::Stage;
 use crate::fleet::Fleet;
 use crate::name::{HostName, Outcome, OutcomeKind, ReleaseId, SlotName};
-use crate::plan::{Action, Plan, PlanKind, Setup, judge};
+use crate::plan::{Plan, PlanKind, Setup, judge};
 use crate::record::{
     HistoryEntry, Manifest, ManifestBalancer, ManifestHost, Role, RunKind, Took, manifest,
 };
@@ -128,7 +128,7 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
             "targets": targets,
             "displaced": meta.over.displaced,
             "was": was,
-            "removes": removes(plan),
+            "removes": plan.removes,
         }),
     }
 }
@@ -142,16 +142,6 @@ fn was(setup: &Setup, seen: &Fleet) -> BTreeMap<SlotName, BTreeMap<HostName, Rel
     let of = |slot: &SlotName| setup.hosts(slot).filter_map(|h| held(slot, h)).collect();
     let slots = setup.slots.iter();
     slots.map(|slot| (slot.clone(), of(slot))).collect()
-}
-
-/// The hosts that the plan takes out and cleans up.
-fn removes(plan: &Plan) -> Vec<&HostName> {
-    let steps = plan.steps.iter();
-    let removed = steps.filter_map(|s| match &s.action {
-        Action::Remove { host, .. } => Some(host),
-        _ => None,
-    });
-    removed.collect()
 }
 
 pub(super) fn entry(

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use self::ends::{cleaned, removed, whole};
+use self::ends::{cleaned, whole};
 use self::seen::seen;
 use super::fault::{Blow, Dice, Faults};
 use super::model::Model;
@@ -16,8 +16,8 @@ use super::play::{Ended, play};
 use super::stage::{self, Stage};
 use crate::fleet::Traffic;
 use crate::name::OutcomeKind;
-use crate::plan::judge;
 use crate::plan::resume::{Unfinished, resume};
+use crate::plan::{PlanKind, judge};
 
 /// Whoever comes after so many meets no fault: then it must end.
 const UNLUCKY: u32 = 3;
@@ -47,7 +47,7 @@ fn wanted(stage: &Stage) -> Unfinished {
         after: plan.after.clone(),
         ended: None,
         again: None,
-        removes: removed(plan).into_iter().map(|(h, _)| h).collect(),
+        removes: (plan.kind == PlanKind::Remove).then(|| plan.removes.iter().cloned().collect()),
         excluded: BTreeSet::new(),
         failed: false,
     }

@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use crate::name::OutcomeKind;
-use crate::plan::fixture::{World, id, release, slot, text};
+use crate::plan::catch_up::catch_up;
+use crate::plan::fixture::{World, host, id, release, slot, text};
 use crate::plan::restart::restart;
 use crate::plan::resume::{Unfinished, resume};
 use crate::plan::switch::rollback;
@@ -168,7 +169,7 @@ fn left(w: &World) -> Unfinished {
         after: Some(w.setup.all_to(&slot("main"), "g1.2")),
         before: Some(before),
         again: None,
-        removes: std::collections::BTreeSet::new(),
+        removes: None,
         ended: None,
         excluded: std::collections::BTreeSet::new(),
         failed: false,
@@ -212,4 +213,65 @@ fn a_run_that_was_left_with_the_new_release_in_traffic_goes_on() {
       s1  probe main web1 (no traffic before the gates have passed)
       s2  switch lb1 lb2 to main (requests are answered again) after s1
     ");
+}
+
+#[test]
+fn a_host_that_is_passed_by_and_runs_another_release_stands_against_it() {
+    let mut w = world(&["db1", "db2"]).drained("db2");
+    insta::assert_snapshot!(shown(&w, 43), @r"
+    db2 is passed by and runs 1.0.1-22-7e56158: two releases would run at once
+      hint: `deploy undrain staging db2` takes it in; `deploy remove staging app --hosts db2` ends it there
+    ");
+    assert!(rollback(&w.setup, &w.fleet, "g1").is_err());
+    let again = text(&restart(&w.setup, &w.fleet, "g1"));
+    assert!(again.contains("db1: stop and up main (restart)"), "{again}");
+    w.container_of("db2").state = "exited".into();
+    let plan = shown(&w, 43);
+    assert!(plan.contains("db1: stop and up main"), "{plan}");
+    // Nobody serves, and load balancers know nothing: what was left behind runs all the same.
+    w.container_of("db2").state = "running".into();
+    w.says("lb1", None);
+    w.says("lb2", None);
+    let plan = shown(&w, 43);
+    assert!(plan.contains("db2 is passed by and runs"), "{plan}");
+    // Whatever is brought up, where it runs something else already.
+    let mut w = world(&["db1", "db2"]).drained("db2");
+    w.put(&host("db2"), &slot("main"), 41);
+    insta::assert_snapshot!(text(&restart(&w.setup, &w.fleet, "g1")), @r"
+    db2 is passed by and runs 0.41.0: two releases would run at once
+      hint: `deploy undrain staging db2` takes it in; `deploy remove staging app --hosts db2` ends it there
+    ");
+}
+
+#[test]
+fn a_host_that_is_passed_by_and_does_not_answer_stands_against_another_release() {
+    let w = world(&["db1", "db2"]).drained("db2").silent("db2");
+    let plan = plan::deploy(
+        &w.setup,
+        &release(&w.setup, 43),
+        &w.fleet,
+        PlanKind::Deploy,
+        "g1",
+    );
+    insta::assert_snapshot!(text(&plan), @r"
+    db2 is passed by, and what runs there is not known: no route to host
+      hint: make it answer; where it is gone for good: out of inventories/staging.yml with it, `deploy sync staging app`, then `deploy catch-up staging app --forget-lb db2 -m REASON`
+    ");
+    assert!(plan.unwrap_err().unknown);
+    assert!(restart(&w.setup, &w.fleet, "g1").is_ok());
+}
+
+#[test]
+fn a_host_that_left_the_inventory_stands_against_another_release_until_it_is_forgotten() {
+    let w = world(&["db1"]).owes("db9", &[]);
+    insta::assert_snapshot!(shown(&w, 43), @r"
+    db9 is not in the inventory any more: app may still run there, and two releases would run at once
+      hint: name it in inventories/staging.yml once more, and `deploy remove staging app --hosts db9` ends it there; where it is gone for good: out of inventories/staging.yml with it, `deploy sync staging app`, then `deploy catch-up staging app --forget-lb db9 -m REASON`
+    ");
+    assert!(restart(&w.setup, &w.fleet, "g1").is_ok());
+    let forgotten = text(&catch_up(&w.setup, &w.fleet, &[host("db9")]));
+    assert!(
+        forgotten.contains("db9 owes nothing any more"),
+        "{forgotten}"
+    );
 }

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use crate::fleet::Traffic;
 use crate::name::HostName;
 use crate::plan::fixture::{World, host, text};
@@ -47,6 +45,7 @@ fn members_that_serve_leave_when_the_others_are_known_to_be_well() {
           undo: switch lb1 lb2 to blue without web1
       s6  web1: stop and remove blue and green, with releases and secrets (no load balancer sends there) after s5
       s7  web3: stop and remove blue and green, with releases and secrets (no load balancer sends there) after s5
+      note: take web1 web3 out of inventories/staging.yml now: until then nothing goes back to green, and the next deploy or sync brings them again
       note: volumes and images stay, and the history of the app
       ends succeeded
     ");
@@ -65,6 +64,7 @@ fn members_that_do_not_serve_leave_at_once_and_debts_go_with_them() {
           undo: write on web1 web2 web3 web4 lb1 lb2: web3 is drained
       note: web3 was drained by run r-9: out of traffic until `deploy undrain staging web3`
       note: green has no member left: there is no way back to it
+      note: take web3 web4 out of inventories/staging.yml now: until then nothing goes back to green, and the next deploy or sync brings them again
       note: volumes and images stay, and the history of the app
       ends succeeded
     ");
@@ -137,20 +137,16 @@ fn what_is_not_there_is_not_removed() {
 }
 
 fn unfinished(plan: &Plan) -> Unfinished {
-    let hosts = plan.steps.iter().filter_map(|s| match &s.action {
-        Action::Remove { host, .. } => Some(host.clone()),
-        _ => None,
-    });
     Unfinished {
         target: plan.target.clone(),
         was: [].into(),
         wanted: None,
         before: plan.before.clone(),
         after: plan.after.clone(),
-        removes: hosts.collect::<BTreeSet<_>>(),
+        removes: Some(plan.removes.iter().cloned().collect()),
         again: None,
         ended: None,
-        excluded: BTreeSet::new(),
+        excluded: [].into(),
         failed: false,
     }
 }
@@ -228,6 +224,67 @@ fn one_that_was_left_is_finished_from_the_first_change_of_traffic_on() {
     half.says("lb2", Some(hand));
     insta::assert_snapshot!(text(&resume(&w.setup, &half.fleet, &run)), @r"
     load balancer lb2 was changed by somebody else since
-      hint: nothing is touched; `deploy switch staging app --to SLOT` sets all of them
+      hint: nothing is touched; `deploy switch staging app --to SLOT --take-over -m REASON` sets all of them
     ");
+}
+
+#[test]
+fn the_inventory_is_to_be_changed_by_a_person() {
+    let last = |w: &World, name: &str| {
+        let plan = plan(w, &[name], false).unwrap();
+        let mut notes = plan.notes.into_iter();
+        notes.find(|n| n.starts_with("take ")).unwrap()
+    };
+    assert_eq!(
+        last(&World::serving(), "web2"),
+        "take web2 out of inventories/staging.yml now: until then the next deploy or sync brings it again"
+    );
+    assert_eq!(
+        last(&World::rolling(&["web1", "web2"], 42), "web2"),
+        "take web2 out of inventories/staging.yml now: until then there is no rollback, and the next deploy or sync brings it again"
+    );
+}
+
+#[test]
+fn one_that_had_nothing_to_clean_up_is_finished_as_well() {
+    let blue = World::empty().up("blue", 42).promoted("blue", 42);
+    let w = blue.traffic("blue");
+    let some = plan(&w, &["web3"], false).unwrap();
+    let removes = |s: &crate::plan::Step| matches!(s.action, Action::Remove { .. });
+    assert!(!some.steps.iter().any(removes), "{some}");
+    assert_eq!(some.removes, [host("web3")]);
+    let mut half = w.clone();
+    half.says("lb1", values(&some)[0].clone());
+    insta::assert_snapshot!(text(&resume(&w.setup, &half.fleet, &unfinished(&some))), @r"
+    staging app resume: away from #42 1.0.1-22-7e56158, blue
+      s1  probe blue web1 web2 (they serve alone from now on)
+      s2  switch lb1 lb2 to blue (as the others do) after s1
+      s3  lb1: drain, at most 1m00s (open requests of what is removed end) after s2
+      s4  lb2: drain, at most 1m00s (open requests of what is removed end) after s2
+      note: load balancers were changed already: it is finished
+      ends succeeded
+    ");
+}
+
+#[test]
+fn load_balancers_that_differed_all_lose_the_app_where_one_has_lost_it() {
+    let mut w = World::serving();
+    let green = w.setup.all_to(&"green".parse().unwrap(), "hand");
+    w.says("lb2", Some(green));
+    let run = unfinished(&plan(&w, &[], false).unwrap());
+    insta::assert_snapshot!(text(&resume(&w.setup, &w.fleet, &run)), @r"
+    load balancer lb2 was changed by somebody else since
+      hint: nothing is touched; `deploy switch staging app --to SLOT --take-over -m REASON` sets all of them
+    ");
+    w.says("lb1", None);
+    let plan = resume(&w.setup, &w.fleet, &run).unwrap();
+    assert_eq!(values(&plan), [None]);
+    assert_eq!(plan.after, None);
+    assert_eq!(
+        plan.steps
+            .iter()
+            .filter(|s| matches!(s.action, Action::Remove { .. }))
+            .count(),
+        4
+    );
 }

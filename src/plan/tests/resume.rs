@@ -20,7 +20,7 @@ fn deploy(w: &World) -> Unfinished {
         before: Some(w.setup.all_to(&slot("blue"), "g0")),
         after: Some(w.setup.all_to(&target, "g1")),
         target,
-        removes: BTreeSet::new(),
+        removes: None,
         again: None,
         ended: None,
         excluded: BTreeSet::new(),

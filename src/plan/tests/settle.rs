@@ -13,7 +13,7 @@ fn restart(w: &World) -> Unfinished {
         wanted: Some(id(42)),
         before: Some(w.setup.all_to(&slot("blue"), "g0")),
         after: Some(w.setup.all_to(&slot("blue"), "g1.4")),
-        removes: BTreeSet::new(),
+        removes: None,
         again: None,
         ended: None,
         excluded: BTreeSet::new(),

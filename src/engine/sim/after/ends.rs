@@ -10,7 +10,7 @@ use crate::plan::resume::Unfinished;
 use crate::plan::{Action, Plan};
 
 /// What the plan removes: hosts and slots.
-pub fn removed(plan: &Plan) -> Vec<(HostName, SlotName)> {
+fn removed(plan: &Plan) -> Vec<(HostName, SlotName)> {
     let steps = plan.steps.iter().filter_map(|s| match &s.action {
         Action::Remove { host, slots } => Some(slots.iter().map(|s| (host.clone(), s.clone()))),
         _ => None,
