@@ -277,6 +277,7 @@ pub fn wanted(manifest: &Manifest) -> Result<(Setup, Unfinished), Failure> {
         wanted: manifest.hosts.iter().find_map(|h| h.release.clone()),
         before: traffic(Some(&manifest.before))?,
         after: traffic(manifest.after.first())?,
+        brings: manifest.kind == RunKind::Deploy,
         again: match manifest.kind {
             RunKind::CatchUp => Some("catch-up"),
             _ => None,

@@ -164,16 +164,21 @@ fn lead(
     }
 }
 
+/// One that still has a spare is behind too: whoever catches up has none then.
 fn behind(fleet: &Fleet, host: &HostName, now: &Traffic) -> Option<Move> {
     let view = fleet.balancers.get(host)?;
     let same =
         |t: Option<&Option<Traffic>>| t.and_then(Option::as_ref).is_some_and(|t| t.same_as(now));
-    if same(view.persisted.get()) && same(view.running.get()) {
+    if same(view.persisted.get()) && same(view.running.get()) && view.spare.is_none() {
         return None;
     }
+    let before = view.running.get().cloned().flatten();
     Some(Move {
         host: host.clone(),
-        before: view.running.get().cloned().flatten(),
+        before: before.map(|t| Traffic {
+            spare: view.spare.clone(),
+            ..t
+        }),
         after: Some(now.clone()),
     })
 }

@@ -316,11 +316,12 @@ pub(super) fn pay(
     plan.push(action, Undo::Do(vec![again]), &needs, why);
 }
 
-/// Steps that no other one waits for. Drains are not among them: what could not be heard of a drain
-/// is no reason to go back, and would be one for a step that waits for it.
+/// Steps that no other one waits for. Drains and ends of a spare are not among them: what could not
+/// be heard of one is no reason to go back, and would be one for a step that waits for it.
 fn last_of(plan: &Plan) -> Vec<StepId> {
-    let drain = |s: &&Step| !matches!(s.action, Action::Drain { .. });
-    let steps: Vec<&Step> = plan.steps.iter().filter(drain).collect();
+    let may_fail = |a: &Action| matches!(a, Action::Drain { .. } | Action::Unspare { .. });
+    let steps = plan.steps.iter().filter(|s| !may_fail(&s.action));
+    let steps: Vec<&Step> = steps.collect();
     let waited = |s: &&&Step| !steps.iter().any(|other| other.needs.contains(&s.id));
     steps.iter().filter(waited).map(|s| s.id).collect()
 }

@@ -29,6 +29,8 @@ pub struct Unfinished {
     pub before: Option<Traffic>,
     /// Traffic in the end.
     pub after: Option<Traffic>,
+    /// It brought a release: only then the slot that it leaves is whole enough to be a spare.
+    pub brings: bool,
     /// The command that does it again, where what it left half done harms nothing.
     pub again: Option<&'static str>,
     /// The hosts that it was to take out and clean up; `None` where it was no removal.
@@ -362,7 +364,13 @@ fn forward(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) {
         .push("the switch had begun and the new slot is fit: it is finished".into());
     let gate = gate(plan, setup, &run.target, run.wanted.clone());
     if let Some(after) = run.after.clone() {
-        switch::shift(plan, setup, fleet, after, &[gate]);
+        let mut setup = setup.clone();
+        for lb in &mut setup.balancers {
+            // What a way back or a switch leaves is what somebody wanted to leave.
+            lb.spare &= run.brings;
+        }
+        switch::shift(plan, &setup, fleet, after, &[gate]);
+        let setup = &setup;
         lead_back_to(plan, setup, run);
     }
 }

@@ -163,7 +163,10 @@ fn upstream(
     without: Option<usize>,
 ) {
     let fixed = matches!(out(members), Out::InConf);
-    let zone = if members.len() > 16 { 512 } else { 64 };
+    let zone = match members.len() + spare.len() {
+        ..=16 => 64,
+        _ => 512,
+    };
     let _ = writeln!(text, "upstream {name} {{\n    zone {name} {zone}k;");
     for (n, member) in (1..).zip(members) {
         if without == Some(n) {

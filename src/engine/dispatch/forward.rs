@@ -411,9 +411,12 @@ impl Dispatcher {
         ends || matches!(token.stage, Stage::Switch | Stage::Prepare)
     }
 
-    /// Whether another step waits for this one.
+    /// Whether another step needs this one. The end of a spare waits for what is before it, however
+    /// that ends: it is no reason to go back.
     fn awaited(&self, id: StepId) -> bool {
-        self.plan.steps.iter().any(|s| s.needs.contains(&id))
+        let needing = |s: &&Step| !matches!(s.action, Action::Unspare { .. });
+        let mut needing = self.plan.steps.iter().filter(needing);
+        needing.any(|s| s.needs.contains(&id))
     }
 
     fn note_drained(&mut self, token: &Token, left: Option<u64>) {

@@ -46,6 +46,7 @@ fn wanted(stage: &Stage) -> Unfinished {
         before: plan.before.clone(),
         after: plan.after.clone(),
         ended: None,
+        brings: matches!(plan.kind, crate::plan::PlanKind::Deploy),
         again: None,
         removes: (plan.kind == PlanKind::Remove).then(|| plan.removes.iter().cloned().collect()),
         excluded: BTreeSet::new(),

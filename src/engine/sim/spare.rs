@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use super::after::left_at;
-use super::fault::{Dice, Faults};
+use super::fault::{Dice, Fault, Faults};
 use super::play::play;
 use super::stage;
 use super::tests::{Broken, one, singles};
+use crate::engine::remote::Work;
 use crate::name::OutcomeKind;
-use crate::plan::Action;
+use crate::plan::{Action, Move};
 
 const SCHEDULES: u64 = 400;
 
@@ -42,6 +43,48 @@ fn a_run_with_a_spare_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
             );
         }
     }
+}
+
+/// Whatever became of a drain or of the spare's end is a word to a person: a release that serves and
+/// baked stays, also where a debt is paid by it.
+#[test]
+fn what_is_not_heard_after_the_switch_does_not_take_a_good_release_back() {
+    let mut owing = stage::spare();
+    owing.world = owing.world.owes("web4", &[]);
+    let owing = stage::spare_of(owing.world);
+    for stage in [stage::spare(), owing] {
+        let mut ends = 0;
+        for (kind, host, nth, work) in play(&stage, Faults::default(), None, 1).unwrap().work {
+            let end = match &work {
+                Work::Drain { .. } => true,
+                Work::Shift(change) => ends_spare(&stage, change),
+                _ => false,
+            };
+            for fault in Fault::ALL.into_iter().filter(|f| end && f.fits(&work)) {
+                if matches!(fault, Fault::Lost | Fault::Moved) {
+                    continue;
+                }
+                let faults = Faults {
+                    work: vec![(kind, host.clone(), nth, fault)],
+                    blows: Vec::new(),
+                };
+                let kind = one(&stage, &faults).map(|e| e.outcome.kind);
+                assert_eq!(kind, Ok(OutcomeKind::Succeeded), "{fault:?} {work:?}");
+                ends += 1;
+            }
+        }
+        assert!(ends > 10, "{ends}");
+    }
+}
+
+/// The end of what this run began.
+fn ends_spare(stage: &stage::Stage, change: &Move) -> bool {
+    let last = stage.plan.steps.iter().rev();
+    let mut last = last.filter_map(|s| match &s.action {
+        Action::Unspare { moves } => Some(moves),
+        _ => None,
+    });
+    last.next().is_some_and(|moves| moves.contains(change))
 }
 
 /// The judge is awake: a plan that begins a spare and does not end it, one that changes what an

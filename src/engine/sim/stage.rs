@@ -118,6 +118,11 @@ pub fn spare() -> Stage {
     for lb in ["lb1", "lb2"] {
         world.lb(lb).spare = Some(slot("green"));
     }
+    spare_of(world)
+}
+
+/// The same in a world that was changed.
+pub fn spare_of(world: World) -> Stage {
     brought("spare", world, 43, PlanKind::Deploy)
 }
 

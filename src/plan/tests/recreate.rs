@@ -170,6 +170,8 @@ fn left(w: &World) -> Unfinished {
         before: Some(before),
         again: None,
         removes: None,
+        brings: true,
+        removes: std::collections::BTreeSet::new(),
         ended: None,
         excluded: std::collections::BTreeSet::new(),
         failed: false,

@@ -145,6 +145,7 @@ fn unfinished(plan: &Plan) -> Unfinished {
         after: plan.after.clone(),
         removes: Some(plan.removes.iter().cloned().collect()),
         again: None,
+        brings: false,
         ended: None,
         excluded: [].into(),
         failed: false,

@@ -22,6 +22,7 @@ fn deploy(w: &World) -> Unfinished {
         target,
         removes: None,
         again: None,
+        brings: true,
         ended: None,
         excluded: BTreeSet::new(),
         failed: false,

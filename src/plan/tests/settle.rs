@@ -15,6 +15,7 @@ fn restart(w: &World) -> Unfinished {
         after: Some(w.setup.all_to(&slot("blue"), "g1.4")),
         removes: None,
         again: None,
+        brings: false,
         ended: None,
         excluded: BTreeSet::new(),
         failed: false,

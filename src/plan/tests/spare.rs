@@ -1,6 +1,8 @@
 use crate::fleet::MemberState;
 use crate::plan::blue_green::deploy;
-use crate::plan::fixture::{World, release, slot, text};
+use crate::plan::catch_up::catch_up;
+use crate::plan::fixture::{World, host, release, slot, text};
+use crate::plan::resume::{Unfinished, resume};
 use crate::plan::switch::rollback;
 use crate::plan::{Action, Plan, PlanKind, Setup};
 
@@ -81,4 +83,58 @@ fn where_it_would_not_be_safe_or_nobody_can_there_is_no_spare() {
     one.setup.balancers[0].spare = false;
     let last = "s12: lb2: blue is no spare any more";
     assert_eq!(spares(&planned(&one, 43, PlanKind::Deploy)), [last]);
+}
+
+/// What a debt is forgotten for is that there is no spare either.
+#[test]
+fn one_that_caught_up_has_no_spare() {
+    let mut w = World::serving().spares().owes("lb2", &["green"]);
+    w.lb("lb2").spare = Some(slot("green"));
+    let plan = catch_up(&w.setup, &w.fleet, &[]).unwrap();
+    let moves: Vec<_> = plan
+        .steps
+        .iter()
+        .filter_map(|s| match &s.action {
+            Action::Shift { moves } => Some(moves.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    assert_eq!(moves.len(), 1, "{plan}");
+    assert_eq!(moves[0].host, host("lb2"));
+    let spare = |t: &Option<crate::fleet::Traffic>| t.clone().unwrap().spare;
+    assert_eq!(spare(&moves[0].before), Some(slot("green")));
+    assert_eq!(spare(&moves[0].after), None);
+    let paid = plan
+        .steps
+        .iter()
+        .find(|s| matches!(&s.action, Action::Owe { paid, .. } if paid == &[host("lb2")]));
+    let shift = plan.commit.unwrap();
+    assert!(paid.unwrap().needs.contains(&shift), "{plan}");
+}
+
+/// What a way back left is what a person fled from.
+#[test]
+fn a_resumed_way_back_has_no_spare() {
+    let mut w = World::serving().up("green", 43).spares();
+    let after = w.setup.all_to(&slot("green"), "g1");
+    w.says("lb1", Some(after.clone()));
+    let mut run = Unfinished {
+        target: slot("green"),
+        was: [].into(),
+        wanted: None,
+        before: Some(w.setup.all_to(&slot("blue"), "g0")),
+        after: Some(after),
+        brings: false,
+        again: None,
+        removes: [].into(),
+        ended: None,
+        excluded: [].into(),
+        failed: false,
+    };
+    let plan = resume(&w.setup, &w.fleet, &run).unwrap();
+    assert_eq!(spares(&plan), [""; 0], "{plan}");
+    run.brings = true;
+    let plan = resume(&w.setup, &w.fleet, &run).unwrap();
+    assert_eq!(spares(&plan).len(), 1, "{plan}");
 }

@@ -331,3 +331,17 @@ fn shares_are_flags_and_rules_are_patterns() {
         ]
     );
 }
+
+/// Each server of a zone takes a part of it, those of the spare too.
+#[test]
+fn the_zone_has_room_for_the_spare() {
+    let mut text = String::new();
+    let settings = Settings::default();
+    let many: Vec<Member> = (0..9)
+        .map(|_| traffic("blue").groups[&slot("blue")][0].clone())
+        .collect();
+    upstream(&mut text, &settings, "alone", &many, &[], None);
+    upstream(&mut text, &settings, "both", &many, &many, None);
+    let zones: Vec<&str> = text.lines().filter(|l| l.contains("zone ")).collect();
+    assert_eq!(zones, ["    zone alone 64k;", "    zone both 512k;"]);
+}
