@@ -7,8 +7,9 @@ mod spare;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use crate::contract;
 use crate::server::{Scene, Server};
-use crate::world::{HOST, Load};
+use crate::world::{HOST, Load, ask, is_root, wait_for};
 use rig::Rig;
 
 #[test]
@@ -45,4 +46,34 @@ fn no_request_falls_between_two_looks_however_often_the_slot_changes() {
         "{flips} {:?}",
         tally.by_name
     );
+}
+
+/// A person may have put nginx there under any name; its workers' title says what they are.
+#[test]
+fn a_drain_counts_for_a_program_of_another_name_beside_one_of_another_user() {
+    if !is_root() {
+        return;
+    }
+    let (Some(_beside), Some(rig)) = (Rig::open(), Rig::open()) else {
+        return;
+    };
+    rig.quit();
+    let conf = rig.path("nginx.conf");
+    let text = fs::read_to_string(&conf).unwrap();
+    let text = text.replace("user nobody nogroup;", "user daemon;");
+    fs::write(&conf, text).unwrap();
+    let program = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/bin/nginx"]
+        .into_iter()
+        .find(|p| fs::exists(p).unwrap_or(false));
+    let own = rig.path("ngx-own");
+    fs::copy(program.unwrap(), &own).unwrap();
+    let started = std::process::Command::new(&own)
+        .args(["-c", conf.as_str()])
+        .stderr(std::process::Stdio::null())
+        .status();
+    assert!(started.unwrap().success());
+    wait_for("nginx to answer", || {
+        ask(rig.port(), "nobody").is_err_and(|status| status.contains(" 404 "))
+    });
+    contract::a_drain_waits_for_what_is_open_and_counts_what_is_left(rig);
 }

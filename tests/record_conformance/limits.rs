@@ -153,6 +153,57 @@ fn on_a_full_disk_no_body_runs_and_the_host_is_given_back() {
 }
 
 #[test]
+fn a_host_is_given_back_where_the_folder_of_the_run_is_gone() {
+    for shell in Shell::all() {
+        for made_again in [true, false] {
+            let bench = Bench::new(shell, Disk::Fast);
+            let run = id("r-1", "1-a");
+            claim(&bench, &run);
+            std::fs::remove_dir_all(bench.state().join("runs/r-1")).unwrap();
+            if !made_again {
+                std::fs::remove_dir(bench.state().join("runs")).unwrap();
+                std::fs::write(bench.state().join("runs"), "").unwrap();
+            }
+            let last = entry(&run.run, OutcomeKind::Succeeded);
+            let script = verb::release(&bench.scope, &run.fence, OutcomeKind::Succeeded, &last);
+            let reply = parse::release(&bench.ask(script)).unwrap();
+            let told = made_again;
+            let wanted = ReleaseReply::Released { again: false, told };
+            assert_eq!(reply, wanted, "{shell:?}");
+            assert!(bench.read("claim").is_none(), "{shell:?}");
+            assert_eq!(bench.read("history").is_some(), told, "{shell:?}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_appears_while_a_run_is_claimed_is_not_moved_into() {
+    for shell in Shell::all() {
+        let mut bench = Bench::new(shell, Disk::Fast);
+        claim(&bench, &id("r-0", "1-0"));
+        let last = entry(&id("r-0", "1-0").run, OutcomeKind::Succeeded);
+        let fence = id("r-0", "1-0").fence;
+        bench.ask(verb::release(
+            &bench.scope,
+            &fence,
+            OutcomeKind::Succeeded,
+            &last,
+        ));
+        let there = bench.state().join("runs/r-1");
+        std::fs::create_dir(&there).unwrap();
+        std::fs::write(there.join("report"), "").unwrap();
+        // It was not there when it was looked for.
+        bench.edits.push((
+            "if [ -d \"runs/$run\" ]; then\n    mv -f",
+            "if false; then\n    mv -f",
+        ));
+        assert_eq!(refused(&bench).0, Fault::Write, "{shell:?}");
+        assert_eq!(std::fs::read_dir(&there).unwrap().count(), 1, "{shell:?}");
+        assert!(bench.read("claim").is_none(), "{shell:?}");
+    }
+}
+
+#[test]
 fn a_disk_that_fills_during_the_body_is_told_with_the_status() {
     let bench = Bench::new(Shell::Dash, Disk::Fast);
     let run = id("r-1", "1-a");

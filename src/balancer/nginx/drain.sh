@@ -15,7 +15,8 @@ users=
 set +f
 for process in /proc/[0-9]*; do
   title=
-  { read -r title <"$process/comm" && [ "$title" = nginx ] && read -r title <"$process/cmdline"; } 2>/dev/null
+  # The title decides, not the name of the program's file: that is whatever a person called it.
+  { read -r title <"$process/cmdline"; } 2>/dev/null
   case $title in 'nginx: worker process'*) ;; *) continue ;; esac
   uid=-
   uid_of "${process#/proc/}"

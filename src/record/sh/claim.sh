@@ -101,7 +101,8 @@ if [ -d "$stage" ]; then
     mv -f "$stage/manifest" "runs/$run/manifest" || refuse error write
     rm -rf "$stage"
   else
-    mv "$stage" "runs/$run" 2>/dev/null || refuse error write
+    # Never into a folder that appeared meanwhile.
+    mv -T "$stage" "runs/$run" 2>/dev/null || refuse error write
   fi
 else
   [ -d "runs/$run" ] || mkdir "runs/$run" 2>/dev/null || refuse error write

@@ -16,8 +16,11 @@ told=
 # What is to take the place of history and promoted is made in the run's folder, under the same
 # names: so one process syncs all of it, and one moves it.
 made=runs/$c_run
+# A run's folder that somebody removed is made again; where it cannot be, the claim goes all the same.
+[ "$entry" = - ] || [ -d "$made" ] || mkdir -p "$made" 2>/dev/null
 tell() {
-  : >"$made/history" && { [ ! -e history ] || tail -n "$keep_lines" history >"$made/history"; } &&
+  # Not by `:`: where the redirection of a special builtin fails, the shell ends.
+  { [ ! -e history ] || tail -n "$keep_lines" history; } >"$made/history" &&
     printf '%s\n' "$entry" >>"$made/history"
 } 2>/dev/null
 # The last 20 releases that served, oldest first, each once.
@@ -49,7 +52,11 @@ elif tell && promote && note "end $fence $c_run $outcome up=$up" &&
   { printf '1 %s .\n' "$outcome" >"$made/outcome"; } 2>/dev/null &&
   sync $moved journal "$made/outcome" && mv -f $moved .; then :; else
   told=untold
-fi
+  # What served is a way back: it is kept even where there is no space for the words on it.
+  if [ "$served" != - ]; then
+    promote && sync "$made/promoted" && mv -f "$made/promoted" .
+  fi
+fi 2>/dev/null
 # `last` is of a run that began.
 if [ "$entry" = - ]; then rm -f claim; else mv -f claim last; fi && sync . || end error write
 rm -rf lease.* "in.$fence".* claim.new history.new promoted.new "$made/history" "$made/promoted" "runs/$c_run/now" "runs/$c_run"/in.*

@@ -29,7 +29,7 @@ fi
 [ "$seq" -gt "$c_seq" ] || refuse stale seq=$c_seq
 
 now
-{ : >"$out"; } 2>/dev/null || refuse error write
+{ true >"$out"; } 2>/dev/null || refuse error write
 { printf '1 %s %s %s %s %s .\n' "$seq" "$name" "$tied" "$limit" "$up" >"runs/$run/now"; } 2>/dev/null
 note "begin $fence $seq $name up=$up" && stage_claim "$seq" begun &&
   sync claim.new journal && mv -f claim.new claim && sync . || refuse error write
