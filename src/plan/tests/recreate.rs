@@ -171,7 +171,6 @@ fn left(w: &World) -> Unfinished {
         again: None,
         removes: None,
         brings: true,
-        removes: std::collections::BTreeSet::new(),
         ended: None,
         excluded: std::collections::BTreeSet::new(),
         failed: false,

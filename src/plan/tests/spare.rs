@@ -127,7 +127,7 @@ fn a_resumed_way_back_has_no_spare() {
         after: Some(after),
         brings: false,
         again: None,
-        removes: [].into(),
+        removes: None,
         ended: None,
         excluded: [].into(),
         failed: false,
