@@ -91,6 +91,12 @@ fn reached<'a>(setup: &Setup, all: impl IntoIterator<Item = &'a Traffic>) -> BTr
     reached.cloned().collect()
 }
 
+/// Slots that a load balancer which answers has as its spare.
+fn spares(fleet: &Fleet) -> BTreeSet<SlotName> {
+    let views = fleet.balancers.values();
+    views.filter_map(|v| v.spare.clone()).collect()
+}
+
 /// Refuses to change anything in a slot that a load balancer may still send to, although the
 /// others do not.
 ///
@@ -112,6 +118,16 @@ pub fn refuse_touched(
                 catch_up_or_forget(setup, host),
             ));
         }
+    }
+    // A run that was left in its bake gave all of them the same spare.
+    let spare = spares(fleet).contains(slot);
+    for lb in setup.left_out.iter().filter(|lb| spare && lb.spare) {
+        let what = format!(
+            "{slot} must not be changed: {} is left out and may still have it as its spare",
+            lb.host
+        );
+        let hint = "make it answer; where it is gone for good, take it out of the inventory";
+        reasons.push((what, hint.to_owned()));
     }
     // One that owes is not asked to agree with the others; what it does counts all the same.
     for lb in &setup.balancers {
@@ -223,6 +239,7 @@ pub(super) fn owe(
         // The others disagree: nobody knows which of them it is like.
         now = setup.slots.iter().cloned().collect();
     }
+    now.extend(spares(fleet));
     let mut owing = Vec::new();
     for lb in &setup.left_out {
         let slots = slots_of(debts.get(&lb.host), &now);

@@ -85,6 +85,34 @@ fn where_it_would_not_be_safe_or_nobody_can_there_is_no_spare() {
     assert_eq!(spares(&planned(&one, 43, PlanKind::Deploy)), [last]);
 }
 
+/// One that does not answer has what the others were given, and nobody can end it there.
+#[test]
+fn a_spare_of_one_that_is_left_out_is_not_changed() {
+    let mut w = World::serving().spares();
+    w.lb("lb1").spare = Some(slot("green"));
+    let w = w.left_out("lb2");
+    let release = release(&w.setup, 43);
+    let refused = deploy(&w.setup, &release, &w.fleet, PlanKind::Deploy, "g1").unwrap_err();
+    assert_eq!(
+        refused.reasons[0].0,
+        "green must not be changed: lb2 is left out and may still have it as its spare"
+    );
+    // A switch goes on, and what it may still do is written down: both slots.
+    let plan = rollback(&w.setup, &w.fleet, "g1").unwrap();
+    let owed = plan.steps.iter().find_map(|s| match &s.action {
+        Action::Owe { owing, .. } => owing.iter().find(|o| o.host == host("lb2")),
+        _ => None,
+    });
+    let slots = &owed.unwrap().slots;
+    assert!(
+        slots.contains(&slot("blue")) && slots.contains(&slot("green")),
+        "{plan}"
+    );
+    // Without a spare anywhere there is nothing to be afraid of.
+    let w = World::serving().spares().left_out("lb2");
+    planned(&w, 43, PlanKind::Deploy);
+}
+
 /// What a debt is forgotten for is that there is no spare either.
 #[test]
 fn one_that_caught_up_has_no_spare() {
