@@ -10,7 +10,7 @@ use crate::name::{HostName, ReleaseId, SlotName};
 
 use super::entry::{self, Need};
 use super::rolling::{self, Rolling};
-use super::{Action, Owes, Plan, PlanKind, Refusal, Setup, Undo, debts, judge, traffic};
+use super::{Action, Owes, Plan, PlanKind, Refusal, Setup, Undo, debts, judge, spare, traffic};
 
 /// Plans to take `host` out. Others that rest do so in `setup` already.
 ///
@@ -48,7 +48,8 @@ pub fn drain(
     let (slot, now) = (plan.target.clone(), plan.before.clone());
     let serving = now.filter(|t| rolling::ready(t, &slot).any(|h| h == host));
     let Some(now) = serving else {
-        plan.push(owe, undo, &[], why);
+        let needs = spare::end_left(&mut plan, setup, fleet, &slot);
+        plan.push(owe, undo, needs.as_slice(), why);
         return Ok(plan);
     };
     refuse(setup, fleet, host, &slot, &now, force)?;

@@ -32,9 +32,10 @@ pub(super) fn keep(
     let down = skipped::set_down(&mut plan, setup, fleet, (active, serving), generation)?;
     let serving = down.as_ref().map_or(serving, |(now, _)| now);
     let needs: Vec<StepId> = down.iter().map(|(_, step)| *step).collect();
-    let last = repair_active(
+    let mut last = repair_active(
         &mut plan, setup, release, fleet, serving, active, &broken, generation, needs,
     );
+    last.extend(spare::end_left(&mut plan, setup, fleet, active));
     let left = repair_standby(&mut plan, setup, fleet, active, &last)?;
     let gated = debts::gated(&plan, active);
     debts::pay(&mut plan, setup, fleet, gated, "they have caught up");
@@ -183,9 +184,7 @@ fn repair_standby(
     if let Some(refusal) = Refusal::of(reasons) {
         return Err(refusal);
     }
-    let mut needs = last.to_vec();
-    needs.extend(spare::end(plan, setup, fleet, slot));
-    push_repair(plan, slot, &broken, &needs);
+    push_repair(plan, slot, &broken, last);
     Ok(None)
 }
 

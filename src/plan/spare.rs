@@ -58,6 +58,25 @@ pub(super) fn over(plan: &mut Plan, moves: &[Move], needs: &[StepId]) {
     }
 }
 
+/// The same where a plan leaves the slot as it is: nothing bakes any more, so it is no spare any
+/// more. A plan that moves traffic ends it by that.
+pub(super) fn end_left(
+    plan: &mut Plan,
+    setup: &Setup,
+    fleet: &Fleet,
+    active: &SlotName,
+) -> Option<StepId> {
+    let moves = |a: &Action| matches!(a, Action::Shift { .. });
+    let standby = setup.other(active)?;
+    if plan.steps.iter().any(|s| moves(&s.action)) {
+        return None;
+    }
+    let id = end(plan, setup, fleet, standby)?;
+    let step = plan.steps.iter_mut().find(|s| s.id == id)?;
+    "an earlier run left it so, and nothing bakes any more".clone_into(&mut step.cause.0);
+    Some(id)
+}
+
 /// Ends what an earlier run left in force with this slot, before anything in it is changed; `None`
 /// where no load balancer has it.
 pub(super) fn end(

@@ -273,7 +273,9 @@ impl Target {
             && debts::all_do(setup, fleet, before)
         {
             plan.after.clone_from(&plan.before);
-            plan.end = judge::NOTHING;
+            if spare::end_left(&mut plan, setup, fleet, &self.slot).is_none() {
+                plan.end = judge::NOTHING;
+            }
             plan.notes
                 .push(format!("all load balancers send to {} already", self.slot));
             return Ok(plan);

@@ -392,15 +392,24 @@ impl Dispatcher {
 
     fn still_there(&mut self, token: &Token, why: &str) -> String {
         let step = self.plan.steps.iter().find(|s| s.id == token.step);
-        let (what, not) = match step.map(|s| &s.action) {
-            Some(Action::Unspare { .. }) => {
-                ("the slot that served may still be its spare", "ended")
-            }
-            _ => ("a debt that was paid stays written there", "written"),
+        let plan = &self.plan;
+        let (what, not, hint) = match step.map(|s| &s.action) {
+            Some(Action::Unspare { .. }) => (
+                "the slot that served may still be its spare",
+                "ended",
+                format!(
+                    "; `deploy switch {} {} --to {}` ends that",
+                    plan.env, plan.app, plan.target
+                ),
+            ),
+            _ => (
+                "a debt that was paid stays written there",
+                "written",
+                String::new(),
+            ),
         };
-        self.log
-            .untidy
-            .push(format!("{}: {what}: {why}", token.host));
+        let said = format!("{}: {what}: {why}{hint}", token.host);
+        self.log.untidy.push(said);
         format!("not {not}: {why}")
     }
 

@@ -1,9 +1,11 @@
 use crate::fleet::MemberState;
+use crate::name::OutcomeKind;
 use crate::plan::blue_green::deploy;
 use crate::plan::catch_up::catch_up;
+use crate::plan::drain::drain;
 use crate::plan::fixture::{World, host, release, slot, text};
 use crate::plan::resume::{Unfinished, resume};
-use crate::plan::switch::rollback;
+use crate::plan::switch::{Wish, rollback, switch};
 use crate::plan::{Action, Plan, PlanKind, Setup};
 
 fn planned(w: &World, number: u64, kind: PlanKind) -> Plan {
@@ -111,6 +113,35 @@ fn a_spare_of_one_that_is_left_out_is_not_changed() {
     // Without a spare anywhere there is nothing to be afraid of.
     let w = World::serving().spares().left_out("lb2");
     planned(&w, 43, PlanKind::Deploy);
+}
+
+/// Whoever leaves traffic where it is ends it too: nobody has to move traffic for it.
+#[test]
+fn what_was_left_as_the_spare_is_ended_by_whoever_finds_nothing_else_to_do() {
+    let mut w = World::serving().spares();
+    w.lb("lb2").spare = Some(slot("green"));
+    let ends = ["s1: lb2: green is no spare any more"];
+    let wish = Wish {
+        to: Some(slot("blue")),
+        force: false,
+    };
+    let kept = planned(&w, 42, PlanKind::Deploy);
+    let switched = switch(&w.setup, &w.fleet, &wish, "g1").unwrap();
+    for plan in [&kept, &switched] {
+        assert_eq!(spares(plan), ends, "{plan}");
+        assert_eq!((plan.steps.len(), plan.end), (1, OutcomeKind::Succeeded));
+    }
+    // A host of the spare gets no request from it before it is told that it is drained.
+    let drained = drain(&w.setup, &w.fleet, &host("web3"), false, "g1").unwrap();
+    assert_eq!(spares(&drained), ends);
+    assert_eq!(drained.steps[1].needs, [drained.steps[0].id], "{drained}");
+    // Where members of the slot that serves are moved, that ends it.
+    let mut repaired = w.clone();
+    repaired.container_of("web1").memory = 1 << 30;
+    assert_eq!(spares(&planned(&repaired, 42, PlanKind::Deploy)), [""; 0]);
+    w.lb("lb2").spare = None;
+    let nothing = switch(&w.setup, &w.fleet, &wish, "g1").unwrap();
+    assert!(nothing.is_empty() && nothing.end != OutcomeKind::Succeeded);
 }
 
 /// What a debt is forgotten for is that there is no spare either.
