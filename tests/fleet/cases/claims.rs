@@ -126,14 +126,6 @@ pub fn die_and_resume(shop: &Shop, lines: impl Iterator<Item = usize>) {
     load.stop().assert_good();
 }
 
-#[test]
-#[ignore = "needs the fleet"]
-fn a_client_that_dies_at_some_lines_of_the_journal_leaves_a_run_that_can_be_finished() {
-    let shop = quick(Shop::serving(FIRST));
-    // Pulls; a slot that is being replaced; the switch begun. Every line: with the storms.
-    die_and_resume(&shop, [9, 15, 19].into_iter());
-}
-
 /// Short waits: what is tried here is the order of events.
 pub fn quick(shop: Shop) -> Shop {
     shop.project
@@ -189,36 +181,6 @@ fn signal_to(pid: u32, signal: &str) {
     assert!(sent.expect("kill starts").success());
 }
 
-#[test]
-#[ignore = "needs the fleet"]
-fn a_stopped_client_is_displaced_and_changes_nothing_when_it_wakes() {
-    let shop = Shop::serving(FIRST);
-    shop.deploy(SECOND).assert_code(0);
-    let load = shop.load(&["--floor", "1000"]);
-    let journals = Journals::of(&shop);
-    let begun = journals.lines();
-    // It goes back to the first release and is frozen before its switch.
-    let child = shop.tool(&["staging", &format!("app@{THIRD}")]).start();
-    journals.wait_for(begun + 10);
-    signal_to(child.id(), "STOP");
-    shop.run(&["rollback", "staging", "app"])
-        .assert_code(4)
-        .assert_says(&["holds ", "its lease ends in"]);
-    let resumed = shop.run(&["resume", "staging", "app", "--take-over", "-m", "it hangs"]);
-    assert!([0, 1].contains(&resumed.code), "{}", resumed.said());
-    let before = shop.state();
-    let lines = journals.lines();
-    signal_to(child.id(), "CONT");
-    let woken = Answer::of_child(child, Instant::now());
-    woken
-        .assert_code(4)
-        .assert_says(&["superseded", "was taken over by run ", " at "]);
-    assert_eq!(shop.state(), before, "the woken client changed something");
-    assert_eq!(journals.lines(), lines, "the woken client began a step");
-    load.go_on(Duration::from_secs(1));
-    load.stop().assert_good();
-}
-
 /// Two clients in the same 10 ms: one runs, the other is told who.
 pub fn race(shop: &Shop, version: &str) {
     let words = ["staging".to_owned(), format!("app@{version}")];
@@ -245,6 +207,44 @@ pub fn race(shop: &Shop, version: &str) {
 /// `script/test --long` only: the default run must stay under 20 minutes.
 mod long {
     use super::*;
+
+    #[test]
+    #[ignore = "needs the fleet and --long"]
+    fn a_client_that_dies_at_some_lines_of_the_journal_leaves_a_run_that_can_be_finished() {
+        let shop = quick(Shop::serving(FIRST));
+        // Pulls; a slot that is being replaced; the switch begun. Every line: with the storms.
+        die_and_resume(&shop, [9, 15, 19].into_iter());
+    }
+
+    #[test]
+    #[ignore = "needs the fleet and --long"]
+    fn a_stopped_client_is_displaced_and_changes_nothing_when_it_wakes() {
+        let shop = Shop::serving(FIRST);
+        shop.deploy(SECOND).assert_code(0);
+        let load = shop.load(&["--floor", "1000"]);
+        let journals = Journals::of(&shop);
+        let begun = journals.lines();
+        // It goes back to the first release and is frozen before its switch.
+        let child = shop.tool(&["staging", &format!("app@{THIRD}")]).start();
+        journals.wait_for(begun + 10);
+        signal_to(child.id(), "STOP");
+        shop.run(&["rollback", "staging", "app"])
+            .assert_code(4)
+            .assert_says(&["holds ", "its lease ends in"]);
+        let resumed = shop.run(&["resume", "staging", "app", "--take-over", "-m", "it hangs"]);
+        assert!([0, 1].contains(&resumed.code), "{}", resumed.said());
+        let before = shop.state();
+        let lines = journals.lines();
+        signal_to(child.id(), "CONT");
+        let woken = Answer::of_child(child, Instant::now());
+        woken
+            .assert_code(4)
+            .assert_says(&["superseded", "was taken over by run ", " at "]);
+        assert_eq!(shop.state(), before, "the woken client changed something");
+        assert_eq!(journals.lines(), lines, "the woken client began a step");
+        load.go_on(Duration::from_secs(1));
+        load.stop().assert_good();
+    }
 
     #[test]
     #[ignore = "needs the fleet and --long"]

@@ -128,46 +128,6 @@ fn status_agrees_with_docker_and_with_what_is_served() {
 
 #[test]
 #[ignore = "needs the fleet"]
-fn what_was_changed_by_hand_is_named_and_repaired() {
-    let shop = Shop::serving(FIRST);
-    shop.sh("web1", "docker rm -f $(docker ps -q)");
-    let load = shop.load(&["--floor", "1000"]);
-    shop.deploy(FIRST)
-        .assert_code(0)
-        .assert_says(&["web1: ", "no container of app", "succeeded"]);
-    assert_eq!(shop.ids("web1").len(), 1);
-
-    shop.sh(
-        "web2",
-        "docker update -m 128m --memory-swap 128m $(docker ps -q)",
-    );
-    let before = shop.ids("web1");
-    shop.deploy(FIRST)
-        .assert_code(0)
-        .assert_says(&["memory limit is 128.0 MiB, wanted 256.0 MiB"]);
-    assert_eq!(shop.sh("web2", INSPECT), "always 268435456 1000000000\n");
-    assert_eq!(shop.ids("web1"), before, "only what differs is touched");
-
-    let started = |host| {
-        shop.sh(
-            host,
-            "docker inspect -f '{{.State.StartedAt}}' $(docker ps -q)",
-        )
-    };
-    let before = ["web1", "web2"].map(started);
-    shop.run(&["restart", "staging", "app"])
-        .assert_code(0)
-        .assert_says(&["succeeded"]);
-    for (host, before) in ["web1", "web2"].into_iter().zip(before) {
-        assert_ne!(started(host), before, "{host}");
-    }
-    load.go_on(Duration::from_secs(1));
-    load.stop().assert_good();
-    shop.assert_serving(FIRST);
-}
-
-#[test]
-#[ignore = "needs the fleet"]
 fn stage_and_switch_are_the_two_halves_of_a_deploy() {
     let shop = Shop::serving(FIRST);
     let load = shop.load(&[
@@ -256,4 +216,51 @@ fn a_dead_process_half_way_leaves_something_to_resume() {
     shop.assert_serving(if resumed.code == 0 { SECOND } else { FIRST });
     load.go_on(Duration::from_secs(1));
     load.stop().assert_good();
+}
+
+/// `script/test --long` only: the default run must stay under 20 minutes.
+mod long {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the fleet and --long"]
+    fn what_was_changed_by_hand_is_named_and_repaired() {
+        let shop = Shop::serving(FIRST);
+        shop.sh("web1", "docker rm -f $(docker ps -q)");
+        let load = shop.load(&["--floor", "1000"]);
+        shop.deploy(FIRST).assert_code(0).assert_says(&[
+            "web1: ",
+            "no container of app",
+            "succeeded",
+        ]);
+        assert_eq!(shop.ids("web1").len(), 1);
+
+        shop.sh(
+            "web2",
+            "docker update -m 128m --memory-swap 128m $(docker ps -q)",
+        );
+        let before = shop.ids("web1");
+        shop.deploy(FIRST)
+            .assert_code(0)
+            .assert_says(&["memory limit is 128.0 MiB, wanted 256.0 MiB"]);
+        assert_eq!(shop.sh("web2", INSPECT), "always 268435456 1000000000\n");
+        assert_eq!(shop.ids("web1"), before, "only what differs is touched");
+
+        let started = |host| {
+            shop.sh(
+                host,
+                "docker inspect -f '{{.State.StartedAt}}' $(docker ps -q)",
+            )
+        };
+        let before = ["web1", "web2"].map(started);
+        shop.run(&["restart", "staging", "app"])
+            .assert_code(0)
+            .assert_says(&["succeeded"]);
+        for (host, before) in ["web1", "web2"].into_iter().zip(before) {
+            assert_ne!(started(host), before, "{host}");
+        }
+        load.go_on(Duration::from_secs(1));
+        load.stop().assert_good();
+        shop.assert_serving(FIRST);
+    }
 }
