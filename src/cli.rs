@@ -150,9 +150,8 @@ fn serve(ctx: &Context, command: Command) -> ExitCode {
             return explain(ctx, &failure);
         }
     };
-    if ctx.options.word && ctx.options.message.is_none() {
-        let failure = Failure::usage("--override needs a reason that is written down");
-        return explain(ctx, &failure.hint("add -m \"why\""));
+    if let Err(failure) = ctx.with_reason(ctx.options.word, "--override") {
+        return explain(ctx, &failure);
     }
     let ended = runtime.block_on(command.run(ctx));
     // A thread that still waits for an answer on stdin must not keep the program.

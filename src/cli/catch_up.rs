@@ -26,12 +26,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        if !self.forget_lb.is_empty() && ctx.options.message.is_none() {
-            return Err(
-                Failure::usage("--forget-lb needs a reason that is written down")
-                    .hint("add -m \"why\""),
-            );
-        }
+        ctx.with_reason(!self.forget_lb.is_empty(), "--forget-lb")?;
         let place = self.of.open(ctx)?;
         let forget = self.forget_lb;
         work::turn_to(ctx, place, PlanKind::CatchUp, &move |site, fleet, _| {

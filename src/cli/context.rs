@@ -31,6 +31,18 @@ pub struct Context {
 }
 
 impl Context {
+    /// Refuses what was given (`what`: an option or a command) without `-m`: it is written down.
+    ///
+    /// # Errors
+    /// A usage failure where it was given and there is no reason.
+    pub fn with_reason(&self, given: bool, what: &str) -> Result<(), Failure> {
+        if !given || self.options.message.is_some() {
+            return Ok(());
+        }
+        let missing = Failure::usage(format!("{what} needs a reason that is written down"));
+        Err(missing.hint("add -m \"why\""))
+    }
+
     /// True where colours are wanted and stderr shows them.
     #[must_use]
     pub fn colour(&self) -> bool {

@@ -31,11 +31,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        if ctx.options.message.is_none() {
-            return Err(
-                Failure::usage("drain needs a reason that is written down").hint("add -m \"why\"")
-            );
-        }
+        ctx.with_reason(true, "drain")?;
         let (host, force) = (self.host, self.force);
         let mut code = ExitCode::Success;
         for place in places(ctx, &self.env, &host)? {

@@ -43,12 +43,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        if self.force && ctx.options.message.is_none() {
-            return Err(
-                Failure::usage("--force needs a reason that is written down")
-                    .hint("add -m \"why\""),
-            );
-        }
+        ctx.with_reason(self.force, "--force")?;
         let of = OneApp {
             env: self.env,
             app: Some(self.app),

@@ -72,12 +72,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        if self.take_over && ctx.options.message.is_none() {
-            return Err(
-                Failure::usage("--take-over needs a reason that is written down")
-                    .hint("add -m \"why\""),
-            );
-        }
+        ctx.with_reason(self.take_over, "--take-over")?;
         let (inventory, app) = self.known(ctx)?;
         let session = Session::start(ctx)?;
         work::with(session, async |session: &mut Session| {

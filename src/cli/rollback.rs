@@ -29,12 +29,7 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        if self.take_over && ctx.options.message.is_none() {
-            return Err(
-                Failure::usage("--take-over needs a reason that is written down")
-                    .hint("add -m \"why\""),
-            );
-        }
+        ctx.with_reason(self.take_over, "--take-over")?;
         let place = self.of.open(ctx)?.without(self.without);
         work::rollback(ctx, place, self.take_over).await
     }

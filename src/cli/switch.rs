@@ -36,18 +36,8 @@ impl Args {
     /// # Errors
     /// Words that mean nothing here, or what kept it from beginning.
     pub async fn run(self, ctx: &Context) -> Result<ExitCode, Failure> {
-        if self.force && ctx.options.message.is_none() {
-            return Err(
-                Failure::usage("--force needs a reason that is written down")
-                    .hint("add -m \"why\""),
-            );
-        }
-        if self.take_over && ctx.options.message.is_none() {
-            return Err(
-                Failure::usage("--take-over needs a reason that is written down")
-                    .hint("add -m \"why\""),
-            );
-        }
+        ctx.with_reason(self.force, "--force")?;
+        ctx.with_reason(self.take_over, "--take-over")?;
         let to = SwitchTo {
             slot: self.to,
             force: self.force,

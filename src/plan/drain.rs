@@ -74,33 +74,16 @@ fn refuse(
     now: &Traffic,
     force: bool,
 ) -> Result<(), Refusal> {
-    debts::refuse_behind(setup, fleet, slot)?;
-    let cannot = setup.balancers.iter().filter(|b| !b.drain);
-    let mut reasons: Vec<(String, String)> = cannot
-        .map(|b| {
-            let what = format!("load balancer {} cannot take out single members", b.host);
-            (what, String::new())
-        })
-        .collect();
     let left = rolling::ready(now, slot).filter(|h| *h != host).count();
-    if left == 0 {
-        reasons.push((
-            format!("{host} is the last member of {slot} that gets requests"),
-            format!(
-                "switch to the other slot first: `deploy switch {} {}`",
-                setup.env, setup.app
-            ),
-        ));
-    } else if left < setup.min_healthy && !force {
-        reasons.push((
-            format!(
-                "{slot} would have {left} of {} members that it needs",
-                setup.min_healthy
-            ),
-            "--force does it all the same".to_owned(),
-        ));
-    }
-    Refusal::of(reasons).map_or(Ok(()), Err)
+    let nobody = (
+        format!("{host} is the last member of {slot} that gets requests"),
+        format!(
+            "switch to the other slot first: `deploy switch {} {}`",
+            setup.env, setup.app
+        ),
+    );
+    let force = (!force).then_some("--force");
+    rolling::refuse_leaving(setup, fleet, slot, left, nobody, force)
 }
 
 /// Plans to bring `host` back; it does not rest in `setup` any more. One that is to serve and does

@@ -249,33 +249,19 @@ fn refuse_too_few(
     serving: &[HostName],
     force: bool,
 ) -> Result<(), Refusal> {
-    debts::refuse_behind(setup, fleet, slot)?;
-    let cannot = setup.balancers.iter().filter(|b| !b.drain);
-    let mut reasons: Vec<(String, String)> = cannot
-        .map(|b| {
-            let what = format!("load balancer {} cannot take out single members", b.host);
-            (what, String::new())
-        })
-        .collect();
     let left = rolling::ready(now, slot).count() - serving.len();
-    if left == 0 {
-        reasons.push((
-            format!("nobody would serve {}: {slot} has no other member", setup.app),
-            format!(
-                "`deploy switch {0} {1}` to the other slot first; without --hosts the whole app is removed",
-                setup.env, setup.app
-            ),
-        ));
-    } else if left < setup.min_healthy && !force {
-        reasons.push((
-            format!(
-                "{slot} would have {left} of {} members that it needs",
-                setup.min_healthy
-            ),
-            "--force -m REASON does it all the same".to_owned(),
-        ));
-    }
-    Refusal::of(reasons).map_or(Ok(()), Err)
+    let nobody = (
+        format!(
+            "nobody would serve {}: {slot} has no other member",
+            setup.app
+        ),
+        format!(
+            "`deploy switch {0} {1}` to the other slot first; without --hosts the whole app is removed",
+            setup.env, setup.app
+        ),
+    );
+    let force = (!force).then_some("--force -m REASON");
+    rolling::refuse_leaving(setup, fleet, slot, left, nobody, force)
 }
 
 fn begin(

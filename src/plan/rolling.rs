@@ -381,12 +381,40 @@ pub(super) fn others(
         .collect()
 }
 
+/// Load balancers that know only whole slots, each in a sentence.
+fn cannot_take_out(setup: &Setup) -> impl Iterator<Item = String> {
+    let cannot = setup.balancers.iter().filter(|b| !b.drain);
+    cannot.map(|b| format!("load balancer {} cannot take out single members", b.host))
+}
+
+/// Refuses to take members out of a slot that would have `left` then: `nobody` says what is wrong
+/// with none and what to do, `force` what goes below `min_healthy` all the same, where it was not given.
+pub(super) fn refuse_leaving(
+    setup: &Setup,
+    fleet: &Fleet,
+    slot: &SlotName,
+    left: usize,
+    nobody: (String, String),
+    force: Option<&str>,
+) -> Result<(), Refusal> {
+    debts::refuse_behind(setup, fleet, slot)?;
+    let cannot = cannot_take_out(setup).map(|what| (what, String::new()));
+    let mut reasons: Vec<(String, String)> = cannot.collect();
+    match force {
+        _ if left == 0 => reasons.push(nobody),
+        Some(force) if left < setup.min_healthy => {
+            let wanted = setup.min_healthy;
+            let what = format!("{slot} would have {left} of {wanted} members that it needs");
+            reasons.push((what, format!("{force} does it all the same")));
+        }
+        _ => {}
+    }
+    Refusal::of(reasons).map_or(Ok(()), Err)
+}
+
 /// Why single members cannot be taken out; empty where they can.
 pub(super) fn obstacles(setup: &Setup, slot: &SlotName) -> Vec<String> {
-    let cannot = setup.balancers.iter().filter(|b| !b.drain);
-    let mut out: Vec<String> = cannot
-        .map(|b| format!("load balancer {} cannot take out single members", b.host))
-        .collect();
+    let mut out: Vec<String> = cannot_take_out(setup).collect();
     if setup.hosts(slot).count() < 2 {
         out.push(format!("{slot} has one member only"));
     }

@@ -71,10 +71,8 @@ pub(super) fn end_left(
     if plan.steps.iter().any(|s| moves(&s.action)) {
         return None;
     }
-    let id = end(plan, setup, fleet, standby)?;
-    let step = plan.steps.iter_mut().find(|s| s.id == id)?;
-    "an earlier run left it so, and nothing bakes any more".clone_into(&mut step.cause.0);
-    Some(id)
+    let why = "an earlier run left it so, and nothing bakes any more";
+    end_because(plan, setup, fleet, standby, why)
 }
 
 /// Ends what an earlier run left in force with this slot, before anything in it is changed; `None`
@@ -84,6 +82,17 @@ pub(super) fn end(
     setup: &Setup,
     fleet: &Fleet,
     slot: &SlotName,
+) -> Option<StepId> {
+    let why = "no load balancer may send there once it is changed";
+    end_because(plan, setup, fleet, slot, why)
+}
+
+fn end_because(
+    plan: &mut Plan,
+    setup: &Setup,
+    fleet: &Fleet,
+    slot: &SlotName,
+    why: &str,
 ) -> Option<StepId> {
     let left = setup.balancers.iter().filter_map(|lb| {
         let view = fleet.balancers.get(&lb.host)?;
@@ -99,6 +108,5 @@ pub(super) fn end(
         })
     });
     let moves: Vec<Move> = left.collect();
-    let why = "no load balancer may send there once it is changed";
     (!moves.is_empty()).then(|| plan.push(Action::Unspare { moves }, Undo::Nothing, &[], why))
 }
