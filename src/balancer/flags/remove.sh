@@ -4,6 +4,25 @@ if [ ! -e "$dir/$entry.conf" ] && [ ! -d "$here" ]; then
   stop converged "$(date +%s.%N)"
 fi
 lock 5 || stop differs 'nothing was done: another change on this load balancer holds its lock'
+# never_loaded: neither files nor server know of it. So lies what a first change left that did not take,
+# and to reload for it would fail as that did.
+never_loaded() {
+  for part in "$dir/$entry.conf" "$here/live" "$here/current" "$here/loaded"; do
+    [ ! -e "$part" ] && [ ! -L "$part" ] || return 1
+  done
+  pick_client || return 1
+  told=
+  heard "$(ask 1 "/.deploy/$entry/state")" hear_entry
+  [ -z "$told" ]
+}
+hear_entry() {
+  case $2 in conf=*) told=1 ;; esac
+}
+if never_loaded; then
+  rm -rf "$here"
+  sync "$dir"
+  stop converged "$(date +%s.%N)"
+fi
 facts=$(survey)
 live=$(readlink "$here/live")
 # The flags stay where they are until nothing reads them.

@@ -207,6 +207,27 @@ fn a_way_back_from_settings_that_did_not_take_asks_for_no_reload() {
 }
 
 #[test]
+fn a_first_entry_that_did_not_take_is_removed_without_a_reload() {
+    let Some(rig) = Rig::open() else { return };
+    let Scene { one, .. } = Scene::new(&rig);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let listen = json!({ "listen": [format!("127.0.0.1:{port}")] });
+    let target = rig.target_with("app", HOST, listen);
+    rig.prepare(&target, None, &one);
+    let verdict = rig.commit(&target, None, &one);
+    assert!(matches!(verdict, Verdict::Differs { .. }), "{verdict:?}");
+    // What the engine does then: a reload would fail as the one before.
+    rig.configure(
+        "include {home}/deploy/*.conf;",
+        &format!("server {{ listen 127.0.0.1:{port}; }}"),
+    );
+    let gone = rig.verdict(&target, &rig.driver().remove(&target));
+    assert!(matches!(gone, Verdict::Converged { .. }), "{gone:?}");
+    assert!(!rig.entry("app").exists());
+}
+
+#[test]
 fn a_switch_by_flags_needs_no_preparation_and_everything_odd_does() {
     let Some(rig) = Rig::open() else { return };
     let (b, b2, g) = (
