@@ -13,6 +13,7 @@
 //! - `source`    what a command of `hosts_from` prints
 //! - `several`   several apps in one command
 //! - `session`   configuration read, machines connected, faces listening
+//! - `notify`    who is told of a run
 //! - `drive`     from a plan to its end; `summary` the block at the end
 //! - `streams`   logs of all hosts as one
 //! - `unfinished` what a run left behind
@@ -46,6 +47,7 @@ pub mod inventory;
 pub mod lock;
 pub mod logs;
 pub mod man;
+pub mod notify;
 pub mod output;
 pub mod outside;
 pub mod place;

@@ -10,6 +10,7 @@
 //! - `layer` layering and provenance; `pattern`, `select`, `units`, `fields` the words inside
 //! - `explain` effective values with their places
 //! - `unreachable` what becomes of hosts that do not answer
+//! - `notify` who is told of a run
 //! - `schema` the JSON Schema of all that, for editors
 //! - `calendar` when an environment may be changed: windows and freezes
 //! - `check` what needs more than one place; `model` the result
@@ -32,6 +33,7 @@ mod hosts;
 mod images;
 mod layer;
 mod model;
+pub mod notify;
 mod pattern;
 mod policy;
 pub mod schema;

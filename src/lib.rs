@@ -13,6 +13,7 @@ pub mod fleet;
 pub mod host;
 pub mod inventory;
 pub mod name;
+pub mod notify;
 pub mod plan;
 pub mod record;
 pub mod registry;

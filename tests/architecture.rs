@@ -21,7 +21,7 @@ const RANKS: &[&[&str]] = &[
     &["release"],
     &["fleet"],
     &["plan"],
-    &["host", "registry"],
+    &["host", "registry", "notify"],
     &["balancer"],
     &["record"],
     &["check"],

@@ -143,7 +143,7 @@ pub async fn bring(
         let drive = Drive::new(ctx, Some(inventory), (&site, &fleet), &planner, &meta);
         let drive = drive.bringing(&release);
         if let Some(failure) = stopped {
-            return Err(drive.told(kind, None, failure).await);
+            return Err(drive.told(&session.voice, kind, None, failure).await);
         }
         let refused = |r| refused(&site.setup, &fleet, kind, &then, meta.word, r);
         let plan = match (plan.map_err(refused), &then) {
@@ -152,7 +152,7 @@ pub async fn bring(
                 plan
             }
             (Err(failure), Then::Show(_)) => return Err(failure),
-            (Err(failure), _) => return Err(drive.told(kind, None, failure).await),
+            (Err(failure), _) => return Err(drive.told(&session.voice, kind, None, failure).await),
         };
         let doubts = guard::doubts(ctx, allow, &plan, &site.setup, &fleet, &made).await;
         tell(session, &plan, &doubts);
@@ -192,7 +192,7 @@ pub async fn bring(
             }
         }
         if let Err(failure) = guard::refuse(inventory, &doubts) {
-            return Err(drive.told(kind, None, failure).await);
+            return Err(drive.told(&session.voice, kind, None, failure).await);
         }
         if narrow(&plan, &fleet) {
             let fetch = session.unless_stopped(async |_: &Session| {
@@ -201,7 +201,7 @@ pub async fn bring(
                 Changes::of(&plan, &site.setup, &release, &fleet, &holdings, &sizes)
             });
             if let Err(failure) = fits(&fetch.await?) {
-                return Err(drive.told(kind, None, failure).await);
+                return Err(drive.told(&session.voice, kind, None, failure).await);
             }
         }
         let ended = drive.go(session, &plan).await;

@@ -118,6 +118,9 @@ impl Args {
         let wanted = |a: &&App| only.as_ref().is_none_or(|o| a.name == *o);
         let apps: Vec<&App> = inventory.apps.values().filter(wanted).collect();
         let drafts = drafts(ctx, &inventory, &apps, version.as_ref(), &mut view);
+        for wrong in super::notify::check(&session::config_dir(ctx), &inventory) {
+            view.files.push(wrong);
+        }
         if self.offline {
             view.skipped.push("hosts, registries: --offline".to_owned());
         } else if !inventory.hosts.is_empty() {

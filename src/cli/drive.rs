@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::confirm;
 use super::context::Context;
 use super::failure::{Failure, FailureKind};
+use super::notify::{About, Notices};
 use super::session::Session;
 use super::signals::Stop;
 use super::summary;
@@ -21,6 +22,7 @@ use crate::balancer::{Driver, Target};
 use crate::engine::attempt;
 use crate::engine::run::{self, Ended, Meta, Over, Planner, Resumed};
 use crate::engine::site::Site;
+use crate::engine::voice::Voice;
 use crate::event::{Group, Kind, Role};
 use crate::fleet::Fleet;
 use crate::inventory::{Config, Inventory};
@@ -175,7 +177,9 @@ impl<'a> Drive<'a> {
     pub async fn go(&self, session: &mut Session, plan: &Plan) -> Result<ExitCode, Failure> {
         match Box::pin(self.perform(session, plan)).await {
             Ok(code) => Ok(code),
-            Err(failure) => Err(self.told(plan.kind, plan.to.as_ref(), failure).await),
+            Err(failure) => Err(self
+                .told(&session.voice, plan.kind, plan.to.as_ref(), failure)
+                .await),
         }
     }
 
@@ -191,13 +195,14 @@ impl<'a> Drive<'a> {
     ) -> Result<ExitCode, Failure> {
         match plan {
             Ok(plan) => self.go(session, &plan).await,
-            Err(failure) => Err(self.told(kind, None, failure).await),
+            Err(failure) => Err(self.told(&session.voice, kind, None, failure).await),
         }
     }
 
     /// A refusal, written down on the hosts as an attempt; other failures are passed on as they are.
     pub async fn told(
         &self,
+        voice: &Voice,
         kind: PlanKind,
         to: Option<&ReleaseLabel>,
         failure: Failure,
@@ -209,6 +214,7 @@ impl<'a> Drive<'a> {
                 hosts: Vec::new(),
             };
             self.tell(kind, to, &outcome).await;
+            Notices::refused(self, (kind, to), &outcome, voice).await;
         }
         failure
     }
@@ -246,6 +252,7 @@ impl<'a> Drive<'a> {
         self.warn(session, plan);
         self.foresee(session, plan);
         let begun = self.ctx.clock.wall();
+        let notices = Notices::of(self, &About::plan(plan), &voice);
         // A resumed run without steps still has its claims to give back.
         if plan.is_empty() && !resumes {
             let ended = Ended {
@@ -263,13 +270,14 @@ impl<'a> Drive<'a> {
             };
             self.tell(plan.kind, plan.to.as_ref(), &ended.outcome).await;
             return Ok(self
-                .sum_up(session, (plan, meta), &ended, begun, None)
+                .sum_up(session, (plan, meta, &notices), &ended, begun, None)
                 .await);
         }
         // Whoever goes back or tidies up at night is not asked twice.
         if !resumes && plan.kind != PlanKind::Rollback {
             self.confirm(session, plan).await?;
         }
+        let voice = notices.start(plan, &voice);
         let (tell, told) = mpsc::unbounded_channel();
         let (mut stops, mut last) = (mpsc::unbounded_channel().1, None);
         std::mem::swap(&mut stops, &mut session.stops);
@@ -309,7 +317,7 @@ impl<'a> Drive<'a> {
         session.stopped = last.is_some();
         let plan = ended.plan.as_ref().unwrap_or(plan);
         Ok(self
-            .sum_up(session, (plan, meta), &ended, begun, last)
+            .sum_up(session, (plan, meta, &notices), &ended, begun, last)
             .await)
     }
 
@@ -396,7 +404,7 @@ impl<'a> Drive<'a> {
     async fn sum_up(
         &self,
         session: &Session,
-        (plan, meta): (&Plan, &Meta),
+        (plan, meta, notices): (&Plan, &Meta, &Notices),
         ended: &Ended,
         begun: jiff::Timestamp,
         stop: Option<Stop>,
@@ -411,10 +419,13 @@ impl<'a> Drive<'a> {
         let fleet = after.unwrap_or(&ended.fleet);
         let mut summary = summary::of(self, plan, ended, fleet, begun);
         summary.overridden.clone_from(&meta.overridden);
-        session
-            .voice
-            .of_run(&self.meta.run)
-            .say(summary.finished(&self.ctx.zone));
+        let finished = summary.finished(&self.ctx.zone);
+        if let Kind::Finished { outcome, block } = &finished {
+            notices.end(outcome, block);
+        }
+        session.voice.of_run(&self.meta.run).say(finished);
+        // All is done and said; what is not delivered by then is given up.
+        notices.close().await;
         if ended.silent {
             return ExitCode::Unknown;
         }

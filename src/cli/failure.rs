@@ -163,6 +163,21 @@ impl Failure {
     }
 }
 
+/// An error with its causes on one line; a cause that repeats the text before it is left out.
+#[must_use]
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !more.is_empty() && !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
 impl fmt::Display for Failure {
     /// What stderr shows: findings whole, else `error: …`, causes, hints; no newline at the end.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -75,6 +75,32 @@ pub async fn fetch(
     Ok(out)
 }
 
+/// What fetches these secrets for whoever may do without them: nobody waits for it, and what goes
+/// wrong is a text without any value.
+pub fn later(
+    ctx: &Context,
+    inventory: &Inventory,
+    names: &[&String],
+) -> impl Future<Output = Result<Secrets, String>> + Send + use<> {
+    let dir = session::config_dir(ctx);
+    let sources: Vec<(String, Source)> = names
+        .iter()
+        .filter_map(|name| {
+            let written = inventory.secrets.get(*name)?;
+            Some(((*name).clone(), Source::of(ctx, &dir, &written.value)))
+        })
+        .collect();
+    async move {
+        let mut out = Secrets::new();
+        for (name, source) in sources {
+            let got = value(source).await.and_then(usable);
+            let got = got.map_err(|why| format!("secret `{name}` cannot be fetched: {}", why.what));
+            out.insert(name, Secret::new(got?));
+        }
+        Ok(out)
+    }
+}
+
 /// The salt of the newest release that hosts keep, so that the same value has the same fingerprint;
 /// a new one where there is none yet.
 #[must_use]

@@ -17,6 +17,16 @@ const KEPT: usize = 5000;
 /// What was said, and when by the wall clock.
 pub type Heard = (jiff::Timestamp, Kind);
 
+/// Hears every word of a voice at once, before it goes on.
+#[derive(Clone)]
+struct Tap(Arc<dyn Fn(&Kind) + Send + Sync>);
+
+impl std::fmt::Debug for Tap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tap")
+    }
+}
+
 /// Cheap to clone; all clones count together and remember together.
 #[derive(Clone, Debug)]
 pub struct Voice {
@@ -26,6 +36,7 @@ pub struct Voice {
     run: Option<RunId>,
     hidden: Arc<RwLock<Redactor>>,
     kept: Arc<Mutex<Vec<Heard>>>,
+    tap: Option<Tap>,
 }
 
 impl Voice {
@@ -45,6 +56,7 @@ impl Voice {
             run: None,
             hidden: Arc::default(),
             kept: Arc::default(),
+            tap: None,
         }
     }
 
@@ -81,6 +93,15 @@ impl Voice {
         }
     }
 
+    /// The same voice; `tap` hears each word too, and must not wait.
+    #[must_use]
+    pub fn tapped(&self, tap: impl Fn(&Kind) + Send + Sync + 'static) -> Self {
+        Self {
+            tap: Some(Tap(Arc::new(tap))),
+            ..self.clone()
+        }
+    }
+
     /// The clock that stamps the events.
     #[must_use]
     pub fn clock(&self) -> &Clock {
@@ -105,6 +126,9 @@ impl Voice {
         kind.clean(&self.hidden());
         let at = self.clock.wall();
         self.keep(at, &kind);
+        if let Some(Tap(tap)) = &self.tap {
+            tap(&kind);
+        }
         let event = Event {
             v: 1,
             seq: self.seq.fetch_add(1, Ordering::Relaxed) + 1,

@@ -103,6 +103,7 @@ fn belongs(key: &str) -> Option<&'static str> {
         "skip" | "share" => "protection.unreachable",
         "from" | "until" | "reason" => "freezes",
         "insecure" => "registries.<registry>",
+        "url" | "sign" | "headers" => "notify.<receiver>",
         "require" | "deny" | "ceilings" => "policy",
         _ => return None,
     })

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::calendar::Calendar;
 use super::layer::Origins;
+use super::notify::Receiver;
 use super::policy::Policy;
 use super::select::Names;
 use super::strategy::{Rolling, Strategy};
@@ -55,6 +56,8 @@ pub struct Inventory {
     pub registries: BTreeMap<String, Registry>,
     /// Where secrets come from, by name. Fetching them is not done here.
     pub secrets: BTreeMap<String, Located<SecretSource>>,
+    /// Who is told of a run, by name.
+    pub notify: BTreeMap<String, Receiver>,
     /// What `--set` said, as typed; to be recorded, and shown as lost by the next run.
     pub sets: Vec<String>,
     /// Where the values of all other sections came from, by their whole path, such as

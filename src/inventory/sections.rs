@@ -15,7 +15,7 @@ use crate::text::yaml::{Entry, Node};
 use crate::text::{Diagnostic, Findings, Span};
 
 /// An entry of a section after the files have been laid over each other.
-fn merged(
+pub(super) fn merged(
     docs: &[Document],
     section: &str,
     origins: &mut Origins,

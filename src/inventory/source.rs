@@ -10,7 +10,7 @@ use super::foreign::{self, HostsFrom, Source};
 use super::hosts::World;
 use super::layer::Level;
 use super::model::Inventory;
-use super::{apps, calendar, check, policy, sections};
+use super::{apps, calendar, check, notify, policy, sections};
 use crate::name::EnvName;
 use crate::text::{Diagnostic, Findings, SourceFile, nearest};
 
@@ -265,6 +265,7 @@ pub(super) fn build_from(
     let world = World::read(&docs, &mut findings);
     let hosts = world.entries(&docs, &mut findings);
     let mut origins = world.group_origins.clone();
+    let secrets = sections::secrets(&docs, &mut origins, &mut findings);
     let mut inventory = Inventory {
         env: env.clone(),
         hosts,
@@ -279,7 +280,8 @@ pub(super) fn build_from(
         policy: policy::read(&docs, &mut origins, &mut findings),
         protection: sections::protection(&docs, &mut origins, &mut findings),
         registries: sections::registries(&docs, &mut origins, &mut findings),
-        secrets: sections::secrets(&docs, &mut origins, &mut findings),
+        notify: notify::read(&docs, &secrets, &mut origins, &mut findings),
+        secrets,
         sets: sets.to_vec(),
         origins,
         warnings: Vec::new(),

@@ -68,6 +68,9 @@ windows: [mon-thu 22:00-05:00 Asia/Shanghai]
 freezes: [{ from: 2026-12-20 00:00 UTC, until: 2027-01-04 08:00 UTC, reason: x }]
 registries: { "registry:5000": { insecure: true, address: "10.0.0.1:5000", ca: ca.pem } }
 secrets: { db: { env: DB }, key: { file: key.txt }, line: { file: a.env, key: A }, token: { command: [op, read, x] } }
+notify:
+  chat: { url: { secret: db }, template: notify/chat.json.j2, on: [start, switched, rolled_back], headers: { X-Token: { secret: key }, X-Env: a }, sign: { secret: token, form: feishu }, answer: code, within: 5s }
+  plain: { url: "http://127.0.0.1:1/hook", on: end }
 "#;
 
 fn schema() -> Value {
