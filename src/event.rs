@@ -66,6 +66,17 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// What hosts do for the steps of a plan, in the order of a deploy.
+    pub const OF_STEPS: [Self; 7] = [
+        Self::Pull,
+        Self::Stop,
+        Self::Up,
+        Self::Gate,
+        Self::Prepare,
+        Self::Switch,
+        Self::Drain,
+    ];
+
     /// The word in output.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -12,7 +12,7 @@ use crate::fleet::{Fleet, Health};
 use crate::name::{HostName, OutcomeKind, SlotName};
 use crate::plan::{Plan, PlanKind, judge};
 use crate::report::closing::{
-    Drained, HostEnd, Preview, Side, StageTime, Summary, Switched, Trouble, WayBack,
+    Drained, HostEnd, OverBudget, Preview, Side, StageTime, Summary, Switched, Trouble, WayBack,
 };
 use crate::report::status::look;
 use crate::report::words;
@@ -55,6 +55,7 @@ pub fn of(
         cut: ended.log.left,
     });
     s.stages = stages(ended);
+    s.over = over(ended, &drive.site.setup.budget);
     troubles(&mut s, ended);
     if ended.silent {
         let hint =
@@ -157,6 +158,21 @@ fn stages(ended: &Ended) -> Vec<StageTime> {
         })
     };
     all.into_iter().filter_map(longest).collect()
+}
+
+/// The slowest host of each stage, where it took longer than its budget.
+fn over(ended: &Ended, budget: &BTreeMap<Stage, Duration>) -> Vec<OverBudget> {
+    let slowest = |(stage, budget): (&Stage, &Duration)| {
+        let all = ended.log.took.iter().filter(|(_, s, _)| s == stage);
+        let (host, _, took) = all.max_by_key(|(_, _, took)| *took)?;
+        (took > budget).then(|| OverBudget {
+            stage: *stage,
+            host: host.clone(),
+            took: *took,
+            budget: *budget,
+        })
+    };
+    budget.iter().filter_map(slowest).collect()
 }
 
 fn troubles(s: &mut Summary, ended: &Ended) {

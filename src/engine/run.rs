@@ -208,7 +208,8 @@ pub async fn run(
     let back = if keep {
         Back::default()
     } else {
-        let report = timeline::report(plan, &log, &voice.heard(), voice.clock().wall());
+        let mut report = timeline::report(plan, &log, &voice.heard(), voice.clock().wall());
+        report.budget = timeline::budget(&site.setup.budget);
         give_back(&real, &order, outcome.kind, (entry, report), voice).await
     };
     Ended {

@@ -163,6 +163,7 @@ impl Reading<'_> {
             bake: wide.bake,
             drain: wide.drain,
             keep: wide.keep,
+            budget: wide.budget,
             origins: own.origins.with("", origins),
             name: self.name.clone(),
             span: self.span.clone(),

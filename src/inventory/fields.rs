@@ -91,7 +91,7 @@ fn belongs(key: &str) -> Option<&'static str> {
             "apps.<app>"
         }
         "services" => "apps.<app>, or under `apps:` of a group or a host",
-        "bake" | "drain" | "keep" => {
+        "bake" | "drain" | "keep" | "budget" => {
             "apps.<app> or at the top of a file: it holds for all hosts of an app"
         }
         "address" | "serve" => "hosts.<host>",

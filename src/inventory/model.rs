@@ -17,6 +17,7 @@ use super::select::Names;
 use super::strategy::{Rolling, Strategy};
 use super::units::{Bytes, Cpus};
 use super::unreachable::Unreachable;
+use crate::event::Stage;
 use crate::name::{AppName, BalancerName, EnvName, GroupName, HostName, ServiceName, SlotName};
 use crate::text::yaml::Node;
 use crate::text::{Diagnostic, SourceFile, Span};
@@ -162,7 +163,9 @@ pub struct App {
     pub drain: Duration,
     /// How many of the releases that served a prune leaves on each host, from 3 to 20.
     pub keep: u32,
-    /// Where its own keys came from, and `bake`, `drain` and `keep`.
+    /// Longest time that one host should take for a stage; what takes longer is told, no more.
+    pub budget: BTreeMap<Stage, Duration>,
+    /// Where its own keys came from, and `bake`, `drain`, `keep` and `budget`.
     pub origins: Origins,
     /// Where it is named.
     pub span: Span,

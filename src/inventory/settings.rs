@@ -10,6 +10,7 @@ use super::fields::{self, Fields};
 use super::gates;
 use super::model::{Gate, Limits, RestartPolicy, ServiceSettings, Vars};
 use super::units::{self, Bytes};
+use crate::event::Stage;
 use crate::name::ServiceName;
 use crate::text::yaml::{Node, Resolved, Value};
 use crate::text::{Diagnostic, Findings};
@@ -19,7 +20,7 @@ pub(super) const EVERYWHERE: [&str; 5] = ["gates", "limits", "restart", "stop_gr
 /// Settings that name one app's things: at apps, and under `apps:` of groups and hosts.
 pub(super) const OF_APP: [&str; 2] = ["port", "services"];
 /// Settings that hold for all hosts of an app: at the top and at apps.
-pub(super) const APP_WIDE: [&str; 3] = ["bake", "drain", "keep"];
+pub(super) const APP_WIDE: [&str; 4] = ["bake", "drain", "keep", "budget"];
 
 /// Times where nothing else is said.
 const BAKE: Duration = Duration::from_secs(30);
@@ -39,6 +40,7 @@ pub(super) struct Settings {
     pub bake: Duration,
     pub drain: Duration,
     pub keep: u32,
+    pub budget: BTreeMap<Stage, Duration>,
 }
 
 impl Settings {
@@ -59,6 +61,7 @@ impl Settings {
             bake: read.key("bake", fields::duration).unwrap_or(BAKE),
             drain: read.key("drain", fields::duration).unwrap_or(DRAIN),
             keep: read.key("keep", keep).unwrap_or(KEEP),
+            budget: read.key("budget", budget).unwrap_or_default(),
         }
     }
 }
@@ -81,6 +84,19 @@ impl<'n, A: Fn(&str) -> Option<(&'n Node, String)>> Reading<'_, A> {
         }
         with(node, &path, self.findings)
     }
+}
+
+/// `{ pull: 3m }`: the longest that one host should take for a stage.
+fn budget(node: &Node, path: &str, findings: &mut Findings) -> Option<BTreeMap<Stage, Duration>> {
+    let known = Stage::OF_STEPS.map(Stage::word);
+    let f = Fields::of(node, path, &known, findings)?;
+    let mut out = BTreeMap::new();
+    for stage in Stage::OF_STEPS {
+        let at = f.get(stage.word()).filter(|n| !n.is_null());
+        let read = at.and_then(|n| fields::duration(n, &f.path(stage.word()), findings));
+        out.extend(read.map(|time| (stage, time)));
+    }
+    Some(out)
 }
 
 pub(super) fn limits(node: &Node, path: &str, findings: &mut Findings) -> Option<Limits> {

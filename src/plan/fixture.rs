@@ -156,6 +156,7 @@ fn setup(slots: &[(&str, &[&str])], balancers: &[&str]) -> Setup {
         bake: Duration::from_secs(30),
         drain: Duration::from_secs(60),
         calendar: crate::inventory::calendar::Calendar::default(),
+        budget: BTreeMap::new(),
     }
 }
 

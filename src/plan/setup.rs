@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::Stage;
 use crate::fleet::{Member, MemberState, Traffic};
 use crate::inventory::calendar::Calendar;
 use crate::inventory::{self, App, Balancer, HostApp, Inventory, Rolling, Strategy};
@@ -47,6 +48,9 @@ pub struct Setup {
     /// When the environment may be changed. A run that is finished by another one is not bound by it.
     #[serde(skip)]
     pub calendar: Calendar,
+    /// Longest time that one host should take for a stage: for people, nothing is decided on it.
+    #[serde(skip)]
+    pub budget: BTreeMap<Stage, Duration>,
 }
 
 /// One host of a load balancer.
@@ -223,6 +227,7 @@ impl Setup {
             bake: app.bake,
             drain: app.drain,
             calendar: inventory.calendar.clone(),
+            budget: app.budget.clone(),
         }
     }
 

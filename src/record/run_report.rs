@@ -2,6 +2,8 @@
 //!
 //! For people only: nothing is decided on it. To add a field: give it a serde default.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::name::HostName;
@@ -37,9 +39,21 @@ pub struct RunReport {
     /// How failed candidates ended, and their last log lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Remains>,
+    /// Longest time that one host should take for a stage, in milliseconds, as it was said then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub budget: BTreeMap<String, u64>,
     /// What was told beside, e.g. rules that were set aside.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl RunReport {
+    /// The budget of what took longer than it, in milliseconds. What was ended by a failure counts too.
+    #[must_use]
+    pub fn passed(&self, span: &Span) -> Option<u64> {
+        let budget = *self.budget.get(&span.stage)?;
+        (span.step.is_some() && span.ms > budget).then_some(budget)
+    }
 }
 
 /// A stretch of time in which a host was busy with one thing.

@@ -56,6 +56,9 @@ pub struct Summary {
     pub drained: Option<Drained>,
     /// Time per stage, in order.
     pub stages: Vec<StageTime>,
+    /// Stages that took longer on a host than their budget.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub over: Vec<OverBudget>,
     /// What went wrong, the first cause first.
     pub troubles: Vec<Trouble>,
     /// What each host is left with; for `mixed`.
@@ -107,6 +110,7 @@ impl Summary {
             back: WayBack::Unsaid,
             without: Vec::new(),
             overridden: Vec::new(),
+            over: Vec::new(),
             hints: Vec::new(),
         }
     }
@@ -162,6 +166,19 @@ pub struct StageTime {
     pub took: Duration,
     /// The host that took longest, where there were several.
     pub slowest: Option<HostName>,
+}
+
+/// A stage that took longer on its slowest host than was allowed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OverBudget {
+    /// The stage.
+    pub stage: Stage,
+    /// The host.
+    pub host: HostName,
+    /// What it took.
+    pub took: Duration,
+    /// What was allowed.
+    pub budget: Duration,
 }
 
 /// Something that went wrong.
@@ -233,6 +250,14 @@ pub fn text(s: &Summary, zone: &TimeZone) -> String {
     lines.extend(sides(s));
     lines.extend(switched(s, zone));
     lines.extend(times(s));
+    for o in &s.over {
+        let (took, budget) = (text::duration(o.took), text::duration(o.budget));
+        let stage = o.stage.word();
+        lines.push(format!(
+            "  note: {stage} took {took} on {}, its budget is {budget}",
+            o.host
+        ));
+    }
     for preview in &s.previews {
         lines.push(format!("  preview {} {}", preview.host, preview.url));
     }

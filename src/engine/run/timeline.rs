@@ -4,6 +4,7 @@
 //! does the steps of one stage one after the other, in the order of the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -56,9 +57,19 @@ pub fn report(plan: &Plan, log: &Log, heard: &[Heard], now: Timestamp) -> RunRep
                 log: log.clone(),
             })
             .collect(),
+        budget: BTreeMap::new(),
         notes: line.notes,
     }
     .bounded()
+}
+
+/// Budgets as a report keeps them.
+#[must_use]
+pub fn budget(of: &BTreeMap<Stage, Duration>) -> BTreeMap<String, u64> {
+    let ms = |time: &Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    of.iter()
+        .map(|(stage, time)| (stage.word().to_owned(), ms(time)))
+        .collect()
 }
 
 fn millis(from: Timestamp, to: Timestamp) -> u64 {

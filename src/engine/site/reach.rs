@@ -123,6 +123,7 @@ fn nothing(env: &EnvName, app: &AppName) -> Setup {
         bake: Duration::ZERO,
         drain: Duration::ZERO,
         calendar: crate::inventory::calendar::Calendar::default(),
+        budget: BTreeMap::new(),
     }
 }
 

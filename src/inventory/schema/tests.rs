@@ -53,6 +53,7 @@ apps:
     bake: 1s500ms
     drain: 60s
     keep: 5
+    budget: { pull: 3m, up: 30s }
     vars: { a: [1, { b: null }] }
   worker:
     image: registry.example.com/acme/worker

@@ -403,3 +403,20 @@ proptest::proptest! {
         let _ = load(BASE, &text, &[&piece]);
     }
 }
+
+#[test]
+fn budgets_are_laid_over_each_other_and_name_stages() {
+    use crate::event::Stage;
+    let own = BASE.replace(
+        "    port: 8080\n",
+        "    port: 8080\n    budget: { pull: 5m }\n",
+    );
+    let i = good("budget: { pull: 3m, gate: 20s }\n", &own, &[]);
+    let budget = &i.app("app").unwrap().budget;
+    let said: Vec<_> = budget.iter().map(|(s, t)| (*s, t.as_secs())).collect();
+    assert_eq!(said, [(Stage::Pull, 300), (Stage::Gate, 20)]);
+    let bad = load("budget: { pul: 3m }\n", BASE, &[]).unwrap_err();
+    assert!(bad.to_string().contains("did you mean `pull`?"), "{bad}");
+    let bad = load("budget: { pull: 3 }\n", BASE, &[]).unwrap_err();
+    assert!(bad.to_string().contains("`budget.pull` is `3`"), "{bad}");
+}

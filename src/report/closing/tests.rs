@@ -286,3 +286,19 @@ fn a_run_over_midnight_is_shown_in_local_time() {
     let west = TimeZone::fixed(jiff::tz::offset(-3));
     assert!(text(&s, &west).contains("2024-03-06 23:11:04–23:13:37"));
 }
+
+#[test]
+fn what_passed_its_budget_is_a_note() {
+    let mut s = summary("deploy", OutcomeKind::Succeeded, "");
+    s.over = vec![OverBudget {
+        stage: Stage::Pull,
+        host: "web4".parse().unwrap(),
+        took: Duration::from_secs(252),
+        budget: Duration::from_secs(180),
+    }];
+    insta::assert_snapshot!(show(&s), @r#"
+    production app  #43 1.0.2-30-abc1234 (sha256:9f2c…)  succeeded  2024-03-07 02:11:04–02:13:37  by ops@bastion1
+      note: pull took 4m12s on web4, its budget is 3m00s
+      record: deploy show r-7f3a9c01
+    "#);
+}

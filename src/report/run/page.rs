@@ -99,7 +99,7 @@ fn timeline(page: &mut String, report: &RunReport) {
             "<div class=\"row\"><div class=\"host\">{host}</div><div class=\"lane\">"
         );
         for (span, slow) in spans {
-            bar(page, span, slow, whole);
+            bar(page, span, (slow, report.passed(span)), whole);
         }
         page.push_str("</div></div>\n");
     }
@@ -109,6 +109,34 @@ fn timeline(page: &mut String, report: &RunReport) {
         let _ = write!(page, " {} later spans were not kept.", report.left_out);
     }
     page.push_str("</p>\n");
+    budgets(page, report);
+}
+
+/// Which budgets were set, and who passed them.
+fn budgets(page: &mut String, report: &RunReport) {
+    if report.budget.is_empty() {
+        return;
+    }
+    page.push_str("<h2>Time budgets</h2>\n<table class=\"facts\">\n");
+    for (stage, allowed) in &report.budget {
+        let over = report.spans.iter().filter(|s| s.stage == *stage);
+        let over = over.filter(|s| report.passed(s).is_some()).map(|s| {
+            let host = s.host.as_ref().map_or("all", HostName::as_str);
+            format!("{host} {}", millis(s.ms))
+        });
+        let over: Vec<String> = over.collect();
+        let (class, said) = match over.as_slice() {
+            [] => ("", "kept".to_owned()),
+            all => (" class=\"over\"", format!("passed: {}", all.join(", "))),
+        };
+        let (stage, allowed) = (escape(&words::tame(stage)), millis(*allowed));
+        let _ = writeln!(
+            page,
+            "<tr{class}><th>{stage} {allowed}</th><td>{}</td></tr>",
+            escape(&said)
+        );
+    }
+    page.push_str("</table>\n");
 }
 
 #[expect(
@@ -119,7 +147,7 @@ fn percent(part: u64, whole: u64) -> f64 {
     part as f64 * 100.0 / whole as f64
 }
 
-fn bar(page: &mut String, span: &Span, slow: bool, whole: u64) {
+fn bar(page: &mut String, span: &Span, (slow, budget): (bool, Option<u64>), whole: u64) {
     let step = span.step.map_or_else(String::new, |n| format!("s{n} "));
     let host = span.host.as_ref().map_or("all", HostName::as_str);
     let (end, class) = match span.ok {
@@ -132,15 +160,17 @@ fn bar(page: &mut String, span: &Span, slow: bool, whole: u64) {
         text => format!(": {}", words::tame(text)),
     };
     let (stage, took) = (words::tame(&span.stage), millis(span.ms));
+    let over = budget.map_or_else(String::new, |b| format!(" of {} allowed", millis(b)));
     let title = format!(
-        "{step}{host} {stage} {took}, from +{}{end}{text}",
+        "{step}{host} {stage} {took}{over}, from +{}{end}{text}",
         millis(span.at)
     );
+    let late = if budget.is_some() { " late" } else { "" };
     let slow = if slow { " slow" } else { "" };
     let known = stage.chars().all(|c| c.is_ascii_lowercase());
     let _ = write!(
         page,
-        "<div class=\"bar {}{class}{slow}\" style=\"left:{:.3}%;width:{:.3}%\" title=\"{}\">{}</div>",
+        "<div class=\"bar {}{class}{slow}{late}\" style=\"left:{:.3}%;width:{:.3}%\" title=\"{}\">{}</div>",
         if known { stage.as_str() } else { "other" },
         percent(span.at, whole),
         percent(span.ms, whole).max(0.15),

@@ -257,3 +257,36 @@ fn every_span_is_a_bar_in_its_place() {
     bar gate unsure slow | left:35.714%;width:57.143% | s5 web4 gate 4.0 s, from +2.5 s: its end is not known
     ");
 }
+
+/// Only steps of the plan have a budget, and only what took longer is marked.
+#[test]
+fn budgets_that_were_passed_are_marked() {
+    let mut view = view();
+    let plain = page::html(&view, &TimeZone::UTC);
+    assert!(!plain.contains("Time budgets") && !plain.contains("late\""));
+    let report = view.report.as_mut().unwrap();
+    report.budget = [("pull", 500), ("up", 1000), ("evidence", 1)]
+        .map(|(stage, ms)| (stage.to_owned(), ms))
+        .into();
+    let page = page::html(&view, &TimeZone::UTC);
+    let (tags, text) = parse(&page);
+    let late: Vec<&str> = tags
+        .iter()
+        .filter(|(_, all)| {
+            all.iter()
+                .any(|(k, v)| k == "class" && v.ends_with(" late"))
+        })
+        .filter_map(|(_, all)| all.iter().find(|(k, _)| k == "title"))
+        .map(|(_, title)| title.as_str())
+        .collect();
+    assert_eq!(
+        late,
+        ["s1 web3 pull 900 ms of 500 ms allowed, from +600 ms"]
+    );
+    assert!(text.contains("passed: web3 900 ms"), "{text}");
+    assert_eq!(text.matches("kept").count(), 2, "{text}");
+    // A report that knows no budgets is read as before.
+    let old: RunReport =
+        serde_json::from_str("{\"v\":1,\"begun\":0,\"ms\":0,\"spans\":[]}").unwrap();
+    assert!(old.budget.is_empty());
+}

@@ -60,6 +60,7 @@ fn setup() -> Setup {
         bake: Duration::ZERO,
         drain: Duration::from_secs(10),
         calendar: crate::inventory::calendar::Calendar::default(),
+        budget: std::collections::BTreeMap::new(),
     }
 }
 
