@@ -22,8 +22,8 @@ use crate::engine::site::Site;
 use crate::event::Kind;
 use crate::fleet::{Fleet, Holdings};
 use crate::inventory::{App, Inventory};
-use crate::name::{Digest, ExitCode, ImageName, OutcomeKind};
-use crate::plan::changes::{Changes, Sizes};
+use crate::name::{Digest, ExitCode, HostName, ImageName, OutcomeKind};
+use crate::plan::changes::{Changes, Sizes, room_for};
 use crate::plan::entry::held_first;
 use crate::plan::{self, Action, Plan, PlanKind, Refusal, Setup, calendar, debts};
 use crate::release::{Given, Release};
@@ -194,9 +194,12 @@ pub async fn bring(
         if let Err(failure) = guard::refuse(inventory, &doubts) {
             return Err(drive.told(&session.voice, kind, None, failure).await);
         }
-        if narrow(&plan, &fleet) {
+        let narrow = narrow(&plan, &fleet);
+        if !narrow.is_empty() {
             let fetch = session.unless_stopped(async |_: &Session| {
-                let holdings = site.holdings().await;
+                let most = at_most(ctx, inventory, &plan, &release).await;
+                let tight = |h: &HostName| narrow.get(h).is_some_and(|free| most > *free);
+                let holdings = site.holdings_of(tight).await;
                 let sizes = sizes(ctx, inventory, &plan, &release, &holdings).await;
                 Changes::of(&plan, &site.setup, &release, &fleet, &holdings, &sizes)
             });
@@ -312,11 +315,7 @@ async fn sizes(
     };
     let mut out = Sizes::new();
     for (image, architecture) in wanted {
-        let Some(parsed) = ImageRef::parse(&image).ok() else {
-            continue;
-        };
-        let (Ok(name), Some(digest)) = (ImageName::new(parsed.repository.as_str()), parsed.digest)
-        else {
+        let Some((name, digest)) = at_registry(&image) else {
             continue;
         };
         if let Ok(size) = registry.size(&name, &digest, &architecture).await {
@@ -342,15 +341,52 @@ async fn print(ctx: &Context, session: &Session, plan: &Plan, changes: &Changes)
     }
 }
 
-/// Whether a host that pulls has so little space that it is worth asking what it lacks, which costs
-/// one more way to the hosts and two questions to the registry for each image.
-fn narrow(plan: &Plan, fleet: &Fleet) -> bool {
+/// Hosts that pull and have so little space that it is worth asking how large the images are, which
+/// costs a question to the registry for each image; with what is free on them.
+fn narrow(plan: &Plan, fleet: &Fleet) -> BTreeMap<HostName, u64> {
     let pulls = plan.steps.iter().filter_map(|s| match &s.action {
-        Action::Pull { host, .. } => fleet.hosts.get(host),
+        Action::Pull { host, .. } => Some((host.clone(), fleet.hosts.get(host)?.disk_free)),
         _ => None,
     });
-    let mut left = pulls.map(|view| view.disk_free);
-    left.any(|free| free < ROOMY)
+    pulls.filter(|(_, free)| *free < ROOMY).collect()
+}
+
+/// The room that the images of a release take on a host that has nothing of them; where that fits,
+/// no host need be asked what it has. More than any host has where it is not known.
+async fn at_most(ctx: &Context, inventory: &Inventory, plan: &Plan, release: &Release) -> u64 {
+    let Ok(registry) = session::registry(ctx, inventory).await else {
+        return u64::MAX;
+    };
+    let mut all = 0_u64;
+    for image in pulled(plan, release) {
+        let Some((name, digest)) = at_registry(&image) else {
+            return u64::MAX;
+        };
+        match registry.at_most(&name, &digest).await {
+            Ok(bytes) => all = all.saturating_add(bytes),
+            Err(_) => return u64::MAX,
+        }
+    }
+    room_for(all)
+}
+
+/// Images of all parts that are pulled, as `repository:tag@digest`.
+fn pulled(plan: &Plan, release: &Release) -> BTreeSet<String> {
+    let parts = plan.steps.iter().filter_map(|s| match &s.action {
+        Action::Pull { host, slot, .. } => release.on(slot, host),
+        _ => None,
+    });
+    let services = parts.flat_map(|part| part.spec.services.values());
+    services.map(|s| s.image.clone()).collect()
+}
+
+/// What a registry calls it.
+fn at_registry(image: &str) -> Option<(ImageName, Digest)> {
+    let parsed = ImageRef::parse(image).ok()?;
+    Some((
+        ImageName::new(parsed.repository.as_str()).ok()?,
+        parsed.digest?,
+    ))
 }
 
 /// A pull that fills a disk fails half-way: told before.

@@ -161,8 +161,14 @@ impl Site {
     /// Asks every app host what it holds on its disk, all at once; one that does not say is left
     /// out.
     pub async fn holdings(&self) -> Holdings {
+        self.holdings_of(|_| true).await
+    }
+
+    /// The same of some hosts.
+    pub async fn holdings_of(&self, wanted: impl Fn(&HostName) -> bool) -> Holdings {
         let mut set = JoinSet::new();
-        for (name, machine) in self.machines.iter().filter(|(_, m)| m.app) {
+        let asked = self.machines.iter().filter(|(n, m)| m.app && wanted(n));
+        for (name, machine) in asked {
             let (name, machine) = (name.clone(), machine.clone());
             set.spawn(async move {
                 let script = record::verb::look(&machine.scope, &docker::held::body());

@@ -88,12 +88,18 @@ pub struct Fetch {
     pub free: u64,
 }
 
+/// Bytes on the disk of a host that fetches so many, until all of it is unpacked.
+#[must_use]
+pub fn room_for(bytes: u64) -> u64 {
+    bytes.saturating_mul(1 + UNPACKED)
+}
+
 impl Fetch {
     /// Why it would fail, where it would.
     #[must_use]
     pub fn too_much(&self) -> Option<String> {
         let bytes = self.bytes?;
-        let needed = bytes.saturating_mul(1 + UNPACKED);
+        let needed = room_for(bytes);
         (bytes > 0 && needed > self.free).then(|| {
             format!(
                 "{}: {} to fetch need about {} on its disk, and {} are free",

@@ -47,6 +47,36 @@ impl Registry {
         layers(&document, &config).map_err(bad)
     }
 
+    /// The most bytes that a `linux` machine of any kind fetches for an image, without asking what
+    /// the machines are: the sizes of the layers, of the largest where an index offers several.
+    ///
+    /// # Errors
+    /// As [`Registry::resolve`]; also where a layer has no size.
+    pub async fn at_most(&self, image: &ImageName, digest: &Digest) -> Result<u64, RegistryError> {
+        self.in_time(image, self.at_most_in_any_time(image, digest))
+            .await
+    }
+
+    async fn at_most_in_any_time(
+        &self,
+        image: &ImageName,
+        digest: &Digest,
+    ) -> Result<u64, RegistryError> {
+        let document = self.document(image, &format!("manifests/{digest}")).await?;
+        if !document["manifests"].is_array() {
+            return fetched(&document).map_err(|why| answer(image, why));
+        }
+        let offered = manifest::platforms(&document).map_err(|why| answer(image, why))?;
+        let mut most = None;
+        for own in offered.iter().filter(|p| p.os == "linux") {
+            let path = format!("manifests/{}", own.digest);
+            let document = self.document(image, &path).await?;
+            let size = fetched(&document).map_err(|why| answer(image, why))?;
+            most = most.max(Some(size));
+        }
+        most.ok_or_else(|| answer(image, "it has nothing for linux".to_owned()))
+    }
+
     async fn document(&self, image: &ImageName, path: &str) -> Result<Value, RegistryError> {
         let place = self.place(image);
         let got = self.http.ask(&place, reqwest::Method::GET, path).await?;
@@ -56,6 +86,13 @@ impl Registry {
         serde_json::from_slice(&got.body)
             .map_err(|e| answer(image, format!("{path} is not JSON: {e}")))
     }
+}
+
+fn fetched(manifest: &Value) -> Result<u64, String> {
+    let layers = manifest["layers"].as_array().ok_or("it lists no layers")?;
+    let sizes = layers.iter().map(|layer| layer["size"].as_u64());
+    let sum = sizes.sum::<Option<u64>>();
+    sum.ok_or_else(|| "a layer has no size".to_owned())
 }
 
 fn layers(manifest: &Value, config: &Value) -> Result<ImageSize, String> {
@@ -87,6 +124,8 @@ mod tests {
             size.layers,
             [("sha256:a".to_owned(), 3), ("sha256:b".to_owned(), 4)]
         );
+        assert_eq!(fetched(&manifest), Ok(7));
+        assert!(fetched(&json!({"layers": [{"size": 3}, {}]})).is_err());
         let short = json!({"rootfs": {"diff_ids": ["sha256:a"]}});
         assert!(layers(&manifest, &short).is_err());
         assert!(layers(&json!({"layers": [{}, {}]}), &config).is_err());
