@@ -114,7 +114,7 @@ impl Real {
     ) -> Result<Result<MachineSeen, String>, Trouble> {
         let machine = self.machine(host)?;
         let (scope, fence) = (&machine.scope, &self.id.fence);
-        let facts = machine.facts();
+        let facts = machine.glance();
         let script = verb::release_and_look(scope, fence, outcome, entry, report, &facts);
         let reply = run(machine, script).await?;
         match record::parse::release(&reply).map_err(refused)? {

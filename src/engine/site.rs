@@ -268,6 +268,15 @@ impl Machine {
         }
     }
 
+    /// The same for the end of a run.
+    #[must_use]
+    pub fn glance(&self) -> crate::host::script::Body {
+        match &self.balancer {
+            Some((driver, target)) if !self.app => driver.glance(target),
+            _ => docker::facts::body(),
+        }
+    }
+
     /// Looks at the machine.
     ///
     /// # Errors

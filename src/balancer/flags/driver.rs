@@ -117,6 +117,10 @@ impl<T: Own> Driver for T {
         T::server(&T::settings(&target.settings).0).look(T::TEXTS.look, target)
     }
 
+    fn glance(&self, target: &Target) -> Body {
+        self.look(target).args(["brief"])
+    }
+
     fn read(&self, target: &Target, lines: &[String]) -> Result<Seen, AnswerError> {
         T::seen(target, &T::settings(&target.settings).0, lines)
     }
