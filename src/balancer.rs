@@ -184,6 +184,12 @@ pub trait Driver: Send + Sync {
     /// Read-only: prints persisted and running state, version, instance, problems.
     fn look(&self, target: &Target) -> Body;
 
+    /// A look at the end of a run that changed the server: the states, without what has been found out
+    /// about the server some seconds before where that takes long. [`Self::read`] reads it too.
+    fn glance(&self, target: &Target) -> Body {
+        self.look(target)
+    }
+
     /// Reads the answer of [`Self::look`].
     ///
     /// # Errors

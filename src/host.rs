@@ -2,7 +2,8 @@
 //!
 //! - `script` what is sent and what comes back: plain data.
 //! - `wire` how a script travels; `boot.sh` and `prologue.sh` are the far end of it.
-//! - `reply` how an answer is read; `call` one call over one channel.
+//! - `reply` how an answer is read; `call` one call over one channel; `lane` channels that are used
+//!   again.
 //! - `docker` what Docker and compose are asked for, and how to read their answers.
 //! - `local`, `ssh` transports. To add one: open a `call::Channel`, and a variant in `Transport`.
 //! - `terminal` a program with a person's terminal.
@@ -17,6 +18,7 @@ mod connect;
 mod control;
 pub mod docker;
 mod fault;
+mod lane;
 pub mod local;
 mod reply;
 pub mod script;
@@ -29,6 +31,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use call::{BoxError, Call, Channel};
+use lane::Lanes;
 use local::Local;
 use script::{Reply, RunError, Script};
 use ssh::Ssh;
@@ -42,7 +45,7 @@ pub use control::base as control_base;
 pub use wire::cksum;
 
 /// Scripts that may run at once over one connection. An sshd allows 10 sessions by default
-/// (`MaxSessions`); two are left for whoever shares the connection.
+/// (`MaxSessions`); two are left for lanes at rest and for whoever shares the connection.
 const AT_ONCE: usize = 8;
 /// Most that the lines of a collected reply may hold together.
 const LONGEST_REPLY: usize = 16 * 1024 * 1024;
@@ -55,6 +58,7 @@ struct Inner {
     name: HostName,
     transport: Transport,
     at_once: Semaphore,
+    lanes: Lanes,
     ear: Option<Ear>,
 }
 
@@ -64,10 +68,10 @@ enum Transport {
 }
 
 impl Transport {
-    async fn open(&self, root: bool) -> Result<Channel, BoxError> {
+    async fn open(&self, root: bool, kept: bool) -> Result<Channel, BoxError> {
         match self {
-            Self::Local(local) => local.open(root),
-            Self::Ssh(ssh) => ssh.open(root).await,
+            Self::Local(local) => local.open(root, kept),
+            Self::Ssh(ssh) => ssh.open(root, kept).await,
         }
     }
 }
@@ -78,6 +82,7 @@ impl Host {
             name,
             transport,
             at_once: Semaphore::new(AT_ONCE),
+            lanes: Lanes::default(),
             ear,
         }))
     }
@@ -97,6 +102,7 @@ impl Host {
     /// Ends the connection for all clones, once the scripts that run over it have ended; later
     /// calls fail. Dropping the last clone does the same.
     pub async fn close(self) {
+        self.0.lanes.end();
         if let Transport::Ssh(ssh) = &self.0.transport {
             ssh.close().await;
         }
@@ -157,16 +163,34 @@ impl Host {
         let call = self.call(script.name);
         let nonce = wire::nonce();
         let message = wire::message(&script, &nonce).map_err(|why| call.wire(why))?;
+        // A script that ends with its connection needs one whose input it alone reads.
+        let kept = !script.tied;
         let opened = async {
             // Never closed, so never refused.
             let turn = self.0.at_once.acquire().await;
-            (turn, self.0.transport.open(script.root).await)
+            (turn, self.channel(script.root, kept).await)
         };
         let (_turn, channel) = tokio::time::timeout(script.limit, opened)
             .await
             .map_err(|_| call.timeout(script.limit))?;
         let channel = channel.map_err(|source| call.connection(source))?;
-        call::exchange(call, &script, (nonce, message), channel, on_line).await
+        if !kept {
+            return call::exchange(call, &script, (nonce, message), channel, on_line).await;
+        }
+        let message = wire::in_lane(&nonce, &message);
+        let (reply, lane) =
+            call::exchange_in_lane(call, &script, (nonce, message), channel, on_line).await?;
+        if let Some(lane) = lane {
+            self.0.lanes.keep(script.root, lane);
+        }
+        Ok(reply)
+    }
+
+    async fn channel(&self, root: bool, kept: bool) -> Result<Channel, BoxError> {
+        if kept && let Some(lane) = self.0.lanes.take(root).await {
+            return Ok(lane);
+        }
+        self.0.transport.open(root, kept).await
     }
 
     fn call(&self, script: &'static str) -> Call<'_> {

@@ -38,15 +38,18 @@ impl Default for Local {
 
 impl Local {
     #[expect(clippy::disallowed_methods, reason = "the door to local processes")]
-    pub(super) fn open(&self, root: bool) -> Result<Channel, BoxError> {
+    pub(super) fn open(&self, root: bool, kept: bool) -> Result<Channel, BoxError> {
         let sudo: &[&str] = if root { &["sudo", "-n"] } else { &[] };
         let mut words = sudo
             .iter()
             .copied()
             .chain(self.shell.iter().map(String::as_str));
         let mut command = Command::new(words.next().unwrap_or("sh"));
+        command.args(words);
+        if kept {
+            command.args(["-c", wire::lane(), "sh"]).args(&self.shell);
+        }
         command
-            .args(words)
             .args(["-c", wire::boot()])
             .envs(self.env.iter().cloned())
             .current_dir(&self.dir)

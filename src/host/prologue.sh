@@ -2,7 +2,6 @@
 #
 #   take_data N          N bytes of the script's data to standard output; fails where fewer came
 #                        or where they could not be written. Reads not one byte too many.
-#   data_ok FILE…        whether these files, one after the other, are exactly the data that was sent.
 #   until_hangup CMD…    only in a tied script, after the data was taken: runs CMD (a command or a
 #                        function, its input empty) and ends it when the client is gone: TERM to
 #                        the script's process group and to CMD and the group that it leads (a
@@ -23,14 +22,6 @@ wire_take() {
 take_data() {
 	[ "$1" -lt 65536 ] || wire_take 65536 $(($1 / 65536)) || return 1
 	[ $(($1 % 65536)) -eq 0 ] || wire_take $(($1 % 65536)) 1
-}
-data_ok() {
-	case $# in
-	0) wire_x=$(cksum </dev/null) ;;
-	1) wire_x=$(cksum <"$1") ;;
-	*) wire_x=$(cat -- "$@" | cksum) ;;
-	esac
-	case "$wire_x " in "$wire_crc $wire_size "*) ;; *) return 1 ;; esac
 }
 until_hangup() {
 	wire_hung=

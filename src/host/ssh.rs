@@ -147,19 +147,19 @@ impl Ssh {
         })
     }
 
-    /// Starts a bootstrap.
-    pub(super) async fn open(&self, root: bool) -> Result<Channel, BoxError> {
+    /// Starts a bootstrap, or a lane that runs one after the other.
+    pub(super) async fn open(&self, root: bool, kept: bool) -> Result<Channel, BoxError> {
         let session = self.session.read().await.clone().ok_or(Closed)?;
-        match spawn(&session, root).await {
+        match spawn(&session, root, kept).await {
             // Nothing has been sent: to connect again is safe.
             Err(openssh::Error::Disconnected) => {
                 let session = self.again(&session, self.shared.settings.keep).await?;
-                spawn(&session, root).await.map_err(told)
+                spawn(&session, root, kept).await.map_err(told)
             }
             // Whoever shares the connection has taken all that its sshd allows.
             Err(error) if self.shared.settings.keep && no_more(&error) => {
                 let session = self.again(&session, false).await?;
-                spawn(&session, root).await.map_err(told)
+                spawn(&session, root, kept).await.map_err(told)
             }
             other => other.map_err(told),
         }
@@ -216,8 +216,8 @@ fn no_more(error: &openssh::Error) -> bool {
     matches!(error, openssh::Error::SshMux(inner) if inner.to_string().contains("refused by peer"))
 }
 
-async fn spawn(session: &Arc<Session>, root: bool) -> Result<Channel, openssh::Error> {
-    let mut command = Arc::clone(session).arc_raw_command(wire::command_line(root));
+async fn spawn(session: &Arc<Session>, root: bool, kept: bool) -> Result<Channel, openssh::Error> {
+    let mut command = Arc::clone(session).arc_raw_command(wire::command_line(root, kept));
     command
         .stdin(MuxStdio::piped())
         .stdout(MuxStdio::piped())

@@ -109,3 +109,4 @@ fn with_data(name: &'static str, text: &'static str, data: Vec<u8>) -> Script {
 
 mod conformance;
 mod endings;
+mod lanes;

@@ -2,8 +2,8 @@
 //!
 //! The bytes on the input are a header line, one line per parameter, the script (prologue first)
 //! by length, the data by length. The far end (`boot.sh`) runs nothing before the whole script has
-//! arrived and its sum agrees: a cut connection never runs the first half of something. What the
-//! script may use is in `prologue.sh`. To change the form: raise the number in [`FORM`].
+//! arrived: a cut connection never runs the first half of something. What the script may use is in
+//! `prologue.sh`. To change the form: raise the number in [`FORM`].
 
 use std::fmt::Write as _;
 use std::hash::{BuildHasher, Hasher};
@@ -12,25 +12,45 @@ use std::sync::OnceLock;
 use super::script::Script;
 
 /// First word of the header; its number is the version of the form.
-const FORM: &str = "deploy1";
+const FORM: &str = "deploy2";
 const BOOT: &str = include_str!("boot.sh");
+const LANE: &str = include_str!("lane.sh");
 const PROLOGUE: &str = include_str!("prologue.sh");
 
 /// The bootstrap as one line without quotes, comments or line breaks.
 pub(crate) fn boot() -> &'static str {
     static LINE: OnceLock<String> = OnceLock::new();
-    LINE.get_or_init(|| {
-        BOOT.lines()
-            .filter(|l| !l.starts_with('#'))
-            .collect::<Vec<_>>()
-            .join(" ")
-    })
+    LINE.get_or_init(|| one_line(BOOT))
 }
 
-/// The command line for a remote login shell; `root` puts `sudo -n` around the whole script.
-pub(crate) fn command_line(root: bool) -> String {
+/// The text of a lane, in the same form; its parameters are the words of a shell that reads a
+/// bootstrap.
+pub(crate) fn lane() -> &'static str {
+    static LINE: OnceLock<String> = OnceLock::new();
+    LINE.get_or_init(|| one_line(LANE))
+}
+
+fn one_line(text: &str) -> String {
+    let lines = text.lines().filter(|l| !l.starts_with('#'));
+    lines.collect::<Vec<_>>().join(" ")
+}
+
+/// The command line for a remote login shell; `root` puts `sudo -n` around all that it runs, `kept`
+/// makes it a lane.
+pub(crate) fn command_line(root: bool, kept: bool) -> String {
     let sudo = if root { "sudo -n " } else { "" };
+    if kept {
+        return format!("exec {sudo}sh -c '{}' sh sh -c '{}'", lane(), boot());
+    }
     format!("exec {sudo}sh -c '{}'", boot())
+}
+
+/// The bytes of a call as a lane reads them.
+pub(crate) fn in_lane(nonce: &str, message: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("{nonce}\n").into_bytes();
+    bytes.extend_from_slice(message);
+    bytes.extend_from_slice(format!("\ngap {nonce}\n").as_bytes());
+    bytes
 }
 
 /// A word that no output can guess: 64 random bits in hex.
@@ -44,26 +64,24 @@ pub(crate) fn nonce() -> String {
 ///
 /// # Errors
 /// A sentence that says what cannot be sent: a parameter with a line break or NUL in it, a script
-/// with NUL in it.
+/// with NUL or anything but ASCII in it.
 pub(crate) fn message(script: &Script, nonce: &str) -> Result<Vec<u8>, String> {
     for (i, arg) in script.args.iter().enumerate() {
         if let Some(bad) = arg.chars().find(|c| matches!(c, '\n' | '\0')) {
             return Err(format!("parameter {} contains {bad:?}", i + 1));
         }
     }
-    if script.text.contains('\0') {
-        return Err("its text contains '\\0'".to_owned());
+    let text = bare(&[PROLOGUE, &script.text]);
+    // The far end counts characters, in whatever its shell takes for one.
+    if let Some(bad) = text.chars().find(|c| *c == '\0' || !c.is_ascii()) {
+        return Err(format!("its text contains {bad:?}"));
     }
-    let text = format!("{PROLOGUE}\n{}", script.text);
     let mut head = String::new();
     let _ = writeln!(
         head,
-        "{FORM} {nonce} {} {} {} {} {} {}",
+        "{FORM} {nonce} {} {} {}",
         script.args.len(),
         text.len(),
-        cksum(text.as_bytes()),
-        script.data.len(),
-        cksum(&script.data),
         if script.tied { "tied" } else { "free" },
     );
     for arg in &script.args {
@@ -74,6 +92,18 @@ pub(crate) fn message(script: &Script, nonce: &str) -> Result<Vec<u8>, String> {
     bytes.extend_from_slice(text.as_bytes());
     bytes.extend_from_slice(&script.data);
     Ok(bytes)
+}
+
+/// The pieces without lines that are only a comment, which are a third of them: no need for those on
+/// the way or for a shell to read. (So no line of a text within may begin with `#`.)
+fn bare(pieces: &[&str]) -> String {
+    let mut text = String::with_capacity(pieces.iter().map(|p| p.len() + 1).sum());
+    let lines = pieces.iter().flat_map(|piece| piece.lines());
+    for line in lines.filter(|l| !l.trim_start().starts_with('#')) {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
 }
 
 /// The checksum that the POSIX `cksum` command prints: CRC-32 (polynomial 04C11DB7, most
@@ -115,10 +145,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bootstrap_passes_through_any_login_shell() {
+    fn bootstrap_and_lane_pass_through_any_login_shell() {
         for bad in ['\'', '!', '\\', '\n', '\t', '#', '\r'] {
-            // `$#` is the one harmless use of `#`: it does not begin a word.
-            let line = boot().replace("$#", "");
+            // `$#` and `${#…}` are the harmless uses of `#`: they do not begin a word.
+            let line = boot().replace("$#", "").replace("${#wire_text}", "");
             assert!(!line.contains(bad), "{bad:?} in {line}");
         }
         assert!(boot().is_ascii());
@@ -131,11 +161,22 @@ mod tests {
             message(&script, "n").unwrap_err(),
             "parameter 2 contains '\\n'"
         );
+        let script = Script::new("t", "echo \u{2026}");
+        assert_eq!(
+            message(&script, "n").unwrap_err(),
+            "its text contains '\u{2026}'"
+        );
         let script = Script::new("t", ":").args(["a\0"]);
         assert_eq!(
             message(&script, "n").unwrap_err(),
             "parameter 1 contains '\\0'"
         );
+    }
+
+    #[test]
+    fn comments_stay_here() {
+        let text = bare(&["# a\necho 1 # b\n\t# c\n", "echo ${#x}\n#d"]);
+        assert_eq!(text, "echo 1 # b\necho ${#x}\n");
     }
 
     #[test]

@@ -48,7 +48,13 @@ async fn a_script_goes_there_and_its_answer_comes_back() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, RunError::NoEnd { status: None, .. }),
+        matches!(
+            error,
+            RunError::NoEnd {
+                status: Some(137),
+                ..
+            }
+        ),
         "{error:?}"
     );
 }

@@ -49,7 +49,6 @@ receive() {
     shift 3
   done
   shift "$rest"
-  data_ok "$stage/manifest" "$@" || return 1
   if [ -n "$deep" ]; then
     find "$stage/manifest" "$stage/release" -exec sync {} +
   elif [ $# -gt 0 ]; then

@@ -1,6 +1,6 @@
 # Common functions of the host record: where it is, what time it is, lock, claim, lease, journal.
 # Comes before every verb. Parameters 1-3: root of the record, environment, app.
-# From the wire prologue: end WORDS…, take_data N, data_ok FILE…, until_hangup COMMAND….
+# From the wire prologue: end WORDS…, take_data N, until_hangup COMMAND….
 # A command costs about a millisecond, a builtin nothing: that is why little is called here.
 trap '' HUP PIPE
 umask 007

@@ -3,7 +3,7 @@
 #   h <entry>   a finished run      a <entry>   an attempt that changed nothing
 #   c <claim>   the run that holds the host now, or was left there
 { cd "$dir"; } 2>/dev/null || end none
-part() { # word, files…
+part() { # word, files...
   part_word=$1
   shift
   for part_file; do [ ! -f "$part_file" ] || cat "$part_file"; done | tail -n "$lines" |

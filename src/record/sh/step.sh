@@ -13,7 +13,7 @@ refuse() {
 [ -d "runs/$run" ] || mkdir -p "runs/$run" 2>/dev/null || end error write
 if [ "$size" -gt 0 ]; then
   in=runs/$run/in.$seq.$$
-  { take_data "$size" >"$in" && data_ok "$in"; } 2>/dev/null || refuse error upload
+  { take_data "$size" >"$in"; } 2>/dev/null || refuse error upload
 fi
 
 lock 2 || refuse busy
@@ -44,7 +44,7 @@ follow() {
   trap 'stop=1' TERM
   while [ -z "$stop" ] && kill -0 $$; do
     [ ! -s "$out" ] || cat <&3 || break
-    sleep 0.2 >/dev/null 3<&- &
+    sleep 0.4 >/dev/null 3<&- &
     [ -n "$stop" ] || wait $!
   done
 }

@@ -34,7 +34,7 @@ dk_wanted() {
 	return 1
 }
 # One container: its lines, the standard error among them, in the order of writing.
-dk_read() { # n id tail since [options…]
+dk_read() { # n id tail since [options...]
 	dk_m=$1 dk_c=$2 dk_t=$3 dk_f=${4:+--since=$4}
 	shift 4
 	docker logs --timestamps --tail "$dk_t" $dk_f "$@" "$dk_c" 2>&1 </dev/null
