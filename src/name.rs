@@ -77,7 +77,7 @@ macro_rules! words {
     ($($(#[$doc:meta])* $name:ident = $kind:literal, $first:ident, $rest:ident, $max:literal, $rule:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// Checks and takes the word.
@@ -87,7 +87,7 @@ macro_rules! words {
             pub fn new(word: impl Into<String>) -> Result<Self, NameError> {
                 let word = word.into();
                 check($kind, &word, $first, $rest, $max, $rule)?;
-                Ok(Self(word))
+                Ok(Self(word.into()))
             }
             /// The word itself.
             #[must_use]

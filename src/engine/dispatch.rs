@@ -161,7 +161,7 @@ pub struct Log {
 }
 
 /// The dispatcher's whole state.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dispatcher {
     plan: Arc<Plan>,
     book: GateBook,

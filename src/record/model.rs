@@ -284,7 +284,6 @@ impl Host {
     ///
     /// # Errors
     /// The answer, where no body is to run.
-    #[expect(clippy::result_large_err, reason = "an answer, as the scripts give it")]
     pub fn begin(&mut self, ask: &StepAsk<'_>) -> Result<(), StepReply> {
         if self.locked {
             return Err(StepReply::Busy);

@@ -266,7 +266,6 @@ pub enum ReleaseReply {
 
 /// Answer to `peek`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one answer at a time")]
 pub enum PeekReply {
     /// Nobody holds the host.
     Free,

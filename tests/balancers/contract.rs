@@ -75,7 +75,8 @@ pub fn switches_under_load_lose_nothing_and_reload_nothing<S: Server>(server: S)
     let mut took = Vec::new();
     let mut effect = Vec::new();
     let mut spans = Vec::new();
-    for n in 1..=20 {
+    let switches = 2 * server.rounds();
+    for n in 1..=switches {
         let (from, onto) = if n % 2 == 1 {
             ("b", "green")
         } else {
@@ -99,7 +100,8 @@ pub fn switches_under_load_lose_nothing_and_reload_nothing<S: Server>(server: S)
     }
     let tally = load.end();
     assert_eq!(tally.failures, Vec::<String>::new());
-    assert!(tally.total() > 1000, "{:?}", tally.by_name);
+    let few = u64::try_from(50 * switches).unwrap();
+    assert!(tally.total() > few, "{:?}", tally.by_name);
     assert_eq!(tally.by_name.len(), 4, "{:?}", tally.by_name);
     if server.driver().capabilities(&target.settings).reloadless {
         assert_eq!(server.look(&target).instance, instance);
@@ -119,15 +121,15 @@ pub fn switches_under_load_lose_nothing_and_reload_nothing<S: Server>(server: S)
         .collect();
     lag.sort();
     eprintln!(
-        "{}: 20 switches, {} requests, 0 failed. Last request that the old slot answered, from the effect: median {:?}, longest {:?}; from the start of the commit's script: median {:?}, longest {:?}. The script: median {:?}, longest {:?}",
+        "{}: {switches} switches, {} requests, 0 failed. Last request that the old slot answered, from the effect: median {:?}, longest {:?}; from the start of the commit's script: median {:?}, longest {:?}. The script: median {:?}, longest {:?}",
         server.driver().name(),
         tally.total(),
-        lag[10],
-        lag[19],
-        last[10],
-        last[19],
-        took[10],
-        took[19],
+        lag[switches / 2],
+        lag[switches - 1],
+        last[switches / 2],
+        last[switches - 1],
+        took[switches / 2],
+        took[switches - 1],
     );
 }
 

@@ -62,7 +62,8 @@ pub trait Server: Sized + Sync {
     fn clients(&self) -> usize {
         16
     }
-    /// Switches of each of two apps at once: an even number, fewer where a switch takes long.
+    /// Switches of each of two apps at once, and half of those under load: an even number, fewer
+    /// where a switch takes long.
     fn rounds(&self) -> usize {
         10
     }

@@ -97,14 +97,17 @@ impl Dispatcher {
     }
 
     fn ready(&self, step: &Step) -> bool {
-        let needs = step.needs.iter();
-        let works = !jobs(&step.action).is_empty();
-        let hosts = step.action.hosts();
+        // Asked of every step after every word: what is cheap to know comes first.
+        let free = || {
+            let works = !jobs(&step.action).is_empty();
+            !works || step.action.hosts().into_iter().all(|h| self.idle(h))
+        };
         self.limit.is_none_or(|limit| step.id <= limit)
-            && needs
-                .into_iter()
+            && step
+                .needs
+                .iter()
                 .all(|n| self.steps.get(n) == Some(&Progress::Done))
-            && (!works || hosts.into_iter().all(|h| self.idle(h)))
+            && free()
     }
 
     /// The step that gives a member its traffic back, where one was begun that cannot be undone.

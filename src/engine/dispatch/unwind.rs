@@ -18,7 +18,7 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The actions that take one step back, and how far that has come.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Line {
     pub(super) left: Vec<Action>,
     open: BTreeSet<u64>,

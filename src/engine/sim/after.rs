@@ -2,6 +2,7 @@
 //! one goes on. In the end all load balancers send to one slot that serves, and nobody was cut off.
 
 mod ends;
+mod leaving;
 mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +10,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use self::ends::{cleaned, whole};
+pub use self::leaving::Leaving;
 use self::seen::seen;
 use super::fault::{Blow, Dice, Faults};
 use super::model::Model;
@@ -145,11 +147,6 @@ fn calm(_: u32) -> (Faults, Option<Dice>, u64) {
     (Faults::default(), None, 1)
 }
 
-/// A run that is left at this moment, and whoever comes then: how it ends.
-pub fn left_at(stage: &Stage, at: Duration, sent: bool) -> Result<&'static str, String> {
-    led(stage, play(stage, killed(at, sent), None, 1)?, calm)
-}
-
 fn killed(at: Duration, sent: bool) -> Faults {
     Faults {
         work: Vec::new(),
@@ -167,15 +164,13 @@ fn a_run_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
             .expect("no fault")
             .took;
         let long = u64::try_from(took.as_millis()).expect("short");
+        let mut leaving = Leaving::new(&stage);
         for (at, sent) in (0..long)
             .step_by(50)
             .flat_map(|at| [(at, true), (at, false)])
         {
-            let left = play(&stage, killed(Duration::from_millis(at), sent), None, 1);
-            let left = left.unwrap_or_else(|why| panic!("{} {at}: {why}", stage.name));
-            let open = left.open.first().copied().unwrap_or("-");
-            match led(&stage, left, calm) {
-                Ok(end) => {
+            match leaving.at(Duration::from_millis(at), sent) {
+                Ok((open, end)) => {
                     *table
                         .entry((stage.name, open, sent))
                         .or_default()

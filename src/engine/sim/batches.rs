@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::after::left_at;
+use super::after::Leaving;
 use super::fault::{Dice, Faults};
 use super::model::reached;
-use super::play::{Play, play};
+use super::play::{Along, Play, play};
 use super::stage;
 use super::tests::{Broken, blows, one, singles};
 use crate::engine::dispatch::Log;
@@ -151,13 +151,11 @@ fn blows_at_every_time_of_a_batch() {
     for stage in stages.iter().filter(some) {
         let calm = one(stage, &Faults::default()).unwrap();
         let long = u64::try_from(calm.took.as_millis()).unwrap();
+        let mut along = Along::new(stage, Faults::default()).unwrap();
         for at in (0..long).step_by(300).map(Duration::from_millis) {
+            along.until(at).unwrap();
             for blow in blows(stage) {
-                let faults = Faults {
-                    work: Vec::new(),
-                    blows: vec![(at, blow)],
-                };
-                if let Some(ended) = broken.note(one(stage, &faults)) {
+                if let Some(ended) = broken.note(along.with(&[(at, blow)])) {
                     ends.insert(ended.outcome.kind.word());
                 }
             }
@@ -171,9 +169,10 @@ fn blows_at_every_time_of_a_batch() {
 fn a_run_that_is_left_within_a_batch_is_led_to_members_that_serve() {
     let mut broken = Vec::new();
     for stage in stage::in_place() {
+        let mut leaving = Leaving::new(&stage);
         for at in (0..14_000).step_by(200).map(Duration::from_millis) {
             for sent in [true, false] {
-                if let Err(why) = left_at(&stage, at, sent) {
+                if let Err(why) = leaving.at(at, sent) {
                     broken.push(format!("{} at {at:?}, sent {sent}: {why}", stage.name));
                 }
             }

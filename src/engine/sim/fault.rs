@@ -140,11 +140,14 @@ impl Blow {
     }
 }
 
+/// The n-th piece of work on a host of that kind, counted from 0, and its fault.
+pub type Spot = (&'static str, HostName, u32, Fault);
+
 /// All that goes wrong in one run.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
-    /// The n-th piece of work on a host of that kind, counted from 0, and its fault.
-    pub work: Vec<(&'static str, HostName, u32, Fault)>,
+    /// Work that goes wrong.
+    pub work: Vec<Spot>,
     /// Things that happen at a time.
     pub blows: Vec<(Duration, Blow)>,
 }

@@ -1,10 +1,13 @@
 //! One run: events in, work out, the model changed, the invariants asked after each event.
 
+mod along;
 mod blows;
+mod watchers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+pub use self::along::Along;
 use self::blows::changed;
 use super::fault::{Blow, Dice, Fault, Faults, kind};
 use super::judge;
@@ -12,7 +15,7 @@ use super::model::{Model, Slot};
 use super::stage::Stage;
 use crate::balancer::Verdict;
 use crate::engine::dispatch::{Dispatcher, In, Out};
-use crate::engine::remote::{Answer, Seen, Trouble, Watch, Work};
+use crate::engine::remote::{Answer, Trouble, Watch, Work};
 use crate::event::{Kind, Stage as Does};
 use crate::name::{HostName, Outcome, SlotName, StepId};
 
@@ -32,7 +35,7 @@ pub struct Act {
     fitting: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Event {
     Tick,
     Effect(u64),
@@ -59,6 +62,8 @@ pub struct Ended {
     pub hit: Vec<(&'static str, Fault, bool)>,
     /// Work in the order in which it was asked for.
     pub work: Vec<(&'static str, HostName, u32, Work)>,
+    /// When each of it was asked for.
+    pub begun: Vec<Duration>,
     pub took: Duration,
     /// What is there then.
     pub model: Model,
@@ -68,6 +73,7 @@ pub struct Ended {
     pub done: Vec<StepId>,
 }
 
+#[derive(Clone)]
 pub struct Play<'a> {
     pub stage: &'a Stage,
     pub model: Model,
@@ -103,6 +109,7 @@ pub struct Play<'a> {
     ended: Option<Outcome>,
     hit: Vec<(&'static str, Fault, bool)>,
     work: Vec<(&'static str, HostName, u32, Work)>,
+    begun: Vec<Duration>,
 }
 
 /// Plays one run. With dice, times and further faults are random.
@@ -110,8 +117,15 @@ pub struct Play<'a> {
 /// # Errors
 /// The invariant that was broken.
 pub fn play(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Result<Ended, String> {
+    let mut play = new(stage, faults, dice, odds);
+    play.begin_run()?;
+    play.go_on(None)?;
+    play.close()
+}
+
+fn new(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Play<'_> {
     let model = Model::of(&stage.world);
-    let play = Play {
+    Play {
         stage,
         start: model.clone(),
         model,
@@ -128,7 +142,8 @@ pub fn play(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Res
         dispatcher: Dispatcher::new(stage.plan.clone(), stage.book()),
         unwinds: false,
         queue: BTreeMap::new(),
-        number: 0,
+        // Numbers below are those of blows.
+        number: 100,
         watches: Vec::new(),
         mute: BTreeSet::new(),
         hiccup: BTreeSet::new(),
@@ -140,27 +155,45 @@ pub fn play(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Res
         ended: None,
         hit: Vec::new(),
         work: Vec::new(),
-    };
-    play.run()
+        begun: Vec::new(),
+    }
 }
 
 impl Play<'_> {
-    fn run(mut self) -> Result<Ended, String> {
-        for (at, blow) in std::mem::take(&mut self.faults.blows) {
-            self.at(at, Event::Blow(blow));
+    /// Blows come before anything else of their moment.
+    fn expect(&mut self, blows: Vec<(Duration, Blow)>) {
+        for (nth, (at, blow)) in (0..).zip(blows) {
+            self.queue.insert((at, nth), Event::Blow(blow));
         }
+    }
+
+    fn begin_run(&mut self) -> Result<(), String> {
+        let blows = std::mem::take(&mut self.faults.blows);
+        self.expect(blows);
         self.at(TICK, Event::Tick);
-        self.tell(In::Begin)?;
+        self.tell(In::Begin)
+    }
+
+    /// To the end, or until what comes next is not before that moment.
+    fn go_on(&mut self, until: Option<Duration>) -> Result<(), String> {
         while self.ended.is_none() {
-            let Some(((at, _), event)) = self.queue.pop_first() else {
+            let Some(((at, nth), event)) = self.queue.pop_first() else {
                 return Err("nothing is left to happen and the run is not over".into());
             };
+            if until.is_some_and(|until| at >= until) {
+                self.queue.insert((at, nth), event);
+                return Ok(());
+            }
             self.now = at;
             if at > LONGEST {
                 return Err(format!("the run is not over after {LONGEST:?}"));
             }
             self.happen(event)?;
         }
+        Ok(())
+    }
+
+    fn close(mut self) -> Result<Ended, String> {
         let outcome = self.ended.clone().ok_or("no end")?;
         judge::at_end(&self, &outcome, self.dispatcher.log())?;
         // Nothing is asked for after the end, whatever still arrives.
@@ -179,6 +212,7 @@ impl Play<'_> {
             outcome,
             hit: self.hit,
             work: self.work,
+            begun: self.begun,
             took: self.now,
             model: self.model,
             open: self.open,
@@ -251,6 +285,7 @@ impl Play<'_> {
         let nth = *count;
         *count += 1;
         self.work.push((name, host.clone(), nth, work.clone()));
+        self.begun.push(self.now);
         let planned = self.faults.work.iter();
         let mut fault = planned
             .filter(|(k, h, n, _)| *k == name && *h == host && *n == nth)
@@ -421,68 +456,6 @@ impl Play<'_> {
                 _ => Answer::Done(String::new()),
             }),
         }
-    }
-
-    fn watch(&mut self, i: usize) -> Result<(), String> {
-        let late = self.dice.as_mut().is_some_and(|d| d.one_in(25));
-        let next = if late {
-            Duration::from_secs(4)
-        } else {
-            self.pace(450, 550)
-        };
-        self.soon(next, Event::Watch(i));
-        let (asker, watch) = self.watches[i].clone();
-        if self.mute.contains(&asker) {
-            return Ok(());
-        }
-        match watch {
-            Watch::Member { slot } => {
-                let list = self.model.containers(&asker, &slot);
-                self.seen(&asker, Seen::Containers(list))?;
-                self.probe(&asker, &asker, &slot)
-            }
-            Watch::Balancer { slot } => {
-                let members: Vec<HostName> = self.stage.world.setup.hosts(&slot).cloned().collect();
-                members
-                    .iter()
-                    .try_for_each(|m| self.probe(&asker, m, &slot))
-            }
-        }
-    }
-
-    fn probe(
-        &mut self,
-        asker: &HostName,
-        member: &HostName,
-        slot: &SlotName,
-    ) -> Result<(), String> {
-        let good = self.model.slot(member, slot).serves() && !self.hiccup.remove(member);
-        let heard = self
-            .heard
-            .entry((member.clone(), asker.clone()))
-            .or_default();
-        if good {
-            heard.row += 1;
-            heard.most = heard.most.max(heard.row);
-            heard.good = Some(self.now);
-        } else {
-            heard.row = 0;
-        }
-        let seen = Seen::Gate {
-            member: (asker != member).then(|| member.clone()),
-            gate: 0,
-            ok: good,
-            detail: if good { "HTTP 200" } else { "HTTP 503" }.into(),
-        };
-        self.seen(asker, seen)
-    }
-
-    fn seen(&mut self, asker: &HostName, seen: Seen) -> Result<(), String> {
-        if self.ended.is_some() {
-            return Ok(());
-        }
-        let asker = asker.clone();
-        self.tell(In::Seen { asker, seen })
     }
 
     /// Whether a member was hurt so lately that nobody can know yet.

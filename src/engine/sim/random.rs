@@ -9,7 +9,7 @@ use super::stage::{self, Stage};
 use super::tests::{Broken, blows, one, singles};
 
 /// How many random schedules a test run plays, and a long one.
-const SCHEDULES: u64 = 12_000;
+const SCHEDULES: u64 = 10_000;
 const LONG: u64 = 1_000_000;
 
 /// Whether this is a long test run.

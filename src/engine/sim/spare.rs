@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::after::left_at;
+use super::after::Leaving;
 use super::fault::{Dice, Fault, Faults};
 use super::play::play;
 use super::stage;
@@ -33,10 +33,11 @@ fn a_run_with_a_spare_that_is_left_at_any_moment_is_led_to_one_of_its_ends() {
     let stage = stage::spare();
     let took = play(&stage, Faults::default(), None, 1).expect("no fault");
     let all = u64::try_from(took.took.as_millis()).expect("short");
+    let mut leaving = Leaving::new(&stage);
     for at in (0..all).step_by(100) {
         for sent in [true, false] {
-            let end = left_at(&stage, Duration::from_millis(at), sent);
-            let end = end.unwrap_or_else(|why| panic!("left at {at} ms, sent {sent}: {why}"));
+            let end = leaving.at(Duration::from_millis(at), sent);
+            let (_, end) = end.unwrap_or_else(|why| panic!("left at {at} ms, sent {sent}: {why}"));
             assert!(
                 ["cancelled", "succeeded"].contains(&end),
                 "at {at} ms: {end}"

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use super::fault::{Fault, Faults};
-use super::play::{Ended, play};
+use super::play::{Along, Ended, play};
 use super::stage::{self, Stage};
 pub use blows::blows;
 
@@ -157,12 +157,13 @@ fn every_way_back_with_every_fault() {
             let Ok(unwound) = one(&stage, &first) else {
                 continue;
             };
-            let back = unwound.work.into_iter().filter(|w| !forward.contains(w));
-            for (kind, host, nth, work) in back.collect::<Vec<_>>() {
+            let mut along = Along::new(&stage, first).unwrap();
+            let back = unwound.work.into_iter().zip(unwound.begun);
+            for ((kind, host, nth, work), at) in back.filter(|(w, _)| !forward.contains(w)) {
+                along.until(at).unwrap();
                 for fault in Fault::ALL.into_iter().filter(|f| f.fits(&work)) {
-                    let mut faults = first.clone();
-                    faults.work.push((kind, host.clone(), nth, fault));
-                    let Some(ended) = broken.note(one(&stage, &faults)) else {
+                    let ended = along.failing((kind, host.clone(), nth, fault));
+                    let Some(ended) = broken.note(ended) else {
                         continue;
                     };
                     let cell = matrix.entry((kind, format!("{fault:?}"))).or_default();

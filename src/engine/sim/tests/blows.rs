@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::{Broken, Matrix, calm, one};
+use super::{Broken, Matrix, calm};
 use crate::engine::sim::fault::{Blow, Faults};
+use crate::engine::sim::play::Along;
 use crate::engine::sim::stage::{self, Stage};
 use crate::name::{HostName, OutcomeKind};
 
@@ -52,13 +53,11 @@ fn every_blow_at_every_time() {
     let stages = stage::all().into_iter();
     for stage in stages.filter(|s| !s.name.starts_with("weight ")) {
         let long = u64::try_from(calm(&stage).took.as_millis()).unwrap();
+        let mut along = Along::new(&stage, Faults::default()).unwrap();
         for at in (0..long).step_by(150).map(Duration::from_millis) {
+            along.until(at).unwrap();
             for blow in blows(&stage) {
-                let faults = Faults {
-                    work: Vec::new(),
-                    blows: vec![(at, blow.clone())],
-                };
-                let Some(ended) = broken.note(one(&stage, &faults)) else {
+                let Some(ended) = broken.note(along.with(&[(at, blow.clone())])) else {
                     continue;
                 };
                 let cell = matrix
@@ -77,19 +76,10 @@ fn every_blow_at_every_time() {
                     );
                 }
             }
-            let twice = vec![
-                (at, Blow::Signal),
-                (at + Duration::from_millis(50), Blow::Signal),
-            ];
-            let ended = one(
-                &stage,
-                &Faults {
-                    work: Vec::new(),
-                    blows: twice,
-                },
-            );
-            if let Some(ended) = broken.note(ended) {
-                assert!(ended.took <= at + Duration::from_millis(50));
+            let again = at + Duration::from_millis(50);
+            let twice = [(at, Blow::Signal), (again, Blow::Signal)];
+            if let Some(ended) = broken.note(along.with(&twice)) {
+                assert!(ended.took <= again);
             }
         }
     }
