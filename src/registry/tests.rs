@@ -203,6 +203,33 @@ async fn an_index_is_read_for_its_platforms() {
     assert_eq!(resolved.runs_on("linux", "arm64"), Some(false));
 }
 
+/// An index of two machines and a note of a signature; the second image is the larger.
+fn sizes(what: &str, _: Option<&str>, _: &str) -> (String, Vec<u8>) {
+    let (one, two) = ("a".repeat(64), "b".repeat(64));
+    let body = match what {
+        _ if what.ends_with(&one) => r#"{"layers":[{"size":3},{"size":4}]}"#.to_owned(),
+        _ if what.ends_with(&two) => r#"{"layers":[{"size":900}]}"#.to_owned(),
+        _ => format!(
+            r#"{{"manifests":[
+            {{"digest":"sha256:{one}","platform":{{"os":"linux","architecture":"amd64"}}}},
+            {{"digest":"sha256:{two}","platform":{{"os":"linux","architecture":"arm64"}}}},
+            {{"digest":"sha256:{two}","platform":{{"os":"unknown","architecture":"unknown"}}}}]}}"#
+        ),
+    };
+    good(body.as_bytes(), INDEX_TYPES[0])
+}
+
+#[tokio::test]
+async fn an_image_is_at_most_as_large_as_its_largest() {
+    let server = Server::start(sizes).await;
+    let registry = server.registry(Credentials::default());
+    let ask = async |digit: &str| {
+        let digest = Digest::new(format!("sha256:{}", digit.repeat(64))).unwrap();
+        registry.at_most(&image(), &digest).await.unwrap()
+    };
+    assert_eq!((ask("a").await, ask("0").await), (7, 900));
+}
+
 fn lying(_: &str, _: Option<&str>, _: &str) -> (String, Vec<u8>) {
     let (head, _) = good(b"other", INDEX_TYPES[0]);
     (head, MANIFEST.to_vec())
