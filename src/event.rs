@@ -49,6 +49,10 @@ pub enum Stage {
     Prepare,
     /// Writing on the others who misses the change, or has caught up.
     Note,
+    /// Switching on what a release does beside requests.
+    Activate,
+    /// Switching it off.
+    Deactivate,
     /// Changing the upstream.
     Switch,
     /// Reading back the running state.
@@ -90,6 +94,8 @@ impl Stage {
             Self::Gate => "gate",
             Self::Prepare => "prepare",
             Self::Note => "note",
+            Self::Activate => "activate",
+            Self::Deactivate => "deactivate",
             Self::Switch => "switch",
             Self::Verify => "verify",
             Self::Drain => "drain",

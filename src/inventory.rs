@@ -18,6 +18,7 @@
 //! To add a key: `settings` says how, for those that may stand at several levels; a key of one
 //! section is added where that section is read. Nobody else lists keys.
 
+mod activity;
 mod apps;
 pub mod calendar;
 mod check;
@@ -45,6 +46,7 @@ mod strategy;
 pub mod units;
 mod unreachable;
 
+pub use activity::{Activity, Call, CallKind};
 pub use explain::{Explained, Only, Row, Subject};
 pub use layer::{Level, Origin, Origins, Provenance};
 pub use model::{

@@ -1,7 +1,9 @@
 //! Plans: what will be done, as data. Pure and synchronous.
 //!
 //! - `step`        a step, its action, its undo, why it is there
+//! - `kind`        what a plan is for
 //! - `setup`       what planning needs to know from the configuration
+//! - `activity`    what a release does beside requests: in one slot at a time
 //! - `judge`       does a host run a release as wanted, and if not, why
 //! - `traffic`     where the load balancers send to, and whether they agree
 //! - `entry`       what must hold before any plan; who may begin at all
@@ -28,6 +30,7 @@
 //! To add a strategy: one file with one function from setup, wanted release and fleet to a
 //! [`Plan`], its text tests beside it, and its simulation in `engine`.
 
+mod activity;
 pub mod blue_green;
 pub mod calendar;
 pub mod catch_up;
@@ -38,6 +41,7 @@ pub mod entry;
 pub mod in_place;
 pub mod judge;
 mod keep;
+mod kind;
 mod recreate;
 pub mod remove;
 pub mod restart;
@@ -81,5 +85,6 @@ use crate::fleet::Fleet;
 use crate::inventory::Strategy;
 use crate::release::Release;
 
+pub use kind::PlanKind;
 pub use setup::{GateKind, GateSpec, GateView, LbHost, Setup};
-pub use step::{Action, Batch, Cause, Move, Owes, Plan, PlanKind, Refusal, Step, Undo};
+pub use step::{Action, Batch, Cause, Move, Owes, Plan, Refusal, Step, Undo};

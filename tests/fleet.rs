@@ -8,6 +8,8 @@
 
 mod support;
 
+#[path = "fleet/cases/active.rs"]
+mod active;
 #[path = "fleet/cases/broken.rs"]
 mod broken;
 #[path = "fleet/cases/budget.rs"]

@@ -5,6 +5,7 @@
 //! its needs. A half-failed step is undone like a done one. Traffic is moved only on probes that
 //! are fresh, and when it cannot be given back the run ends `mixed` and touches nothing more.
 
+mod activity;
 mod batch;
 mod forward;
 mod jobs;

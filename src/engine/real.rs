@@ -1,5 +1,6 @@
 //! The typed verbs on real machines: each becomes a body, the record wraps it, the connection runs it.
 
+mod activity;
 mod answer;
 mod spared;
 mod take;
@@ -48,6 +49,8 @@ pub struct Real {
     open: AtomicBool,
     /// What the facts of the claims spare the run.
     spared: spared::Spared,
+    /// Who was switched off.
+    quiet: activity::Quiet,
 }
 
 impl Real {
@@ -78,6 +81,7 @@ impl Real {
             manifest,
             open: AtomicBool::new(false),
             spared: spared::Spared::default(),
+            quiet: activity::Quiet::default(),
         }
     }
 
@@ -162,6 +166,8 @@ impl Real {
                     .ok_or_else(|| unknown(release))?;
                 docker::images::pull(&images(spec))
             }
+            Work::Activate { slot } => self.call(host, slot, true)?,
+            Work::Deactivate { slot } => self.call(host, slot, false)?,
             Work::Stop { slot } => docker::containers::stop(&project(slot)),
             Work::Replace { slot, release } => {
                 docker::containers::replace(&project(slot), &dir(release, slot), slot, release)
@@ -210,6 +216,8 @@ impl Real {
             return Ok(answer);
         }
         let body = self.body(host, machine, work)?;
+        let body = self.off_before(host, work, body);
+        self.quiet.begins(host, work);
         // Draining only reads: it needs no lock, and the next change need not wait for it.
         if matches!(work, Work::Drain { .. }) {
             return self.drain(machine, body, progress).await;
@@ -228,7 +236,9 @@ impl Real {
         match record::parse::step(&reply).map_err(refused)? {
             StepReply::Done { rc, output, .. } => {
                 let images = self.images(host, work);
-                Ok(follower.read(machine, work, &images, rc, &output, &self.redactor))
+                let answer = follower.read(machine, work, &images, rc, &output, &self.redactor);
+                self.quiet.ended(host, work, &answer);
+                Ok(answer)
             }
             StepReply::Lost(holder) => Err(lost(holder)),
             StepReply::Unknown { .. } => Err(Trouble::Silent(

@@ -34,6 +34,16 @@ pub enum Work {
         /// Release.
         release: ReleaseId,
     },
+    /// Switch on what the member of the slot does beside requests.
+    Activate {
+        /// Slot.
+        slot: SlotName,
+    },
+    /// Switch it off.
+    Deactivate {
+        /// Slot.
+        slot: SlotName,
+    },
     /// Have the load balancer check the new configuration.
     Prepare(Move),
     /// Change traffic and read it back.

@@ -6,6 +6,7 @@
 //! - `stage`   the plans that are tried
 //! - `judge`   the invariants: while a run runs, and at its end
 //! - `play`    one run: events in, work out
+//! - `activity` what is switched on and off: never in two releases at once
 //! - `timing`  schedules that random ones meet too rarely
 //! - `after`   a client that dies, and whoever resumes its run: again and again until it has ended
 //! - `batches` the invariants of plans that go through the slot that serves
@@ -16,6 +17,7 @@
 //!
 //! To add a fault: a variant in `fault`, what it does in `play`, its line in the matrix.
 
+mod activity;
 mod after;
 mod batches;
 mod debts;

@@ -1,5 +1,6 @@
 //! Docker and compose on a host: bodies of steps, and how to read what they print.
 //!
+//! - `activity`    what a release does beside requests, switched on and off
 //! - `facts`       what a look asks: engine, compose, space, every container
 //! - `held`        what a plan is compared with: files of releases, layers of images
 //! - `images`      pull a release's images, keep a local tag
@@ -18,6 +19,7 @@
 //! captured answer under `tests/fixtures/docker/` for the parser's test, and a case in
 //! `tests/docker_bodies.rs` against the real engine.
 
+pub mod activity;
 pub mod config;
 pub mod containers;
 pub mod evidence;

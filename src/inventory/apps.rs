@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::activity;
 use super::document::{Document, SetValue, collect, pick, single};
 use super::fields::{self, Fields};
 use super::hosts::World;
@@ -16,8 +17,17 @@ use crate::text::yaml::{Entry, Node};
 use crate::text::{Diagnostic, Findings, Span};
 
 /// What an app is, beside its settings.
-const OWN: [&str; 8] = [
-    "image", "images", "strategy", "rolling", "slots", "hosts", "balance", "template",
+const OWN: [&str; 10] = [
+    "image",
+    "images",
+    "strategy",
+    "rolling",
+    "slots",
+    "hosts",
+    "balance",
+    "template",
+    "activate",
+    "deactivate",
 ];
 
 /// The slot of an app that has only one.
@@ -157,6 +167,7 @@ impl Reading<'_> {
             rolling,
             slots,
             balance: self.balance(&f, findings),
+            activity: activity::read(&f, self.name.as_str(), findings),
             template: template.unwrap_or_else(|| {
                 PathBuf::from(format!("templates/{}/docker-compose.yml.j2", self.name))
             }),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::activity::CallKind;
 use super::hosts::World;
 use super::layer::Origins;
 use super::model::{App, Connection, GateKind, HostApp, HostEntry, Inventory};
@@ -85,12 +86,17 @@ fn port_is_there(app: &App, findings: &mut Findings) {
             GateKind::Command { .. } => false,
         })
     };
+    let calls = app.activity.as_ref().is_some_and(|activity| {
+        let both = activity.activate.iter().chain([&activity.deactivate]);
+        let mut both = both.map(|call| &call.kind);
+        both.any(|kind| matches!(kind, CallKind::Http { port: None, .. }))
+    });
     let without: Vec<&HostApp> = app
         .members()
         .filter(|m| {
             m.port.is_none()
                 && m.origins.get("port").is_none()
-                && (!app.balance.is_empty() || asks(m))
+                && (!app.balance.is_empty() || asks(m) || calls)
         })
         .collect();
     if let Some(first) = without.first() {

@@ -150,6 +150,17 @@ fn of_app(app: &App) -> Vec<Row> {
         let failures = app.rolling.failures.to_string();
         built_in(&mut rows, "rolling.failures", &failures);
     }
+    if let Some(activity) = &app.activity {
+        for (key, call) in [
+            ("activate", activity.activate.as_ref()),
+            ("deactivate", Some(&activity.deactivate)),
+        ] {
+            if let Some(call) = call {
+                let within = duration(call.within);
+                built_in(&mut rows, &format!("{key}.within"), &within);
+            }
+        }
+    }
     built_in(&mut rows, "template", &app.template.display().to_string());
     built_in(&mut rows, "bake", &duration(app.bake));
     built_in(&mut rows, "drain", &duration(app.drain));

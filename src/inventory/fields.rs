@@ -87,9 +87,8 @@ pub(super) fn entries<'a>(
 /// Where a key that is unknown here has its place.
 fn belongs(key: &str) -> Option<&'static str> {
     Some(match key {
-        "image" | "images" | "strategy" | "rolling" | "slots" | "balance" | "template" => {
-            "apps.<app>"
-        }
+        "image" | "images" | "strategy" | "rolling" | "slots" | "balance" | "template"
+        | "activate" | "deactivate" => "apps.<app>",
         "services" => "apps.<app>, or under `apps:` of a group or a host",
         "bake" | "drain" | "keep" | "budget" => {
             "apps.<app> or at the top of a file: it holds for all hosts of an app"

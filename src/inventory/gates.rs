@@ -173,7 +173,7 @@ fn http(node: &Node, path: &str, findings: &mut Findings) -> Option<GateKind> {
     })
 }
 
-fn http_path(node: &Node, path: &str, findings: &mut Findings) -> Option<String> {
+pub(super) fn http_path(node: &Node, path: &str, findings: &mut Findings) -> Option<String> {
     let text = fields::text(node, path, findings)?;
     let printable = text.bytes().all(|b| b.is_ascii_graphic());
     if text.starts_with('/') && printable && !text.contains('#') {
@@ -189,7 +189,7 @@ fn http_path(node: &Node, path: &str, findings: &mut Findings) -> Option<String>
 }
 
 /// `200`, or `200-399`.
-fn status(
+pub(super) fn status(
     node: &Node,
     path: &str,
     findings: &mut Findings,
@@ -220,7 +220,7 @@ fn tcp(node: &Node, path: &str, findings: &mut Findings) -> Option<GateKind> {
 }
 
 /// `[pg_isready, -q]`, or `{ run: [...], service: db }`.
-fn command(node: &Node, path: &str, findings: &mut Findings) -> Option<GateKind> {
+pub(super) fn command(node: &Node, path: &str, findings: &mut Findings) -> Option<GateKind> {
     let (argv, service) = match node.map() {
         None => (argv(node, path, findings)?, None),
         Some(_) => {

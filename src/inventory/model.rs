@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::activity::Activity;
 use super::calendar::Calendar;
 use super::layer::Origins;
 use super::notify::Receiver;
@@ -155,6 +156,8 @@ pub struct App {
     pub slots: Vec<Slot>,
     /// What it is on the load balancers.
     pub balance: BTreeMap<BalancerName, Balance>,
+    /// How what it does beside requests is switched on and off; `None` where it is not.
+    pub activity: Option<Activity>,
     /// Its template, relative to the configuration's directory.
     pub template: PathBuf,
     /// How long gates are watched after the switch.

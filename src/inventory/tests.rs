@@ -8,6 +8,7 @@ use super::*;
 use crate::name::{EnvName, HostName, SlotName};
 use crate::text::{Findings, SourceFile};
 
+mod activity;
 mod effective;
 mod examples;
 mod foreign;

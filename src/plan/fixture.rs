@@ -4,6 +4,8 @@
 //! Releases are told by their revision: [`label`] knows #42, #43 and #44 by version; any number
 //! makes a release. To add a state: a method on [`World`].
 
+mod switched;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -149,6 +151,7 @@ fn setup(slots: &[(&str, &[&str])], balancers: &[&str]) -> Setup {
         min_healthy: 1,
         strategy: crate::inventory::Strategy::BlueGreen,
         rolling: crate::inventory::Rolling::default(),
+        activity: None,
         gates: slots
             .iter()
             .map(|(s, names)| (slot(s), gates(names)))

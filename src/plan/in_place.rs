@@ -293,6 +293,10 @@ fn through(
     let batches = batches(setup, fleet, slot, &serving, todo)?;
     let said: Vec<String> = batches.iter().map(|b| names(b)).collect();
     plan.notes.push(format!("batches: {}", said.join("; ")));
+    if setup.switches() {
+        let note = "both releases are active until the last batch is over";
+        plan.notes.push(note.to_owned());
+    }
     let pulls = pulls(&mut plan, slot, batches.iter().flatten());
     let first: Vec<HostName> = batches[0].iter().map(|t| t.host.clone()).collect();
     let others = serving_hosts(setup, fleet, slot, &serving);

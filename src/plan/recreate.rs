@@ -123,6 +123,7 @@ impl Rolling<'_> {
         self.ups(todo);
         let why = "no traffic before the gates have passed";
         self.gate(all.clone(), release, false, why);
+        self.on(&all, Undo::Do);
         let back = self.setup.all_to(self.slot, "");
         let shifted = self.shift(back, Undo::Do, "requests are answered again");
         let mut undo = vec![self.moves(&self.now.clone(), &away)];

@@ -14,7 +14,8 @@ use crate::fleet::{Fleet, Traffic};
 use crate::inventory::Strategy;
 use crate::name::{HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 
-use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo, judge, remove, skipped, switch};
+use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo};
+use super::{activity, judge, remove, skipped, switch};
 
 /// What the unfinished run wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,6 +276,9 @@ fn unwind(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished) {
     plan.notes.push(note.into());
     let needs: Vec<StepId> = agree(plan, setup, fleet, run).into_iter().collect();
     revert(plan, setup, fleet, run, &needs);
+    if run.after.is_some() && !same(run.before.as_ref(), run.after.as_ref()) {
+        activity::restore(plan, setup, fleet, run.before.as_ref(), &needs);
+    }
 }
 
 /// Where the run was setting hosts down that do not answer and not all load balancers came to it, all
@@ -444,8 +448,9 @@ fn back(plan: &mut Plan, setup: &Setup, fleet: &Fleet, run: &Unfinished, old: &S
             "open requests of the new slot end",
         ));
     }
-    plan.after = Some(before);
     revert(plan, setup, fleet, run, &drained);
+    activity::restore(plan, setup, fleet, Some(&before), &drained);
+    plan.after = Some(before);
 }
 
 fn gate(plan: &mut Plan, setup: &Setup, slot: &SlotName, release: Option<ReleaseId>) -> StepId {

@@ -5,7 +5,7 @@ use crate::fleet::{Fleet, MemberState, Traffic};
 use crate::name::{HostName, ReleaseId, SlotName, StepId};
 
 use super::in_place::Todo;
-use super::{Action, Batch, Move, Plan, Refusal, Setup, Undo, debts, judge};
+use super::{Action, Batch, Move, Plan, Refusal, Setup, Undo, activity, debts, judge};
 
 /// The steps so far, and the traffic after them.
 pub(super) struct Rolling<'a> {
@@ -95,6 +95,7 @@ impl<'a> Rolling<'a> {
             to = Setup::with_member(&to, self.slot, host, MemberState::Ready, "");
         }
         if !to.same_as(&self.now) {
+            self.on(&self.gain(&to), Undo::Half);
             // Once back, a member that is well stays, also when a later step fails.
             self.shift(to, Undo::Half, why);
         }
@@ -104,6 +105,7 @@ impl<'a> Rolling<'a> {
     pub fn settle(&mut self, why: &str) {
         let to = self.setup.all_to(self.slot, self.generation);
         if to.groups.get(self.slot) != self.now.groups.get(self.slot) {
+            self.on(&self.gain(&to), Undo::Half);
             self.shift(to, Undo::Half, why);
         }
     }
@@ -117,11 +119,12 @@ impl<'a> Rolling<'a> {
         self.shift(to, Undo::Half, "it does not answer")
     }
 
-    /// One member: out of traffic, and its open requests end.
+    /// One member: out of traffic, its open requests end, and it is not active any more.
     pub fn out(&mut self, host: &HostName, why: &str) {
         let out = Setup::with_member(&self.now, self.slot, host, MemberState::Drain, "");
         let taken = self.shift(out, Undo::Do, why);
         self.drain(taken);
+        self.off(std::slice::from_ref(host), Undo::Do);
     }
 
     /// Members that leave for good: those that serve get nothing and their open requests end, then
@@ -187,6 +190,7 @@ impl<'a> Rolling<'a> {
         let release = todo.first().map(|t| t.release.clone());
         let why = "no traffic before the gates have passed";
         self.gate(hosts.clone(), release, false, why);
+        self.on(&hosts, Undo::Do);
         let back = self.members(&hosts, MemberState::Ready);
         let shifted = self.shift(back, Undo::Do, "back into traffic");
         let mut undo = vec![self.moves(&self.now.clone(), &away)];
@@ -225,8 +229,8 @@ impl<'a> Rolling<'a> {
         }
     }
 
-    /// These members leave the traffic. The way back goes past the gates: what was returned to an
-    /// older release has started just now.
+    /// These members leave the traffic, and are active no more. The way back goes past the gates: what
+    /// was returned to an older release has started just now.
     pub(super) fn leave(&mut self, had: &[HostName], out: Traffic, why: &str) {
         let start = self.now.clone();
         let taken = self.shift(out, Undo::Do, why);
@@ -237,9 +241,14 @@ impl<'a> Rolling<'a> {
             once: false,
         };
         let away = self.now.clone();
-        let undo = vec![gate, self.moves(&away, &start)];
+        let mut undo = vec![gate];
+        if self.setup.switches() {
+            undo.extend(had.iter().map(|h| activity::on(h, self.slot)));
+        }
+        undo.push(self.moves(&away, &start));
         self.set_undo(taken, undo);
         self.drain(taken);
+        self.off(had, |_| Undo::Nothing);
     }
 
     /// The members as the inventory has them, in traffic as they are now, except these.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Stage;
 use crate::fleet::{Member, MemberState, Traffic};
 use crate::inventory::calendar::Calendar;
-use crate::inventory::{self, App, Balancer, HostApp, Inventory, Rolling, Strategy};
+use crate::inventory::{self, Activity, App, Balancer, HostApp, Inventory, Rolling, Strategy};
 use crate::name::{AppName, BalancerName, EnvName, HostName, ServiceName, SlotName};
 
 /// The app as planning sees it.
@@ -39,6 +39,9 @@ pub struct Setup {
     /// How many members at a time, where the strategy is rolling.
     #[serde(default)]
     pub rolling: Rolling,
+    /// How what a member does beside requests is switched on and off; `None` where it is not.
+    #[serde(default)]
+    pub activity: Option<Activity>,
     /// Gates of every member, by slot and host.
     pub gates: BTreeMap<SlotName, BTreeMap<HostName, Vec<GateSpec>>>,
     /// Time after the switch with gates on.
@@ -223,12 +226,19 @@ impl Setup {
             min_healthy: inventory.protection.min_healthy.unwrap_or_else(one),
             strategy: app.strategy.value,
             rolling: app.rolling.clone(),
+            activity: app.activity.clone().map(Activity::without_places),
             gates,
             bake: app.bake,
             drain: app.drain,
             calendar: inventory.calendar.clone(),
             budget: app.budget.clone(),
         }
+    }
+
+    /// Whether members are switched on and off by calls, and so only one slot is active at a time.
+    #[must_use]
+    pub fn switches(&self) -> bool {
+        self.activity.as_ref().is_some_and(|a| a.activate.is_some())
     }
 
     /// Hosts of a slot that take part.

@@ -9,58 +9,7 @@ use crate::fleet::Traffic;
 use crate::name::{AppName, EnvName, HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 use crate::release::ReleaseLabel;
 
-use super::Setup;
-
-/// What a plan is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PlanKind {
-    /// Stage and switch.
-    Deploy,
-    /// Everything up to the gates.
-    Stage,
-    /// Move traffic to what stands by.
-    Switch,
-    /// Move traffic back to the earlier release.
-    Rollback,
-    /// The same release again, host by host.
-    Restart,
-    /// What a run left unfinished, led to one of its two ends.
-    Resume,
-    /// Load balancers that missed a change are led to what the others do.
-    CatchUp,
-    /// A host is taken out of traffic until a person brings it back.
-    Drain,
-    /// It is brought back.
-    Undrain,
-    /// Hosts are brought to the recorded release.
-    Sync,
-    /// The app, or some of its hosts, are taken out and cleaned up.
-    Remove,
-    /// Two slots share the traffic.
-    Weight,
-}
-
-impl PlanKind {
-    /// The word in output.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Deploy => "deploy",
-            Self::Stage => "stage",
-            Self::Switch => "switch",
-            Self::Rollback => "rollback",
-            Self::Restart => "restart",
-            Self::Resume => "resume",
-            Self::CatchUp => "catch-up",
-            Self::Drain => "drain",
-            Self::Undrain => "undrain",
-            Self::Sync => "sync",
-            Self::Remove => "remove",
-            Self::Weight => "weight",
-        }
-    }
-}
+use super::{PlanKind, Setup};
 
 /// A change of traffic on one load-balancer host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,6 +82,23 @@ pub enum Action {
         slot: SlotName,
         /// The release that runs there.
         release: ReleaseId,
+    },
+    /// Switch on what the member does beside requests.
+    Activate {
+        /// Host.
+        host: HostName,
+        /// Slot.
+        slot: SlotName,
+    },
+    /// Switch it off.
+    Deactivate {
+        /// Host.
+        host: HostName,
+        /// Slot.
+        slot: SlotName,
+        /// A person answers for it where it cannot be: the run goes on.
+        #[serde(skip_serializing_if = "is_false")]
+        may_fail: bool,
     },
     /// Wait until these members pass every gate, from every view.
     Gate {
@@ -234,6 +200,8 @@ impl Action {
             | Self::Stop { host, .. }
             | Self::Replace { host, .. }
             | Self::Restart { host, .. }
+            | Self::Activate { host, .. }
+            | Self::Deactivate { host, .. }
             | Self::Drain { host, .. }
             | Self::Evidence { host, .. }
             | Self::Revert { host, .. }
@@ -346,6 +314,14 @@ pub struct Plan {
     /// Hosts that a removal is for, also those where nothing of the app is.
     #[serde(skip)]
     pub removes: Vec<HostName>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes the field by reference"
+)]
+fn is_false(b: &bool) -> bool {
+    !*b
 }
 
 #[expect(

@@ -6,7 +6,7 @@ use crate::release::ReleaseLabel;
 
 use super::entry::{self, Entry, Need};
 use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{debts, in_place, judge, rolling, spare, traffic, weight};
+use super::{activity, debts, in_place, judge, rolling, spare, traffic, weight};
 use crate::inventory::Strategy;
 
 /// What was asked of a switch.
@@ -296,8 +296,14 @@ impl Target {
         } else {
             return Err(self.refuse_unfit(setup, fleet, unfit));
         }
+        if !self.force {
+            activity::refuse_unseen(setup, fleet, &self.slot)?;
+        }
         let after = setup.all_to(&self.slot, generation);
         shift(&mut plan, setup, fleet, after, &needs);
+        if self.force {
+            activity::forced(&mut plan);
+        }
         Ok(plan)
     }
 
@@ -431,6 +437,8 @@ pub(super) fn shift(
     let gates = plan.steps.iter().filter(|s| needs.contains(&s.id));
     let early: Vec<StepId> = gates.flat_map(|s| s.needs.clone()).collect();
     ready.extend(debts::owe(plan, setup, fleet, &now, &silent, to, &early));
+    let active = activity::swap(plan, setup, fleet, &after, &ready);
+    ready.extend(active);
     let back = moves.iter().map(Move::reversed).collect();
     let served = moves.iter().any(|m| m.before.is_some());
     let mut undo = vec![Action::Shift { moves: back }];

@@ -1,5 +1,6 @@
 //! Plans compared as whole texts: what an operator would read, and what the engine would do.
 
+mod activity;
 mod calendar;
 mod changes;
 mod deploy;

@@ -82,6 +82,8 @@ impl fmt::Display for Action {
             Self::Stop { host, slot } => write!(f, "{host}: stop {slot}"),
             Self::Replace { host, slot, .. } => write!(f, "{host}: stop and up {slot}"),
             Self::Restart { host, slot, .. } => write!(f, "{host}: stop and start {slot}"),
+            Self::Activate { host, slot } => write!(f, "{host}: activate {slot}"),
+            Self::Deactivate { host, slot, .. } => write!(f, "{host}: deactivate {slot}"),
             Self::Gate {
                 slot, hosts, once, ..
             } => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::entry::{self, Entry, Need};
 use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{debts, judge, switch, traffic};
+use super::{activity, debts, judge, switch, traffic};
 use crate::fleet::{Fleet, Traffic, WHOLE};
 use crate::name::{HostName, SlotName};
 
@@ -81,7 +81,16 @@ pub fn weight(
     let why = "it gets more: one fresh probe of every member from every view";
     let gate = plan.push(gate, Undo::Nothing, &[], why);
     let held = after.sole().is_none();
+    if !held {
+        activity::refuse_unseen(setup, fleet, gains)?;
+    }
     switch::shift(&mut plan, setup, fleet, after, &[gate]);
+    if held && setup.switches() {
+        plan.notes.push(format!(
+            "what {} does beside requests stays where it is: it is activated in the slot that gets all",
+            setup.app
+        ));
+    }
     if held {
         plan.notes.push(format!(
             "held until it is changed: {gains} and {loses} count as active, neither is stopped or changed; `deploy weight {0} {1} {2}=100%` or `{2}=0%` ends it, `deploy rollback {0} {1}` gives all back",

@@ -359,7 +359,7 @@ fn render_part(
     let unused = document.runs(&own).moved(|at| rendered.origin(at));
     let ((), more) = unused.or(())?;
     warnings.extend(more);
-    let ((), more) = super::gates::check(member, &document).or(())?;
+    let ((), more) = super::gates::check(app, member, &document).or(())?;
     warnings.extend(more);
     let wanted = policy(inventory, app, version, member, &document);
     let broken = super::policy::check(&inventory.policy, &document, &wanted, member);

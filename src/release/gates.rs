@@ -1,35 +1,57 @@
-//! Gates by command against the rendered document: in whose container they run.
+//! Gates and calls by command against the rendered document: in whose container they run.
 
 use crate::compose::Document;
-use crate::inventory::{GateKind, HostApp};
-use crate::text::{Diagnostic, Findings};
+use crate::inventory::{App, CallKind, GateKind, HostApp};
+use crate::name::ServiceName;
+use crate::text::{Diagnostic, Findings, Span};
 
 /// What would never pass: a service that the document does not have, or none named among several.
-pub(super) fn check(member: &HostApp, document: &Document) -> Findings {
+pub(super) fn check(app: &App, member: &HostApp, document: &Document) -> Findings {
     let mut found = Findings::default();
     let started = document.services().filter(|s| s.profiles().is_empty());
     let names: Vec<&str> = started.map(|s| s.name().as_str()).collect();
     for gate in &member.gates {
-        let GateKind::Command { service, .. } = &gate.kind else {
-            continue;
-        };
-        let finding = match service {
-            Some(service) if !names.contains(&service.as_str()) => {
-                Diagnostic::error(format!("the template starts no service `{service}`"))
-                    .at(&gate.span)
-                    .did_you_mean(service.as_str(), names.iter().copied())
+        if let GateKind::Command { service, .. } = &gate.kind {
+            let finding = in_whose(service.as_ref(), &names, "this gate", &gate.span);
+            if let Some(finding) = finding {
+                found.push(finding);
             }
-            None if names.len() > 1 => {
-                Diagnostic::error("this gate does not say in whose container it runs")
-                    .at(&gate.span)
-                    .hint(format!(
-                        "command: {{ run: […], service: {} }}",
-                        names.first().copied().unwrap_or_default()
-                    ))
+        }
+    }
+    let calls = app.activity.iter().flat_map(|a| {
+        let on = a.activate.iter().map(|call| ("activate", call));
+        on.chain([("deactivate", &a.deactivate)])
+    });
+    for (key, call) in calls {
+        if let (CallKind::Command { service, .. }, Some(span)) = (&call.kind, &call.span) {
+            let what = format!("`{key}`");
+            let finding = in_whose(service.as_ref(), &names, &what, span);
+            if let Some(finding) = finding {
+                found.push(finding);
             }
-            _ => continue,
-        };
-        found.push(finding);
+        }
     }
     found
+}
+
+fn in_whose(
+    service: Option<&ServiceName>,
+    names: &[&str],
+    what: &str,
+    span: &Span,
+) -> Option<Diagnostic> {
+    match service {
+        Some(service) if !names.contains(&service.as_str()) => {
+            let finding = Diagnostic::error(format!("the template starts no service `{service}`"));
+            let known = names.iter().copied();
+            Some(finding.at(span).did_you_mean(service.as_str(), known))
+        }
+        None if names.len() > 1 => {
+            let what = format!("{what} does not say in whose container it runs");
+            let first = names.first().copied().unwrap_or_default();
+            let hint = format!("command: {{ run: […], service: {first} }}");
+            Some(Diagnostic::error(what).at(span).hint(hint))
+        }
+        _ => None,
+    }
 }

@@ -9,6 +9,7 @@
     reason = "tests play the outside: files, environment, time"
 )]
 
+mod active;
 mod rig;
 
 use std::time::Duration;

@@ -115,7 +115,8 @@ impl Dispatcher {
         let begun = |s: &&Step| self.steps.get(&s.id) != Some(&Progress::Waiting);
         let last = self.plan.steps.iter().filter(|s| s.undo == Undo::NeverBack);
         let last = last.filter(begun).map(|s| s.id).max()?;
-        let back = |s: &&Step| s.id > last && matches!(s.undo, Undo::Half(_));
+        let moves = |s: &Step| matches!(s.action, Action::Shift { .. });
+        let back = |s: &&Step| s.id > last && moves(s) && matches!(s.undo, Undo::Half(_));
         let back = self.plan.steps.iter().find(back)?.id;
         (self.steps.get(&back) != Some(&Progress::Done)).then_some(back)
     }
@@ -390,7 +391,10 @@ impl Dispatcher {
     /// A debt that stays written costs a `catch-up`, a spare that stays is ended by whoever changes
     /// it next: neither is a reason to go back.
     fn may_stay(&self, token: &Token) -> bool {
+        let step = self.plan.steps.iter().find(|s| s.id == token.step);
+        let may = |a: &Action| matches!(a, Action::Deactivate { may_fail: true, .. });
         token.stage == Stage::Note && !self.awaited(token.step)
+            || step.is_some_and(|s| may(&s.action))
     }
 
     fn still_there(&mut self, token: &Token, why: &str) -> String {
@@ -405,6 +409,11 @@ impl Dispatcher {
                     plan.env, plan.app, plan.target
                 ),
             ),
+            Some(Action::Deactivate { slot, .. }) => {
+                let said = format!("{}: {slot} may still be active there: {why}", token.host);
+                self.log.untidy.push(said);
+                return format!("not switched off: {why}");
+            }
             _ => (
                 "a debt that was paid stays written there",
                 "written",

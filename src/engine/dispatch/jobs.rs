@@ -32,6 +32,14 @@ pub(super) fn jobs(action: &Action) -> Vec<(HostName, Stage, Work)> {
             let (slot, release) = (slot.clone(), release.clone());
             one(host, Stage::Up, Work::Replace { slot, release })
         }
+        Action::Activate { host, slot } => {
+            let slot = slot.clone();
+            one(host, Stage::Activate, Work::Activate { slot })
+        }
+        Action::Deactivate { host, slot, .. } => {
+            let slot = slot.clone();
+            one(host, Stage::Deactivate, Work::Deactivate { slot })
+        }
         Action::Prepare(change) => one(&change.host, Stage::Prepare, Work::Prepare(change.clone())),
         Action::Shift { moves } => {
             let shift =

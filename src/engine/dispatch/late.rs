@@ -33,14 +33,15 @@ impl Dispatcher {
         true
     }
 
-    /// The switch, and what is written on the hosts just for it. Without a switch: the first step that
+    /// The switch, what is written on the hosts just for it, and calls that go with it. Without a switch: the first step that
     /// does more than fetch.
     fn guards(&self, step: &Step) -> bool {
         let of = |id: StepId| self.plan.steps.iter().find(|s| s.id == id);
         match self.plan.commit.and_then(of) {
             Some(commit) => {
                 let owe = matches!(step.action, Action::Owe { .. });
-                step.id == commit.id || (owe && commit.needs.contains(&step.id))
+                let own = owe && commit.needs.contains(&step.id);
+                step.id == commit.id || own || (step.id < commit.id && calls(step))
             }
             None => {
                 let fetches = |s: &Step| matches!(s.action, Action::Pull { .. });
@@ -67,7 +68,8 @@ impl Dispatcher {
         else {
             return true;
         };
-        let debt = |s: &Step| s.id == step.id || matches!(s.action, Action::Owe { .. });
+        let owe = |s: &Step| matches!(s.action, Action::Owe { .. });
+        let debt = |s: &Step| s.id == step.id || owe(s) || calls(s);
         let needed = |s: &&Step| commit.needs.contains(&s.id) && !debt(s);
         let mut others = self.plan.steps.iter().filter(needed);
         others.all(|s| self.steps.get(&s.id) == Some(&Progress::Done))
@@ -103,4 +105,12 @@ impl Dispatcher {
         };
         Some(format!("{why}, {what}"))
     }
+}
+
+/// Whether it switches a member on or off.
+fn calls(step: &Step) -> bool {
+    matches!(
+        step.action,
+        Action::Activate { .. } | Action::Deactivate { .. }
+    )
 }

@@ -33,6 +33,17 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// Puts a call back in front that was not heard, so many times as one is asked.
+    pub(super) fn once_more(&mut self, host: &HostName, action: Action) -> bool {
+        let tries = self.tries.entry(host.clone()).or_insert(1);
+        if *tries >= TRIES {
+            return false;
+        }
+        *tries += 1;
+        self.left.insert(0, action);
+        true
+    }
+
     fn done(&self) -> bool {
         self.left.is_empty() && self.open.is_empty() && self.again.is_empty() && self.gate.is_none()
     }
@@ -169,6 +180,10 @@ impl Dispatcher {
                 return;
             }
             let action = line.left.remove(0);
+            // What does not pass its gates is not switched on.
+            if matches!(&action, Action::Activate { host, .. } if self.outside.contains(host)) {
+                continue;
+            }
             let next = matches!(line.left.first(), Some(Action::Drain { .. }));
             let action = self.as_it_is(&action);
             let more = matches!(action, Action::Drain { .. }) && next;
@@ -299,6 +314,9 @@ impl Dispatcher {
         match token.stage {
             // Traffic that cannot be given back: the slots it may reach must stay as they are.
             Stage::Unwind if self.is_shift(token.step) => self.log.mixed.push(token.host.clone()),
+            Stage::Activate | Stage::Deactivate if self.calls_again(token) => return,
+            Stage::Deactivate => self.stays_on(token, &why),
+            Stage::Activate => self.stays_off(token, &why),
             Stage::Unwind | Stage::Note | Stage::Stop => {
                 if token.stage == Stage::Unwind {
                     self.not_returned(&token.host);

@@ -2,6 +2,7 @@
 
 use crate::engine::remote::{Answer, Work};
 use crate::engine::site::Machine;
+use crate::host::docker::activity;
 use crate::host::docker::containers::{self, Reverted};
 use crate::host::docker::evidence;
 use crate::host::docker::images::{PullReader, Pulled};
@@ -42,14 +43,23 @@ impl Follower {
         let lines: Vec<String> = lines.iter().map(|l| redactor.clean(l)).collect();
         match work {
             Work::Pull { .. } => self.pulled(images, rc, redactor),
+            Work::Activate { .. } if rc != 0 => failed("it could not be activated", rc, lines),
+            Work::Deactivate { .. } if rc != 0 => failed("it could not be deactivated", rc, lines),
+            Work::Activate { .. } => Answer::Done(String::new()),
+            Work::Deactivate { .. } => Answer::Done(lines.last().cloned().unwrap_or_default()),
             Work::Stop { .. } if rc != 0 => failed("compose could not stop it", rc, lines),
-            Work::Replace { .. } if rc == 0 => Answer::Done(String::new()),
+            Work::Replace { .. } if rc == 0 => Answer::Done(not_off(&lines)),
             Work::Replace { .. } => {
                 let said = containers::reasons(&lines);
                 failed("compose could not bring it up", rc, said)
             }
             Work::Revert { .. } => reverted(rc, &lines),
-            Work::Remove { .. } if rc == 0 => Answer::Done("removed".to_owned()),
+            Work::Remove { .. } if rc == 0 => {
+                let not = not_off(&lines);
+                let words = ["removed", &not].map(str::to_owned);
+                let said: Vec<String> = words.into_iter().filter(|w| !w.is_empty()).collect();
+                Answer::Done(said.join("; "))
+            }
             Work::Remove { .. } => {
                 let said = containers::reasons(&lines);
                 failed("it could not be removed", rc, said)
@@ -57,9 +67,8 @@ impl Follower {
             Work::Evidence { .. } => evidence_of(&lines),
             Work::Prepare(_) | Work::Shift(_) => balancer(machine, rc, lines),
             Work::Owe { .. } if rc != 0 => failed("who owes could not be written", rc, lines),
-            Work::Stop { .. } | Work::Drain { .. } | Work::Owe { .. } => {
-                Answer::Done(String::new())
-            }
+            Work::Stop { .. } => Answer::Done(not_off(&lines)),
+            Work::Drain { .. } | Work::Owe { .. } => Answer::Done(String::new()),
         }
     }
 
@@ -85,6 +94,12 @@ impl Follower {
             None => Answer::Done(String::new()),
         }
     }
+}
+
+/// What could not be switched off before it was stopped, in one line; empty where all was.
+fn not_off(lines: &[String]) -> String {
+    let mut not = lines.iter().filter(|l| l.starts_with(activity::NOT));
+    not.next_back().cloned().unwrap_or_default()
 }
 
 fn failed(what: &str, rc: i32, lines: Vec<String>) -> Answer {

@@ -205,6 +205,8 @@ fn stage(action: &Action) -> Option<Stage> {
         Action::Prepare(_) => Stage::Prepare,
         Action::Owe { .. } | Action::Unspare { .. } => Stage::Note,
         Action::Shift { .. } => Stage::Switch,
+        Action::Activate { .. } => Stage::Activate,
+        Action::Deactivate { .. } => Stage::Deactivate,
         Action::Drain { .. } => Stage::Drain,
         Action::Bake { .. } => Stage::Bake,
         Action::Remove { .. } => Stage::Stop,

@@ -12,6 +12,7 @@ use std::time::Duration;
 use self::ends::{cleaned, whole};
 pub use self::leaving::Leaving;
 use self::seen::seen;
+use super::activity;
 use super::fault::{Blow, Dice, Faults};
 use super::model::Model;
 use super::play::{Ended, play};
@@ -131,6 +132,8 @@ fn led(
             Came::Over(kind, end) => {
                 whole(&run, kind, &end).map_err(|why| format!("who came as {nth}: {why}"))?;
                 cleaned(stage, kind, &end).map_err(|why| format!("who came as {nth}: {why}"))?;
+                activity::settled(stage, &end)
+                    .map_err(|why| format!("who came as {nth}: {why}"))?;
                 return Ok(kind.word());
             }
             Came::Left(end, unfit) => {

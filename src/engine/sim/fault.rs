@@ -84,6 +84,8 @@ pub fn kind(work: &Work) -> &'static str {
         Work::Pull { .. } => "pull",
         Work::Stop { .. } => "stop",
         Work::Replace { .. } => "replace",
+        Work::Activate { .. } => "activate",
+        Work::Deactivate { .. } => "deactivate",
         Work::Prepare(_) => "prepare",
         Work::Shift(_) => "shift",
         Work::Owe { .. } => "owe",

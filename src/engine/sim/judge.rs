@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::model::reached;
 use super::play::{Act, Play};
-use super::{batches, debts};
+use super::{activity, batches, debts};
 use crate::engine::dispatch::Log;
 use crate::engine::remote::Work;
 use crate::event::Stage;
@@ -50,7 +50,7 @@ pub fn back(play: &Play<'_>, host: &HostName, work: &Work) -> bool {
                 },
                 Work::Drain { now, .. },
             ) => h == host && n == now,
-            _ => false,
+            (action, work) => activity::planned(action, host, work),
         })
 }
 
@@ -106,7 +106,7 @@ pub fn on_act(play: &Play<'_>, host: &HostName, work: &Work, back: bool) -> Resu
             gated(play, change.before.as_ref(), change.after.as_ref(), true)
         }
         Work::Shift(change) => restored(play, change.before.as_ref(), change.after.as_ref()),
-        Work::Prepare(_) | Work::Drain { .. } | Work::Owe { .. } => Ok(()),
+        _ => Ok(()),
     }
 }
 
@@ -243,13 +243,8 @@ fn gated(
 }
 
 fn views(play: &Play<'_>, host: &HostName) -> Vec<HostName> {
-    let balancers = play
-        .stage
-        .world
-        .setup
-        .balancers
-        .iter()
-        .map(|b| b.host.clone());
+    let balancers = play.stage.world.setup.balancers.iter();
+    let balancers = balancers.map(|b| b.host.clone());
     balancers.chain([host.clone()]).collect()
 }
 
@@ -312,6 +307,7 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
                 as_before(play, log).and_then(|()| debts::as_before(play, log))
             }
         }
+        OutcomeKind::Mixed if activity::left_on(play, outcome, log) => Ok(()),
         OutcomeKind::Mixed => mixed(play, outcome).and_then(|()| debts::when_mixed(play)),
         _ => Err("that is no end of a run".to_owned()),
     };

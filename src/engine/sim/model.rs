@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::activity;
+use super::play::changed;
 use crate::engine::remote::{ContainerSeen, Work};
 use crate::fleet::{MemberState, Traffic};
 use crate::name::{HostName, ReleaseId, SlotName};
@@ -36,6 +38,8 @@ pub struct Model {
     pub debts: BTreeMap<HostName, BTreeSet<HostName>>,
     /// What load balancers do that were left out.
     pub hidden: BTreeMap<HostName, Traffic>,
+    /// Members that are switched on.
+    pub active: BTreeSet<(HostName, SlotName)>,
     /// Members that were taken out of a load balancer and whose requests may be open there.
     pub open: BTreeSet<(HostName, SlotName, HostName)>,
 }
@@ -102,6 +106,7 @@ impl Model {
                 .map(|(h, r)| (h.clone(), r.owing.keys().cloned().collect()))
                 .collect(),
             hidden: hidden(world),
+            active: activity::of(world),
             open: BTreeSet::new(),
         }
     }
@@ -113,6 +118,10 @@ impl Model {
     /// What a piece of work does where nothing goes wrong; `false` where a load balancer finds
     /// something else than it was told.
     pub fn apply(&mut self, host: &HostName, work: &Work, well: bool) -> bool {
+        // New containers begin switched off.
+        for slot in changed(work) {
+            self.active.remove(&(host.clone(), slot.clone()));
+        }
         match work {
             Work::Pull { .. } | Work::Prepare(_) | Work::Evidence { .. } => {}
             Work::Drain { now, .. } => self.drained(host, now),
@@ -120,6 +129,12 @@ impl Model {
                 let debts = self.debts.entry(host.clone()).or_default();
                 debts.extend(owing.iter().map(|o| o.host.clone()));
                 debts.retain(|h| !paid.contains(h));
+            }
+            Work::Activate { slot } => {
+                self.active.insert((host.clone(), slot.clone()));
+            }
+            Work::Deactivate { slot } => {
+                self.active.remove(&(host.clone(), slot.clone()));
             }
             Work::Stop { slot } => *self.slot(host, slot) = Slot::default(),
             Work::Replace { slot, release } => {

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use self::along::Along;
-use self::blows::changed;
+pub use self::blows::changed;
 use super::fault::{Blow, Dice, Fault, Faults, kind};
-use super::judge;
 use super::model::{Model, Slot};
 use super::stage::Stage;
+use super::{activity, judge};
 use crate::balancer::Verdict;
 use crate::engine::dispatch::{Dispatcher, In, Out};
 use crate::engine::remote::{Answer, Trouble, Watch, Work};
@@ -196,6 +196,7 @@ impl Play<'_> {
     fn close(mut self) -> Result<Ended, String> {
         let outcome = self.ended.clone().ok_or("no end")?;
         judge::at_end(&self, &outcome, self.dispatcher.log())?;
+        activity::at_end(&self, &outcome, self.dispatcher.log())?;
         // Nothing is asked for after the end, whatever still arrives.
         let late: Vec<u64> = self.acts.keys().copied().filter(|_| !self.dead).collect();
         for token in late {
@@ -389,7 +390,7 @@ impl Play<'_> {
                 self.acts.insert(token, act);
             }
         }
-        Ok(())
+        activity::alone(self)
     }
 
     fn answer(&mut self, token: u64) -> Result<(), String> {

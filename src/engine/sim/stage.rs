@@ -112,6 +112,59 @@ pub fn recreated() -> Vec<Stage> {
     stages
 }
 
+/// Plans of apps that are switched on and off.
+pub fn active() -> Vec<Stage> {
+    let of = |world: World| quick(world.switched());
+    let mut all = vec![
+        brought("active", of(World::serving()), 43, PlanKind::Deploy),
+        brought("active first", of(World::empty()), 42, PlanKind::Deploy),
+        brought(
+            "active repair",
+            broken(of(World::serving())),
+            42,
+            PlanKind::Deploy,
+        ),
+    ];
+    let mut push = |name, world: World, plan: Result<Plan, plan::Refusal>| {
+        let plan = plan.unwrap_or_else(|r| panic!("{name}: {}", r.text()));
+        all.push(Stage { name, world, plan });
+    };
+    let world = of(World::serving());
+    let plan = switch::rollback(&world.setup, &world.fleet, "g1");
+    push("active back", world, plan);
+    let world = of(World::serving());
+    let plan = restart::restart(&world.setup, &world.fleet, "g1");
+    push("active restart", world, plan);
+    let world = of(World::serving());
+    let plan = drain::drain(&world.setup, &world.fleet, &host("web1"), false, "g1");
+    push("active drain", world, plan);
+    let mut world = of(World::serving()).drained("web1").out("blue", "web1");
+    world.setup.resting.clear();
+    let plan = drain::undrain(&world.setup, &world.fleet, &host("web1"), "g1");
+    push("active undrain", world, plan);
+    for (name, names) in [
+        ("active two", &["web1", "web2"][..]),
+        ("active one", &["web1"]),
+    ] {
+        let world = of(World::recreated(names, 42));
+        let release = release(&world.setup, 43);
+        let plan = plan::deploy(&world.setup, &release, &world.fleet, PlanKind::Deploy, "g1");
+        push(name, world, plan);
+    }
+    let world = of(World::rolling(&["web1", "web2"], 42));
+    let release = release(&world.setup, 43);
+    let plan = plan::deploy(&world.setup, &release, &world.fleet, PlanKind::Deploy, "g1");
+    push("active rolling", world, plan);
+    all
+}
+
+/// One member of what serves differs, one of what stands by is gone.
+fn broken(mut world: World) -> World {
+    world.container_of("web1").memory = 1 << 30;
+    world.host("web4").containers.clear();
+    world
+}
+
 /// A deploy with a spare while it bakes, onto what an earlier run has left as the spare.
 pub fn spare() -> Stage {
     let mut world = quick(World::serving()).spares();

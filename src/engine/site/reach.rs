@@ -119,6 +119,7 @@ fn nothing(env: &EnvName, app: &AppName) -> Setup {
         min_healthy: 1,
         strategy: crate::inventory::Strategy::BlueGreen,
         rolling: crate::inventory::Rolling::default(),
+        activity: None,
         gates: BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::ZERO,

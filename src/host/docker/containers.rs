@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::activity;
 use crate::host::script::Body;
 use crate::name::{ReleaseId, SlotName};
 
@@ -44,6 +45,26 @@ pub fn revert(project: &str, slot: &SlotName, to: Option<(&str, &ReleaseId)>) ->
 #[must_use]
 pub fn remove<'a>(slots: impl Iterator<Item = (String, &'a SlotName)>) -> Body {
     up("remove", REMOVE).args(slots.flat_map(|(project, slot)| [project, slot.to_string()]))
+}
+
+/// A body that stops containers, with calls before it that switch off what they do; a call is the
+/// words of [`activity::words`]. What cannot be switched off is stopped all the same, and told.
+#[must_use]
+pub fn off_before(mut stop: Body, calls: &[(Vec<String>, Duration)]) -> Body {
+    if calls.is_empty() {
+        return stop;
+    }
+    let own = stop.text.strip_prefix(super::LIB).unwrap_or(&stop.text);
+    stop.text = [super::LIB, activity::BEFORE, own].concat().into();
+    let mut args = vec![calls.len().to_string()];
+    for (words, within) in calls {
+        args.push(words.len().to_string());
+        args.extend(words.iter().cloned());
+        stop.limit += *within;
+    }
+    args.append(&mut stop.args);
+    stop.args = args;
+    stop
 }
 
 fn up(name: &'static str, text: &'static str) -> Body {

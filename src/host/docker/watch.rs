@@ -13,7 +13,7 @@ use crate::fleet::Health;
 use crate::host::script::Script;
 use crate::name::{HostName, ServiceName};
 
-const TEXT: &str = include_str!("sh/watch.sh");
+const TEXT: &str = concat!(include_str!("sh/where.sh"), include_str!("sh/watch.sh"));
 
 /// The script says something at least once a second, and its host may be busy.
 const QUIET: Duration = Duration::from_secs(5);

@@ -39,6 +39,8 @@ apps:
     strategy: blue-green
     slots: { blue: { hosts: blue, port: 8081 }, green: green }
     balance: { edge: { backend: app, host: shop.example.com, server: own } }
+    activate: { http: { path: /on, method: PUT, port: 9000, status: 204, host: x }, within: 20s }
+    deactivate: { command: { run: [/app, quiet], service: app } }
     template: templates/app/docker-compose.yml.j2
     port: 8080
     gates:

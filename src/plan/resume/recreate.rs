@@ -134,9 +134,13 @@ impl Found<'_> {
         let why = "no traffic before the gates have passed";
         let gate = self.gate(Some(id.clone()), self.sent());
         let gate = plan.push(gate, Undo::Nothing, &[], why);
+        let mut rolling = Rolling::new(plan, self.setup, self.slot, to.clone(), "");
+        rolling.last = vec![gate];
+        rolling.on(&self.hosts, Undo::Half);
+        let needs = rolling.last;
         // Half done it is as good as what was found; the next resume goes on from there.
         let why = "requests are answered again";
-        plan.push(self.moves(&to), Undo::Nothing, &[gate], why);
+        plan.push(self.moves(&to), Undo::Nothing, &needs, why);
         plan.after = Some(to);
         Ok(())
     }
@@ -198,6 +202,7 @@ impl Found<'_> {
         let gate = plan.push(self.gate(release, false), Undo::Nothing, &needs, why);
         let mut rolling = Rolling::new(plan, self.setup, self.slot, nobody, generation);
         rolling.last = vec![gate];
+        rolling.on(&self.hosts, Undo::Half);
         rolling.shift(to, Undo::Half, "requests are answered again");
         Ok(())
     }

@@ -80,12 +80,18 @@ pub(super) fn settle(
     // What comes next begins with what the load balancers do, by its own token.
     let settled = settled && (alike || sick.is_empty());
     let now = first.filter(|_| settled).unwrap_or(&to).clone();
+    let everywhere = |h: &&HostName| {
+        let mut all = found.values();
+        !all.all(|t| rolling::ready(t, slot).any(|r| r == *h))
+    };
+    let gains: Vec<HostName> = well.iter().filter(everywhere).cloned().collect();
     plan.after = Some(to.clone());
     let mut rolling = Rolling::new(plan, setup, slot, now, &generation);
     if !settled || !sick.is_empty() {
         rolling.gate(well, None, true, "whoever answers gets the traffic");
     }
     if !settled {
+        rolling.on(&gains, Undo::Half);
         let moves = found.into_iter().map(|(host, now)| Move {
             host,
             before: Some(now),

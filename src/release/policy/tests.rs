@@ -165,3 +165,22 @@ fn a_gate_by_command_names_a_service_that_the_template_starts() {
     );
     assert!(none.contains("staging.yml:7:"), "{none}");
 }
+
+#[test]
+fn a_call_by_command_names_a_service_that_the_template_starts() {
+    let two = format!("{BARE}  web:\n    image: {{{{ image }}}}\n");
+    // Below the app, which ends the inventory.
+    let all = |call: &str| said(&format!("    deactivate: {{ command: {call} }}\n"), &two);
+    assert!(!all("{ run: [/off], service: web }").contains("service `"));
+    let slip = all("{ run: [/off], service: wbe }");
+    assert!(
+        slip.contains("the template starts no service `wbe`"),
+        "{slip}"
+    );
+    let none = all("[/off]");
+    assert!(
+        none.contains("`deactivate` does not say in whose container it runs"),
+        "{none}"
+    );
+    assert!(none.contains("staging.yml:7:"), "{none}");
+}

@@ -56,6 +56,7 @@ fn setup() -> Setup {
         min_healthy: 1,
         strategy: crate::inventory::Strategy::BlueGreen,
         rolling: crate::inventory::Rolling::default(),
+        activity: None,
         gates: std::collections::BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::from_secs(10),

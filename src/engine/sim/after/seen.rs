@@ -1,5 +1,6 @@
 //! The fleet as whoever comes next finds it: what runs, where traffic goes, what each host remembers.
 
+use super::super::activity;
 use super::super::model::{Model, reached};
 use crate::fleet::{Debt, Health};
 use crate::name::{HostName, ReleaseId};
@@ -36,6 +37,10 @@ pub(super) fn seen(world: &World, model: &Model) -> World {
             if !found.up {
                 "exited".clone_into(&mut c.state);
             }
+            // No look tells it: this is for the model of whoever comes next.
+            let on = model.active.contains(&(host.clone(), slot.clone()));
+            let on = if on { "yes" } else { "no" };
+            c.labels.insert(activity::ACTIVE.to_owned(), on.to_owned());
             // Docker knows of some that are not well, of others it does not.
             c.health = Health::None;
             c.restarts = found.restarts;

@@ -74,7 +74,7 @@ impl Play<'_> {
 }
 
 /// The slots that a piece of work changes.
-pub(super) fn changed(work: &Work) -> impl Iterator<Item = &SlotName> {
+pub fn changed(work: &Work) -> impl Iterator<Item = &SlotName> {
     match work {
         Work::Stop { slot } | Work::Replace { slot, .. } | Work::Revert { slot, .. } => {
             std::slice::from_ref(slot)

@@ -245,27 +245,6 @@ dk_exec_one() {
 		wait $!
 	done
 }
-dk_exec_where() {
-	dk_in= dk_why=blind
-	dk_x=$(timeout 5 docker ps --no-trunc --filter "label=com.docker.compose.project=$dk_project" \
-		--filter label=com.docker.compose.oneoff=False --format '{{.ID}} {{.Label "com.docker.compose.service"}}' 2>/dev/null) || return 0
-	dk_why=none dk_only=
-	while read -r dk_id dk_name; do
-		[ -n "$dk_id" ] || continue
-		case $1 in
-		"$dk_name") ;;
-		-)
-			[ "${dk_only:-$dk_name}" = "$dk_name" ] || dk_why=several
-			dk_only=$dk_name
-			;;
-		*) continue ;;
-		esac
-		dk_in="$dk_in $dk_id"
-	done <<X
-$dk_x
-X
-	[ "$dk_why" = none ] || dk_in=
-}
 dk_exec_in() (
 	dk_id=$1
 	set -f

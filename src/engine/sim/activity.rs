@@ -1,0 +1,290 @@
+//! What is switched on and off: at no moment in two releases at once, and in the end it is on where the
+//! requests go. What was switched off is known by the model alone: no look tells it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::after::Leaving;
+use super::fault::{Blow, Dice, Fault, Faults};
+use super::model::{Model, reached};
+use super::play::{Play, play};
+use super::stage::{self, Stage};
+use super::tests::{Broken, blows, one, singles};
+use crate::engine::dispatch::Log;
+use crate::engine::remote::Work;
+use crate::fleet::Traffic;
+use crate::inventory::Strategy;
+use crate::name::{HostName, Outcome, OutcomeKind, ReleaseId, SlotName};
+use crate::plan::Action;
+use crate::plan::fixture::World;
+
+/// The label by which one who comes later is told what the model knows: `yes` or `no`.
+pub const ACTIVE: &str = "sim.active";
+
+/// Who is switched on when a run begins: as it was left, else whoever gets all requests.
+pub fn of(world: &World) -> BTreeSet<(HostName, SlotName)> {
+    let setup = &world.setup;
+    let mut out = BTreeSet::new();
+    if !setup.switches() {
+        return out;
+    }
+    let sends = world.fleet.balancers.values();
+    let mut sends = sends.filter_map(|v| v.running.get().cloned().flatten());
+    let gets = reached(sends.find(|t| t.sole().is_some()).as_ref());
+    for slot in &setup.slots {
+        for (host, view) in &world.fleet.hosts {
+            let own = crate::plan::judge::containers(view, &setup.env, &setup.app, slot);
+            let told = own.filter_map(|c| c.label(ACTIVE)).next();
+            let on = match told {
+                Some(told) => told == "yes",
+                None => gets.contains(&(slot.clone(), host.clone())),
+            };
+            if on {
+                out.insert((host.clone(), slot.clone()));
+            }
+        }
+    }
+    out
+}
+
+/// Members that are switched on and run, with what they run.
+fn on(model: &Model) -> Vec<(&HostName, &SlotName, Option<&ReleaseId>)> {
+    let all = model.active.iter().filter_map(|(host, slot)| {
+        let found = model.slots.get(&(host.clone(), slot.clone()))?;
+        found.up.then_some((host, slot, found.release.as_ref()))
+    });
+    all.collect()
+}
+
+/// Whether a planned call is this one.
+pub fn planned(action: &Action, host: &HostName, work: &Work) -> bool {
+    match (action, work) {
+        (Action::Activate { host: h, slot: s }, Work::Activate { slot })
+        | (
+            Action::Deactivate {
+                host: h, slot: s, ..
+            },
+            Work::Deactivate { slot },
+        ) => h == host && s == slot,
+        _ => false,
+    }
+}
+
+/// Never two slots, nor two releases of what must not run twice.
+pub fn alone(play: &Play<'_>) -> Result<(), String> {
+    let setup = &play.stage.world.setup;
+    if !setup.switches() || setup.strategy == Strategy::Rolling {
+        return Ok(());
+    }
+    let on = on(&play.model);
+    let slots: BTreeSet<&SlotName> = on.iter().map(|(_, slot, _)| *slot).collect();
+    if slots.len() > 1 {
+        return Err(format!("two slots are active: {on:?}"));
+    }
+    let releases: BTreeSet<Option<&ReleaseId>> = on.iter().map(|(_, _, r)| *r).collect();
+    if releases.len() > 1 && setup.strategy == Strategy::Recreate {
+        return Err(format!("two releases are active: {on:?}"));
+    }
+    Ok(())
+}
+
+/// Who gets all requests is switched on, and nobody else.
+fn where_requests_go(model: &Model, pardoned: impl Fn(&HostName) -> bool) -> Result<(), String> {
+    let first = model.balancers.values().next().and_then(Option::as_ref);
+    let Some(to) = first.and_then(Traffic::sole) else {
+        return Ok(());
+    };
+    for (slot, host) in reached(first) {
+        let key = (host.clone(), slot);
+        let up = model.slots.get(&key).is_some_and(|s| s.up);
+        if up && !model.active.contains(&key) && !pardoned(&host) {
+            return Err(format!("{host} gets requests and is not active"));
+        }
+    }
+    let on = on(model);
+    let other = on.into_iter().find(|(_, slot, _)| *slot != to);
+    other.map_or(Ok(()), |(host, slot, _)| {
+        Err(format!(
+            "{slot} is active on {host}, and requests go to {to}"
+        ))
+    })
+}
+
+/// Asked at the end of a run.
+pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), String> {
+    let open = [
+        OutcomeKind::Superseded,
+        OutcomeKind::Unfinished,
+        OutcomeKind::Mixed,
+    ];
+    let resumed = play.stage.plan.kind == crate::plan::PlanKind::Resume;
+    let failed = resumed && outcome.kind == OutcomeKind::Failed;
+    if !play.stage.world.setup.switches() || open.contains(&outcome.kind) || failed {
+        return Ok(());
+    }
+    let pardoned = |host: &HostName| {
+        let named = |text: &String| text.starts_with(&format!("{host}:"));
+        log.untidy.iter().any(named) || play.hurt.contains_key(host)
+    };
+    where_requests_go(&play.model, pardoned).map_err(|why| format!("{}: {why}", outcome.kind))
+}
+
+/// Traffic was given back, and somebody who failed could not be switched off: nobody else was switched
+/// on, and who it is is named.
+pub fn left_on(play: &Play<'_>, outcome: &Outcome, log: &Log) -> bool {
+    let said = |u: &String| u.contains("so no other slot was activated again");
+    let value = |t: &Option<Traffic>| t.as_ref().map(Traffic::without_spare);
+    let mut balancers = play.model.balancers.iter();
+    log.untidy.iter().any(said)
+        && play.unrestored.is_empty()
+        && balancers.all(|(lb, now)| value(now) == value(&play.start.balancers[lb]))
+        && outcome.hosts.iter().all(|h| play.faulty.contains(h))
+}
+
+/// Asked where a run that was left has come to its end.
+pub fn settled(stage: &Stage, model: &Model) -> Result<(), String> {
+    match stage.world.setup.switches() {
+        true => where_requests_go(model, |_| false),
+        false => Ok(()),
+    }
+}
+
+#[test]
+fn every_call_with_every_fault() {
+    let mut matrix: BTreeMap<(&str, String), BTreeSet<&str>> = BTreeMap::new();
+    let mut broken = Broken::default();
+    for stage in stage::active() {
+        let calm = one(&stage, &Faults::default()).unwrap();
+        assert_eq!(calm.outcome.kind, stage.plan.end, "{}", stage.name);
+        for faults in singles(&stage) {
+            let Some(ended) = broken.note(one(&stage, &faults)) else {
+                continue;
+            };
+            let (kind, _, _, fault) = &faults.work[0];
+            let cell = matrix.entry((kind, format!("{fault:?}"))).or_default();
+            cell.insert(ended.outcome.kind.word());
+        }
+    }
+    for kind in ["activate", "deactivate"] {
+        for fault in [Fault::Fails, Fault::FailsAfter, Fault::SilentNot] {
+            let ends = &matrix[&(kind, format!("{fault:?}"))];
+            let may = BTreeSet::from(["failed", "mixed"]);
+            assert!(ends.is_subset(&may), "{kind} {fault:?}: {ends:?}");
+        }
+    }
+}
+
+/// Whatever goes wrong on the way back as well.
+#[test]
+fn every_way_back_of_a_call_with_every_fault() {
+    let mut broken = Broken::default();
+    let long = super::random::long();
+    for stage in stage::active() {
+        if !long && !["active", "active two"].contains(&stage.name) {
+            continue;
+        }
+        let forward = one(&stage, &Faults::default()).unwrap().work;
+        let calls = ["activate", "deactivate", "shift"];
+        let singles = singles(&stage).into_iter();
+        let singles = singles.filter(|f| calls.contains(&f.work[0].0));
+        let some = |f: Fault| long || [Fault::FailsAfter, Fault::SilentNot].contains(&f);
+        for first in singles.filter(|f| some(f.work[0].3)) {
+            let Ok(unwound) = one(&stage, &first) else {
+                continue;
+            };
+            let back = unwound.work.into_iter().filter(|w| !forward.contains(w));
+            for (kind, host, nth, work) in back.collect::<Vec<_>>() {
+                for fault in Fault::ALL.into_iter().filter(|f| f.fits(&work) && some(*f)) {
+                    let mut faults = first.clone();
+                    // Whoever is asked again fails again.
+                    let calls = ["activate", "deactivate"].contains(&kind);
+                    let again = if calls { 4 } else { 1 };
+                    let all = (nth..nth + again).map(|n| (kind, host.clone(), n, fault));
+                    faults.work.extend(all);
+                    broken.note(one(&stage, &faults));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_that_is_left_at_any_moment_is_never_active_twice() {
+    let mut broken = Vec::new();
+    let mut ends = BTreeSet::new();
+    for stage in stage::active() {
+        let took = one(&stage, &Faults::default()).unwrap().took;
+        let all = u64::try_from(took.as_millis()).unwrap();
+        let mut leaving = Leaving::new(&stage);
+        let pace = if super::random::long() { 60 } else { 200 };
+        for at in (0..all).step_by(pace).map(Duration::from_millis) {
+            for sent in [true, false] {
+                match leaving.at(at, sent) {
+                    Ok((_, end)) => drop(ends.insert(end)),
+                    Err(why) => {
+                        broken.push(format!("{} at {at:?}, sent {sent}: {why}", stage.name));
+                    }
+                }
+            }
+        }
+    }
+    let some: Vec<&String> = broken.iter().take(10).collect();
+    assert!(broken.is_empty(), "{} broken {some:#?}", broken.len());
+    assert_eq!(ends, BTreeSet::from(["cancelled", "succeeded"]));
+}
+
+const SCHEDULES: u64 = 300;
+const LONG: u64 = 150_000;
+
+#[test]
+fn random_schedules_are_never_active_twice() {
+    let stages = stage::active();
+    let mut broken = Broken::default();
+    let all = match super::random::long() {
+        true => LONG,
+        false => SCHEDULES,
+    };
+    for seed in 0..all {
+        let mut dice = Dice(seed);
+        let stage = &stages[usize::try_from(dice.below(stages.len() as u64)).unwrap()];
+        let mut faults = Faults::default();
+        let mut hits = blows(stage);
+        hits.push(Blow::Closes);
+        for _ in 0..dice.below(3) {
+            let blow = hits[usize::try_from(dice.below(hits.len() as u64)).unwrap()].clone();
+            faults.blows.push((dice.millis(0, 15_000), blow));
+        }
+        let odds = [6, 15, 40][usize::try_from(dice.below(3)).unwrap()];
+        let ended = play(stage, faults.clone(), Some(dice), odds);
+        broken.note(
+            ended.map_err(|w| format!("seed {seed}: {}: {w} {:?}", stage.name, faults.blows)),
+        );
+    }
+}
+
+/// The judge is awake: a plan that forgets to switch off, and one that is in too great a hurry.
+#[test]
+fn a_plan_that_lets_two_be_active_is_found() {
+    let mut forgets = stage::active().remove(0);
+    for step in &mut forgets.plan.steps {
+        if matches!(step.action, Action::Deactivate { .. }) {
+            step.action = Action::Owe {
+                on: Vec::new(),
+                owing: Vec::new(),
+                paid: Vec::new(),
+            };
+        }
+    }
+    let mut hurries = stage::active().remove(0);
+    for step in &mut hurries.plan.steps {
+        if matches!(step.action, Action::Activate { .. }) {
+            step.needs.clear();
+        }
+    }
+    for stage in [forgets, hurries] {
+        let why = "two slots are active";
+        let said = play(&stage, Faults::default(), None, 1).map(|e| e.outcome.kind);
+        let found = said.as_ref().is_err_and(|said| said.contains(why));
+        assert!(found, "{said:?}");
+    }
+}

@@ -1,0 +1,2 @@
+# off PROJECT KIND LIMIT …: see dk_off.
+dk_off "$@"

@@ -1,0 +1,2 @@
+# on PROJECT KIND LIMIT …: see dk_call.
+dk_call "$@"
