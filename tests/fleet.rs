@@ -24,6 +24,8 @@ mod controls;
 mod daytwo;
 #[path = "fleet/cases/drained.rs"]
 mod drained;
+#[path = "fleet/cases/faults.rs"]
+mod faults;
 #[path = "fleet/cases/haproxy.rs"]
 mod haproxy;
 #[path = "fleet/cases/hostile.rs"]
