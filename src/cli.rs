@@ -13,7 +13,7 @@
 //! - `source`    what a command of `hosts_from` prints
 //! - `several`   several apps in one command
 //! - `session`   configuration read, machines connected, faces listening
-//! - `notify`    who is told of a run
+//! - `notify`    who is told of a run; `hooks` programs around it
 //! - `drive`     from a plan to its end; `summary` the block at the end
 //! - `streams`   logs of all hosts as one
 //! - `unfinished` what a run left behind
@@ -41,6 +41,7 @@ pub mod exec;
 pub mod failure;
 pub mod guard;
 pub mod history;
+pub mod hooks;
 pub mod init;
 pub mod inside;
 pub mod inventory;

@@ -5,6 +5,7 @@
 //! - `reply` how an answer is read; `call` one call over one channel; `lane` channels that are used
 //!   again.
 //! - `docker` what Docker and compose are asked for, and how to read their answers.
+//! - `hook` a program of the operator's on a host.
 //! - `local`, `ssh` transports. To add one: open a `call::Channel`, and a variant in `Transport`.
 //! - `terminal` a program with a person's terminal.
 //! - `address`, `connect`, `control`, `fault` what the inventory says, making connections from it,
@@ -18,6 +19,7 @@ mod connect;
 mod control;
 pub mod docker;
 mod fault;
+pub mod hook;
 mod lane;
 pub mod local;
 mod reply;

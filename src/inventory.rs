@@ -10,7 +10,7 @@
 //! - `layer` layering and provenance; `pattern`, `select`, `units`, `fields` the words inside
 //! - `explain` effective values with their places
 //! - `unreachable` what becomes of hosts that do not answer
-//! - `notify` who is told of a run
+//! - `notify` who is told of a run; `hooks` programs around it
 //! - `schema` the JSON Schema of all that, for editors
 //! - `calendar` when an environment may be changed: windows and freezes
 //! - `check` what needs more than one place; `model` the result
@@ -29,6 +29,7 @@ mod fields;
 mod foreign;
 mod gates;
 mod groups;
+pub mod hooks;
 mod host_keys;
 mod hosts;
 mod images;

@@ -277,6 +277,7 @@ impl<'a> Drive<'a> {
         if !resumes && plan.kind != PlanKind::Rollback {
             self.confirm(session, plan).await?;
         }
+        notices.before(plan, resumes).await?;
         let voice = notices.start(plan, &voice);
         let (tell, told) = mpsc::unbounded_channel();
         let (mut stops, mut last) = (mpsc::unbounded_channel().1, None);

@@ -18,13 +18,15 @@ pub use samples::check;
 
 use super::context::Context;
 use super::drive::Drive;
-use super::failure::chain;
+use super::failure::{Failure, chain};
+use super::hooks::{self, Runner};
 use super::{secrets, session};
 use crate::engine::run::Meta;
 use crate::engine::voice::Voice;
 use crate::event::jiff_text::Stamp;
 use crate::event::{Kind, Stage};
 use crate::inventory::Inventory;
+use crate::inventory::hooks::Hook;
 use crate::inventory::notify::{Point, Receiver, Text};
 use crate::name::{AppName, EnvName, HostName, Outcome};
 use crate::notify::{Body, Message, NotSent, Post, Version};
@@ -42,6 +44,8 @@ pub struct Notices {
     lines: Arc<Vec<Line>>,
     about: Message,
     clock: Clock,
+    /// What runs before the first change.
+    first: Vec<Runner>,
     /// Load balancers that have not switched yet; none where the plan has no one switch.
     missing: Arc<Mutex<BTreeSet<HostName>>>,
 }
@@ -100,8 +104,21 @@ impl Notices {
                 Line::start(receiver, teller)
             })
         });
+        let hooks = drive.inventory.into_iter().flat_map(|i| &i.hooks);
+        let hooks = hooks.map(|(name, hook)| {
+            let runner = Runner::new(drive.ctx, (name, hook), drive.site, voice);
+            (hook, runner)
+        });
+        let hooks: Vec<(&Hook, Runner)> = hooks.collect();
+        let later = hooks.iter().filter(|(hook, _)| !hook.on.is_empty());
+        let later = later.map(|(hook, runner)| Line::of_hook(hook, runner.clone()));
         Self {
-            lines: Arc::new(lines.collect()),
+            lines: Arc::new(lines.chain(later).collect()),
+            first: hooks
+                .iter()
+                .filter(|(hook, _)| hook.before)
+                .map(|(_, runner)| runner.clone())
+                .collect(),
             about,
             clock: drive.ctx.clock.clone(),
             missing: Arc::default(),
@@ -129,6 +146,23 @@ impl Notices {
         notices.close().await;
     }
 
+    /// Runs what the operator wants to be run before the first change.
+    ///
+    /// # Errors
+    /// What stops the run.
+    pub async fn before(&self, plan: &Plan, resumes: bool) -> Result<(), Failure> {
+        if self.first.is_empty() {
+            return Ok(());
+        }
+        let mut message = self.about.clone();
+        message.point = "before";
+        message.at = Stamp(self.clock.wall());
+        message.text = format!("{}: {} is about to begin", place(&message), what(&message));
+        // Nobody is kept from going back, or from finishing what was begun.
+        let exempt = resumes || plan.kind == PlanKind::Rollback;
+        hooks::before(self.first.clone(), &message, exempt).await
+    }
+
     /// The run is about to begin: says so, and listens for its switch.
     #[must_use]
     pub fn start(&self, plan: &Plan, voice: &Voice) -> Voice {
@@ -151,6 +185,7 @@ impl Notices {
     fn clone_for_tap(&self) -> Self {
         Self {
             lines: Arc::clone(&self.lines),
+            first: Vec::new(),
             about: self.about.clone(),
             clock: self.clock.clone(),
             missing: Arc::clone(&self.missing),
@@ -300,6 +335,18 @@ impl Line {
     }
 }
 
+impl Line {
+    fn of_hook(hook: &Hook, runner: Runner) -> Self {
+        let (to, hear) = unbounded_channel();
+        Self {
+            on: hook.on.clone(),
+            within: hook.within,
+            to: Mutex::new(Some(to)),
+            task: Mutex::new(Some(tokio::spawn(runner.run(hear)))),
+        }
+    }
+}
+
 type Fetch = std::pin::Pin<Box<dyn Future<Output = Result<Secrets, String>> + Send>>;
 
 /// What a receiver's task has.
@@ -440,4 +487,4 @@ pub fn template(path: &std::path::Path) -> Result<Body, String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -55,6 +55,19 @@ pub struct Site {
     begun: Mutex<Option<(JoinSet<Looked>, Duration)>>,
 }
 
+#[cfg(test)]
+impl Site {
+    /// A site of which no machine was reached.
+    pub(crate) fn nowhere() -> Self {
+        Self {
+            setup: crate::plan::fixture::World::empty().setup,
+            machines: BTreeMap::new(),
+            silent: BTreeMap::new(),
+            begun: Mutex::new(None),
+        }
+    }
+}
+
 /// What a look at one machine came to.
 type Looked = (HostName, Result<Seen, String>);
 

@@ -110,3 +110,47 @@ fn with_data(name: &'static str, text: &'static str, data: Vec<u8>) -> Script {
 mod conformance;
 mod endings;
 mod lanes;
+
+/// A program of the operator's gets the data, its words as they are, and no more time than it has;
+/// its files are gone afterwards.
+#[test]
+fn a_hook_on_a_host_gets_the_data_and_its_end_is_told() {
+    for (name, local) in shells() {
+        let host = host(&local);
+        let ran = |words: &[&str], data: &[u8]| {
+            let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
+            let script = hook::script(&words, data.to_vec(), Duration::from_secs(1));
+            run(&host, script).unwrap_or_else(|e| panic!("{name}: {e}"))
+        };
+        let data = b"{\"text\": \"'; $(id)\\n\"}";
+        let said = ran(
+            &[
+                "sh",
+                "-c",
+                "cat; echo; printf %s \"$1\"; exit 3",
+                "x",
+                "$(id) 'y",
+            ],
+            data,
+        );
+        assert_eq!(
+            (said.lines.join("|"), hook::end(&said).0),
+            (
+                "o {\"text\": \"'; $(id)\\n\"}|o $(id) 'y".to_owned(),
+                Some(3)
+            ),
+            "{name}"
+        );
+        assert_eq!(hook::end(&said).1, Some("$(id) 'y"));
+        let late = hook::end(&ran(&["sleep", "60"], b"")).0;
+        assert!(matches!(late, Some(124 | 137 | 143)), "{name}: {late:?}");
+        let gone = ran(&["/nonexistent/hook"], b"x");
+        assert!(matches!(hook::end(&gone).0, Some(126 | 127)), "{name}");
+        let left = ran(&["sh", "-c", "readlink /proc/self/fd/0"], b"x");
+        let file = hook::end(&left).1.unwrap_or_default().to_owned();
+        assert!(
+            !file.is_empty() && !Path::new(&file).exists(),
+            "{name}: {file}"
+        );
+    }
+}

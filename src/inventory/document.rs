@@ -14,7 +14,7 @@ use crate::text::yaml::{self, Entry, Key, Node, Value};
 use crate::text::{Diagnostic, Findings, SourceFile, Span};
 
 /// Sections that may stand at the top of a file, besides settings.
-const SECTIONS: [&str; 13] = [
+const SECTIONS: [&str; 14] = [
     "connect",
     "hosts",
     "hosts_from",
@@ -28,6 +28,7 @@ const SECTIONS: [&str; 13] = [
     "registries",
     "secrets",
     "notify",
+    "hooks",
 ];
 /// How a host is reached: in `connect`, and at a host.
 pub(super) const CONNECT: [&str; 5] = ["user", "port", "become", "connection", "options"];

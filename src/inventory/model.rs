@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::activity::Activity;
 use super::calendar::Calendar;
+use super::hooks::Hook;
 use super::layer::Origins;
 use super::notify::Receiver;
 use super::policy::Policy;
@@ -58,6 +59,8 @@ pub struct Inventory {
     pub registries: BTreeMap<String, Registry>,
     /// Where secrets come from, by name. Fetching them is not done here.
     pub secrets: BTreeMap<String, Located<SecretSource>>,
+    /// Programs that are run around a release, by name.
+    pub hooks: BTreeMap<String, Hook>,
     /// Who is told of a run, by name.
     pub notify: BTreeMap<String, Receiver>,
     /// What `--set` said, as typed; to be recorded, and shown as lost by the next run.

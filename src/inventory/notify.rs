@@ -312,22 +312,28 @@ impl Reader<'_> {
 fn points(node: &Node, path: &str, findings: &mut Findings) -> Option<Vec<Point>> {
     let mut out = Vec::new();
     for (word, span) in fields::words(node, path, findings)? {
-        match Point::parse(word) {
-            Some(point) => out.push(point),
-            None => {
-                let message = format!("`{path}` holds `{word}`, which is no point of a run");
-                let known = ["start", "switched", "end"].into_iter();
-                let known = known.chain(OUTCOMES.iter().map(|o| o.word()));
-                let finding = Diagnostic::error(message).at(span);
-                findings.push(
-                    finding
-                        .did_you_mean(word, known)
-                        .expected("start, switched, end, or an outcome such as rolled_back"),
-                );
-            }
-        }
+        out.extend(point(word, span, (path, "start"), findings));
     }
     Some(out)
+}
+
+/// One point; `first` is what the first one is called there.
+pub(super) fn point(
+    word: &str,
+    span: &Span,
+    (path, first): (&str, &str),
+    findings: &mut Findings,
+) -> Option<Point> {
+    let found = Point::parse(word).filter(|p| *p != Point::Start || first == "start");
+    if found.is_none() {
+        let message = format!("`{path}` holds `{word}`, which is no point of a run");
+        let known = [first, "switched", "end"].into_iter();
+        let known = known.chain(OUTCOMES.iter().map(|o| o.word()));
+        let expected = format!("{first}, switched, end, or an outcome such as rolled_back");
+        let finding = Diagnostic::error(message).at(span);
+        findings.push(finding.did_you_mean(word, known).expected(expected));
+    }
+    found
 }
 
 fn within(node: &Node, path: &str, findings: &mut Findings) -> Option<Duration> {

@@ -10,7 +10,7 @@ use super::foreign::{self, HostsFrom, Source};
 use super::hosts::World;
 use super::layer::Level;
 use super::model::Inventory;
-use super::{apps, calendar, check, notify, policy, sections};
+use super::{apps, calendar, check, hooks, notify, policy, sections};
 use crate::name::EnvName;
 use crate::text::{Diagnostic, Findings, SourceFile, nearest};
 
@@ -280,6 +280,7 @@ pub(super) fn build_from(
         policy: policy::read(&docs, &mut origins, &mut findings),
         protection: sections::protection(&docs, &mut origins, &mut findings),
         registries: sections::registries(&docs, &mut origins, &mut findings),
+        hooks: hooks::read(&docs, &mut origins, &mut findings),
         notify: notify::read(&docs, &secrets, &mut origins, &mut findings),
         secrets,
         sets: sets.to_vec(),

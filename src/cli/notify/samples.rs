@@ -1,16 +1,20 @@
 //! What `deploy check` knows of messages: every template rendered with a message of every point.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use super::template;
 use crate::cli::failure::chain;
 use crate::event::jiff_text::Stamp;
 use crate::inventory::Inventory;
+use crate::inventory::hooks::Place;
 use crate::name::EnvName;
 use crate::notify::{Message, NotSent, Version};
 use crate::text::Diagnostic;
 
 /// Every template rendered for every point, as a receiver would get it: what is wrong with it.
 #[must_use]
-pub fn check(dir: &std::path::Path, inventory: &Inventory) -> Vec<Diagnostic> {
+pub fn check(dir: &Path, inventory: &Inventory) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (name, receiver) in &inventory.notify {
         let Some(path) = &receiver.template else {
@@ -33,6 +37,27 @@ pub fn check(dir: &std::path::Path, inventory: &Inventory) -> Vec<Diagnostic> {
             ))
         });
         found.extend(said.map(wrong));
+    }
+    found.extend(hooks(dir, inventory));
+    found
+}
+
+/// Hooks of the configuration that nobody could start here.
+fn hooks(dir: &Path, inventory: &Inventory) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for (name, hook) in &inventory.hooks {
+        let own = hook.run.first().filter(|p| p.contains('/'));
+        let (Some(program), Place::Local) = (own, hook.place) else {
+            continue;
+        };
+        let wrong = match std::fs::metadata(dir.join(program)) {
+            Err(e) => format!("cannot be started: {program}: {e}"),
+            Ok(meta) if meta.permissions().mode() & 0o111 == 0 || !meta.is_file() => {
+                format!("cannot be started: {program} is no program (chmod +x)")
+            }
+            Ok(_) => continue,
+        };
+        found.push(Diagnostic::error(format!("hook `{name}` {wrong}")).at(&hook.span));
     }
     found
 }

@@ -35,6 +35,13 @@ fn plan() -> Plan {
     deploy(&w.setup, &release, &w.fleet, PlanKind::Deploy, "g1").unwrap()
 }
 
+/// What is said at the end of a run.
+pub(crate) fn about() -> Message {
+    let mut message = about_run(&meta(), &About::plan(&plan()));
+    message.point = "end";
+    message
+}
+
 fn receiver(on: &[Point], within: u64) -> Receiver {
     Receiver {
         url: Text::Secret("hook".into()),
@@ -77,6 +84,7 @@ impl Told {
             lines: Arc::new(receivers.into_iter().map(line).collect()),
             about: about_run(&meta(), &About::plan(plan)),
             clock,
+            first: Vec::new(),
             missing: Arc::default(),
         };
         Self {
@@ -217,7 +225,7 @@ fn check_renders_every_template_and_names_what_is_not_there() {
     let put = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
     put(
         "inventories/staging.yml",
-        "notify:\n  good: { url: \"http://x\", template: notify/good.json.j2 }\n  bad: { url: \"http://x\", template: notify/bad.json.j2 }\n  gone: { url: \"http://x\", template: notify/gone.json.j2 }\n",
+        "notify:\n  good: { url: \"http://x\", template: notify/good.json.j2 }\n  bad: { url: \"http://x\", template: notify/bad.json.j2 }\n  gone: { url: \"http://x\", template: notify/gone.json.j2 }\nhooks:\n  here: { at: end, run: [notify/good.json.j2] }\n  there: { at: end, run: [/nonexistent/x], where: app }\n  path: { at: end, run: [x] }\n",
     );
     put("notify/good.json.j2", "{ \"text\": {{ text }} }");
     put("notify/bad.json.j2", "{ \"text\":\n{{ txt }} }");
@@ -225,10 +233,14 @@ fn check_renders_every_template_and_names_what_is_not_there() {
     let inventory = config.load(&"staging".parse().unwrap(), &[]).unwrap();
     let found = check(dir.path(), &inventory);
     let said: Vec<String> = found.iter().map(|d| d.message().to_owned()).collect();
-    assert_eq!(said.len(), 2, "{said:?}");
+    assert_eq!(said.len(), 3, "{said:?}");
     assert_eq!(
         said[0],
         "`notify.bad` cannot say `start`: its body cannot be made: line 2: undefined value: `txt` is undefined"
+    );
+    assert_eq!(
+        said[2],
+        "hook `here` cannot be started: notify/good.json.j2 is no program (chmod +x)"
     );
     assert!(
         said[1].starts_with("`notify.gone` cannot say anything: "),

@@ -74,6 +74,9 @@ secrets: { db: { env: DB }, key: { file: key.txt }, line: { file: a.env, key: A 
 notify:
   chat: { url: { secret: db }, template: notify/chat.json.j2, on: [start, switched, rolled_back], headers: { X-Token: { secret: key }, X-Env: a }, sign: { secret: token, form: feishu }, answer: code, within: 5s }
   plain: { url: "http://127.0.0.1:1/hook", on: end }
+hooks:
+  a: { at: [before, mixed], run: [hooks/a], where: app, within: 2m }
+  b: { at: end, run: [hooks/b] }
 "#;
 
 fn schema() -> Value {
