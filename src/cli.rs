@@ -21,6 +21,7 @@
 //! - `work`      what a command does once its words are understood: where engine and faces meet
 //! - one file for each command: `deploy`, `stage`, `switch`, …
 
+pub mod adopt;
 pub mod apply;
 pub mod args;
 pub mod bring;
@@ -235,6 +236,7 @@ impl Command {
             Self::Lock(args) => args.run(ctx).await,
             Self::Unlock(args) => args.run(ctx).await,
             Self::Setup(args) => args.run(ctx).await,
+            Self::Adopt(args) => args.run(ctx).await,
             // `args::parse` has made a `Deploy` of it.
             Self::Environment(_) => Err(Failure::usage("no command was given")),
         }

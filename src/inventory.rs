@@ -56,7 +56,7 @@ pub use model::{
     ServiceSettings, Slot, TicketRule, Vars,
 };
 pub use policy::{Denial, Policy, Requirement, Rule};
-pub use select::{HostSelector, Names, SelectorError};
+pub use select::{HostSelector, Names, SelectorError, glob};
 pub use source::{Asking, Config};
 pub use strategy::{Amount, Rolling, Strategy};
 pub use unreachable::Unreachable;

@@ -8,6 +8,7 @@
 //! - `traffic`     where the load balancers send to, and whether they agree
 //! - `entry`       what must hold before any plan; who may begin at all
 //! - `calendar`    windows and freezes: who is bound by them
+//! - `adopt`       what was started by hand, recorded as release #0
 //! - `blue_green`  deploy and stage with two slots
 //! - `in_place`    deploy and rollback with one slot: rolling, recreate
 //! - `changes`     what it changes, for the person who reads it: images, files, containers, bytes
@@ -31,6 +32,7 @@
 //! [`Plan`], its text tests beside it, and its simulation in `engine`.
 
 mod activity;
+pub mod adopt;
 pub mod blue_green;
 pub mod calendar;
 pub mod catch_up;

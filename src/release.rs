@@ -59,12 +59,17 @@ pub struct ReleaseLabel {
     pub revision: u64,
     /// Digest of the app's image (the first, where it has several).
     pub digest: Option<Digest>,
+    /// It ran before `deploy` came, and was recorded as it was; its number is 0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adopted: bool,
 }
 
 impl std::fmt::Display for ReleaseLabel {
-    /// `#43 1.0.2-30-abc1234`, or the version alone where there is no number.
+    /// `#43 1.0.2-30-abc1234`, `#0 (adopted) 1.0.1`, or the version alone where there is no number.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.revision > 0 {
+        if self.adopted {
+            f.write_str("#0 (adopted) ")?;
+        } else if self.revision > 0 {
             write!(f, "#{} ", self.revision)?;
         }
         write!(f, "{}", self.version)
@@ -87,6 +92,23 @@ pub struct HostRelease {
     /// What it was made from.
     #[serde(default)]
     pub made: Made,
+    /// The container of each service, where they were there before `deploy` was.
+    #[serde(
+        default,
+        rename = "containers",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
+    pub adopted: BTreeMap<ServiceName, Adopted>,
+}
+
+/// A container that somebody started by hand and that was adopted. It has no labels of ours and is in
+/// no project: it is known by its id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    /// Full id.
+    pub id: String,
+    /// Name without the leading slash.
+    pub name: String,
 }
 
 /// What a release was made from, and by whom: for people, and so that nobody reverts somebody
@@ -198,6 +220,40 @@ mod tests {
                 bytes: bytes.into(),
             }],
         )]
+    }
+
+    #[test]
+    fn what_was_adopted_comes_back_from_the_record_as_it_was() {
+        let one = Adopted {
+            id: "ab12".to_owned(),
+            name: "shop".to_owned(),
+        };
+        let mut kept = HostRelease {
+            label: ReleaseLabel {
+                id: ReleaseId::new("r0").unwrap(),
+                version: Version::new("1.0").unwrap(),
+                revision: 0,
+                digest: None,
+                adopted: true,
+            },
+            slot: SlotName::new("blue").unwrap(),
+            services: BTreeMap::new(),
+            secrets: Prints::default(),
+            made: Made::default(),
+            adopted: BTreeMap::from([(ServiceName::new("web").unwrap(), one)]),
+        };
+        assert_eq!(kept.label.to_string(), "#0 (adopted) 1.0");
+        let text = serde_json::to_string(&kept).unwrap();
+        assert_eq!(serde_json::from_str::<HostRelease>(&text).unwrap(), kept);
+        // Records of releases that were deployed say nothing of it.
+        kept.adopted.clear();
+        kept.label.adopted = false;
+        let text = serde_json::to_string(&kept).unwrap();
+        assert!(
+            !text.contains("adopted") && !text.contains("containers"),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<HostRelease>(&text).unwrap(), kept);
     }
 
     #[test]

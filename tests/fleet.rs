@@ -10,6 +10,8 @@ mod support;
 
 #[path = "fleet/cases/active.rs"]
 mod active;
+#[path = "fleet/cases/adopted.rs"]
+mod adopted;
 #[path = "fleet/cases/broken.rs"]
 mod broken;
 #[path = "fleet/cases/budget.rs"]

@@ -135,6 +135,7 @@ pub enum Command {
     Render(render::Args),
     Init(init::Args),
     Setup(super::setup::Args),
+    Adopt(super::adopt::Args),
     Check(check::Args),
     Checklist(super::checklist::Args),
     Inventory(inventory::Args),

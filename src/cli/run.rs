@@ -47,6 +47,12 @@ fn fresh(spot: &Spot, service: Option<&ServiceName>, number: u64) -> Result<What
         let what = format!("{}: {} holds no release", spot.host, spot.slot);
         Failure::refused(what).hint("--slot SLOT names another; deploy a version first")
     })?;
+    if held.label.adopted {
+        let what = format!("{}: {} was started by hand", spot.host, held.label);
+        return Err(Failure::refused(what).hint(
+            "nothing says how a new container of it is made; `deploy exec` runs in one that is there",
+        ));
+    }
     let service = of(held, service).map_err(|why| {
         let known: Vec<&str> = held.services.keys().map(ServiceName::as_str).collect();
         let failure = Failure::usage(format!("{}: {why}", spot.host));

@@ -56,6 +56,7 @@ pub async fn show_all(
             since: of.since,
             follow: of.follow,
             services: of.services.clone(),
+            folder: machine.scope.folder(),
         };
         set.spawn(reader.run(wanted));
         hosts.push(name.clone());

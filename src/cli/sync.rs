@@ -187,6 +187,13 @@ impl Known<'_> {
                 "nobody holds a release of {slot}"
             )));
         };
+        if held.label.adopted {
+            let what = format!(
+                "{} was started by hand: no other host can be given it",
+                held.label
+            );
+            return Err(Failure::refused(what).hint(self.deploy("VERSION")));
+        }
         let (inventory, app) = (&self.place.inventory, self.place.app()?);
         let draft = session::draft(self.ctx, inventory, app, &held.label.version)?;
         let mut digests = BTreeMap::new();

@@ -151,6 +151,13 @@ impl Real {
             .get(&(host.clone(), slot.clone(), release.clone()))
     }
 
+    /// The containers on a host that were adopted in a slot, where any were.
+    fn adopted(&self, host: &HostName, slot: &SlotName) -> Option<&HostRelease> {
+        let mut of = self.specs.iter();
+        let is = |s: &HostRelease| s.label.adopted;
+        of.find_map(|((h, s, _), spec)| (h == host && s == slot && is(spec)).then_some(spec))
+    }
+
     /// The body for a piece of work.
     fn body(&self, host: &HostName, machine: &Machine, work: &Work) -> Result<Body, Trouble> {
         let setup = &self.site.setup;
@@ -168,7 +175,7 @@ impl Real {
             }
             Work::Activate { slot } => self.call(host, slot, true)?,
             Work::Deactivate { slot } => self.call(host, slot, false)?,
-            Work::Stop { slot } => docker::containers::stop(&project(slot)),
+            Work::Stop { slot } => docker::containers::stop(&project(slot), slot),
             Work::Replace { slot, release } => {
                 docker::containers::replace(&project(slot), &dir(release, slot), slot, release)
             }
@@ -287,7 +294,12 @@ impl Real {
 }
 
 /// The images of a release on a host, each once.
+///
+/// What was adopted needs none: its containers are there, and may be of an image that no registry has.
 fn images(spec: &HostRelease) -> Vec<String> {
+    if spec.label.adopted {
+        return Vec::new();
+    }
     let all: BTreeSet<&String> = spec.services.values().map(|s| &s.image).collect();
     all.into_iter().filter(|i| !i.is_empty()).cloned().collect()
 }

@@ -325,6 +325,12 @@ fn make(
                 slot,
                 release,
             } if h == host => Some((slot, release)),
+            // Nothing is pulled of what is adopted.
+            Action::Replace {
+                host: h,
+                slot,
+                release,
+            } if h == host && plan.kind == PlanKind::Adopt => Some((slot, release)),
             _ => None,
         });
         let part = brings.and_then(|(slot, id)| {

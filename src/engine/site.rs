@@ -314,6 +314,7 @@ impl Machine {
         };
         if self.app {
             let mut view = host_view(look, docker::facts::read(&look.facts));
+            view.know_adopted(&self.scope.env, &self.scope.app);
             view.problems.append(&mut problems);
             seen.host = Some(view);
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Debt, Traffic};
 use crate::name::{
     Actor, AppName, BalancerName, EnvName, Fence, HostName, MachineId, OutcomeKind, ReleaseId,
-    RunId, SlotName,
+    RunId, ServiceName, SlotName,
 };
 use crate::release::HostRelease;
 
@@ -110,6 +110,51 @@ pub struct HostView {
     pub record: RecordView,
     /// What is wrong or odd on the host.
     pub problems: Vec<Problem>,
+}
+
+impl HostView {
+    /// Gives the labels that they would have been started with to containers that were adopted, by
+    /// what the record says of the slot that holds them: nobody can label a container that runs.
+    pub fn know_adopted(&mut self, env: &EnvName, app: &AppName) {
+        for (slot, held) in &self.record.slots {
+            let mut kept = self.record.kept.iter();
+            let Some(kept) = kept.find(|k| k.label.id == held.release && k.slot == *slot) else {
+                continue;
+            };
+            for (service, one) in &kept.adopted {
+                let mut all = self.containers.iter_mut();
+                let Some(container) = all.find(|c| c.id == one.id) else {
+                    continue;
+                };
+                container.labels = labels(env, app, kept, service);
+            }
+        }
+    }
+}
+
+fn labels(
+    env: &EnvName,
+    app: &AppName,
+    of: &HostRelease,
+    service: &ServiceName,
+) -> BTreeMap<String, String> {
+    let project = project(env, app, &of.slot);
+    let label = &of.label;
+    let mut out: Vec<(&str, String)> = vec![
+        ("com.docker.compose.project", project),
+        ("com.docker.compose.service", service.to_string()),
+        ("deploy.release", label.id.to_string()),
+        ("deploy.version", label.version.to_string()),
+        ("deploy.revision", label.revision.to_string()),
+        ("deploy.adopted", "yes".to_owned()),
+    ];
+    out.extend(
+        label
+            .digest
+            .iter()
+            .map(|d| ("deploy.digest", d.to_string())),
+    );
+    out.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()
 }
 
 /// The host record of one app on one host, as read without the lock.

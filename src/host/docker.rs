@@ -1,6 +1,7 @@
 //! Docker and compose on a host: bodies of steps, and how to read what they print.
 //!
 //! - `activity`    what a release does beside requests, switched on and off
+//! - `adopt`       what was started by hand, as it could be written down
 //! - `facts`       what a look asks: engine, compose, space, every container
 //! - `held`        what a plan is compared with: files of releases, layers of images
 //! - `images`      pull a release's images, keep a local tag
@@ -20,6 +21,7 @@
 //! `tests/docker_bodies.rs` against the real engine.
 
 pub mod activity;
+pub mod adopt;
 pub mod config;
 pub mod containers;
 pub mod evidence;

@@ -147,8 +147,9 @@ fn find(word: &str, names: &dyn Names) -> Result<Vec<HostName>, SelectorError> {
     Ok(found)
 }
 
-/// `*` stands for any characters, `?` for one.
-fn glob(pattern: &str, text: &str) -> bool {
+/// Whether a pattern is all of `text`: `*` stands for any characters, `?` for one.
+#[must_use]
+pub fn glob(pattern: &str, text: &str) -> bool {
     let (p, t) = (pattern.as_bytes(), text.as_bytes());
     let (mut i, mut j) = (0, 0);
     let mut back: Option<(usize, usize)> = None;

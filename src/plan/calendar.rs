@@ -54,7 +54,8 @@ fn bound(plan: &Plan) -> bool {
         | PlanKind::Stage
         | PlanKind::Restart
         | PlanKind::Sync
-        | PlanKind::Remove => true,
+        | PlanKind::Remove
+        | PlanKind::Adopt => true,
         PlanKind::Switch | PlanKind::Weight => !back(plan),
         PlanKind::Rollback
         | PlanKind::Resume

@@ -38,6 +38,7 @@ pub fn label(number: u64) -> ReleaseLabel {
         n => format!("0.{n}.0"),
     };
     ReleaseLabel {
+        adopted: false,
         id: id(number),
         version: Version::new(version).expect("a test's version"),
         revision: number,
@@ -63,6 +64,7 @@ fn services() -> BTreeMap<ServiceName, ServiceSpec> {
 
 pub fn kept(number: u64, slot: &SlotName) -> HostRelease {
     HostRelease {
+        adopted: std::collections::BTreeMap::new(),
         label: label(number),
         slot: slot.clone(),
         services: services(),

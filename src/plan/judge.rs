@@ -152,6 +152,7 @@ fn label(c: &Container) -> Option<ReleaseLabel> {
         digest: c
             .label("deploy.digest")
             .and_then(|d| crate::name::Digest::new(d).ok()),
+        adopted: c.label("deploy.adopted").is_some(),
     })
 }
 

@@ -30,6 +30,8 @@ pub enum PlanKind {
     Remove,
     /// Two slots share the traffic.
     Weight,
+    /// What runs and was started by hand is recorded as a release, and load balancers are led to it.
+    Adopt,
 }
 
 impl PlanKind {
@@ -49,6 +51,7 @@ impl PlanKind {
             Self::Sync => "sync",
             Self::Remove => "remove",
             Self::Weight => "weight",
+            Self::Adopt => "adopt",
         }
     }
 }

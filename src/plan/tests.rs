@@ -1,6 +1,7 @@
 //! Plans compared as whole texts: what an operator would read, and what the engine would do.
 
 mod activity;
+mod adopt;
 mod calendar;
 mod changes;
 mod deploy;

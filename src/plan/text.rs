@@ -41,7 +41,8 @@ impl fmt::Display for Plan {
                 f,
                 "  {:<4}{}{mark} ({}){after}",
                 step.id.to_string(),
-                step.action,
+                self.of_adopted(&step.action)
+                    .unwrap_or_else(|| step.action.to_string()),
                 step.cause.0
             )?;
             let (when, actions) = match &step.undo {
@@ -62,6 +63,9 @@ impl fmt::Display for Plan {
 impl Plan {
     /// The action as text, a release by the words that people know.
     fn named(&self, action: &Action) -> String {
+        if let Some(text) = self.of_adopted(action) {
+            return text;
+        }
         if let Action::Revert {
             host,
             slot,
@@ -72,6 +76,20 @@ impl Plan {
             return format!("{host}: {slot} back to {label}");
         }
         action.to_string()
+    }
+
+    /// What is done to containers that are adopted: nothing but a word on them.
+    fn of_adopted(&self, action: &Action) -> Option<String> {
+        match action {
+            _ if self.kind != PlanKind::Adopt => None,
+            Action::Replace { host, slot, .. } => {
+                Some(format!("{host}: record what runs as {slot}"))
+            }
+            Action::Revert { host, slot, .. } => {
+                Some(format!("{host}: strike {slot} off the record"))
+            }
+            _ => None,
+        }
     }
 }
 

@@ -87,6 +87,7 @@ impl HistoryEntry {
                 | RunKind::Rollback
                 | RunKind::Restart
                 | RunKind::Sync
+                | RunKind::Adopt
         );
         // Of two that share the traffic neither serves as a whole.
         let moved = moved || (self.kind == RunKind::Weight && self.active.is_some());

@@ -40,6 +40,8 @@ pub enum RunKind {
     Drain,
     /// Two slots share the traffic until a person changes it.
     Weight,
+    /// What was started by hand, recorded as a release.
+    Adopt,
 }
 
 /// What a host is to the run.

@@ -68,11 +68,17 @@ impl Scope {
         }
     }
 
+    /// The app's record: an absolute path.
+    #[must_use]
+    pub fn folder(&self) -> String {
+        let Self { root, env, app, .. } = self;
+        format!("{root}/{env}/{app}")
+    }
+
     /// Where a release's files for a slot lie: an absolute path.
     #[must_use]
     pub fn release_dir(&self, release: &ReleaseId, slot: &SlotName) -> String {
-        let Self { root, env, app, .. } = self;
-        format!("{root}/{env}/{app}/releases/{release}/{slot}")
+        format!("{}/releases/{release}/{slot}", self.folder())
     }
 
     pub(super) fn script(&self, name: &'static str, parts: &[&str]) -> Script {

@@ -171,6 +171,7 @@ impl Draft {
         let prints = Prints::new(given.salt, &self.secrets(), given.secrets);
         let id = identity(&self.env, &self.app, &self.version, &own, &files, &prints);
         let label = ReleaseLabel {
+            adopted: false,
             revision: revision(&id),
             id,
             version: self.version.clone(),
@@ -320,6 +321,7 @@ impl DraftPart {
         Part {
             host: self.host.clone(),
             spec: HostRelease {
+                adopted: BTreeMap::new(),
                 label: label.clone(),
                 slot: self.slot.clone(),
                 services: services.collect(),

@@ -108,7 +108,7 @@ async fn a_member_is_switched_on_and_off() {
         ),
         (activity::words(callee, &well), Duration::from_secs(5)),
     ];
-    let stop = containers::off_before(containers::stop(PROJECT), &calls);
+    let stop = containers::off_before(containers::stop(PROJECT, &crate::rig::slot()), &calls);
     let said = rig.good(&stop).await;
     assert!(
         said.contains(&format!("{}exit code 3", activity::NOT)),

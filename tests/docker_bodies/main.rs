@@ -10,8 +10,8 @@
 )]
 
 mod active;
+mod adopted;
 mod rig;
-
 use std::time::Duration;
 
 use deploy::fleet::{Health, Severity};
@@ -198,7 +198,7 @@ async fn a_release_is_pulled_replaced_watched_and_taken_back() {
     assert_eq!(rig.ours().await[0].label("deploy.release"), Some("rel1"));
     assert_eq!(rig.look().await.0.slots[&slot()].release, release("rel1"));
 
-    rig.good(&containers::stop(PROJECT)).await;
+    rig.good(&containers::stop(PROJECT, &slot())).await;
     assert_eq!(rig.ours().await.len(), 0);
     // What a failure brings up again stays on record.
     assert_eq!(rig.look().await.0.slots[&slot()].release, release("rel1"));

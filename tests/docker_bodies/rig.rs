@@ -1,5 +1,6 @@
 //! A host for the tests: web1 of the fleet, empty and claimed, and what tests ask of it.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -9,8 +10,9 @@ use deploy::host::docker::watch::{self, Probe, Target as Asked, Tick, WatchReade
 use deploy::host::docker::{facts, images};
 use deploy::host::script::{Body, Script};
 use deploy::host::{Address, Connector, Host, Settings, Target};
-use deploy::name::{Actor, AppName, EnvName, HostName, ReleaseId, RunId, SlotName};
+use deploy::name::{Actor, AppName, EnvName, HostName, ReleaseId, RunId, ServiceName, SlotName};
 use deploy::record::{ClaimId, ClaimReply, Look, Scope, StepReply, Upload, parse, verb};
+use deploy::release::Adopted;
 
 use super::PROJECT;
 
@@ -224,10 +226,23 @@ pub async fn see(
     project: Option<&str>,
     targets: &[Asked],
     limit: Duration,
+    enough: impl FnMut(&Tick) -> bool + Send,
+) -> Duration {
+    see_all(host, project, &BTreeMap::new(), targets, limit, enough).await
+}
+
+/// The same with containers that were adopted.
+pub async fn see_all(
+    host: &Host,
+    project: Option<&str>,
+    adopted: &BTreeMap<ServiceName, Adopted>,
+    targets: &[Asked],
+    limit: Duration,
     mut enough: impl FnMut(&Tick) -> bool + Send,
 ) -> Duration {
     let script = watch::script(
         project,
+        adopted,
         targets,
         Duration::from_millis(200),
         Duration::from_secs(1),

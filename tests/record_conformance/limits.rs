@@ -419,3 +419,24 @@ fn who_owes_is_written_and_struck_off_in_every_shell() {
         );
     }
 }
+
+#[test]
+fn what_a_body_is_given_is_read_by_nobody_else_while_it_works() {
+    for shell in Shell::all() {
+        let bench = Bench::new(shell, Disk::Fast);
+        let run = id("r-1", "1-a");
+        claim(&bench, &run);
+        let text = "stat -c %a \"$STATE/runs/$RUN\"/in.*; : >\"$STATE/mine\"; stat -c %a \"$STATE/mine\"; take_data 6";
+        let mut body = Body::new("pull", text);
+        body.data = b"secret".to_vec();
+        match step(&bench, &run, 1, &body) {
+            StepReply::Done { rc: 0, output, .. } => {
+                assert_eq!(output, ["600", "660", "secret"], "{shell:?}");
+            }
+            other => panic!("{shell:?} {other:?}"),
+        }
+        let left = std::fs::read_dir(bench.state().join("runs/r-1")).unwrap();
+        let left = left.filter_map(|f| f.unwrap().file_name().into_string().ok());
+        assert!(left.into_iter().all(|f| !f.starts_with("in.")), "{shell:?}");
+    }
+}

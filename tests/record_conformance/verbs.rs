@@ -116,7 +116,9 @@ pub fn upload(id: &ClaimId) -> Upload {
 /// The release that a run brings; each has its own.
 pub fn release(run: &RunId) -> HostRelease {
     HostRelease {
+        adopted: std::collections::BTreeMap::new(),
         label: ReleaseLabel {
+            adopted: false,
             id: ReleaseId::new(format!("rel-{run}")).unwrap(),
             version: Version::new("1.0.1-22-7e56158").unwrap(),
             revision: 1,

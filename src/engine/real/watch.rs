@@ -1,5 +1,6 @@
 //! Watchers: read-only scripts that stream gates and containers over the open connection.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -12,6 +13,7 @@ use crate::host::docker::watch::{self, Probe, Target, Tick, WatchReader, Watched
 use crate::host::script::Script;
 use crate::name::{HostName, SlotName};
 use crate::plan::{GateKind, GateSpec, GateView};
+use crate::release::HostRelease;
 
 /// Longest time between two probes: at the switch the last good answer is at most 2 s old. The book
 /// counts a row at the pace that the gate asks for.
@@ -50,9 +52,14 @@ async fn once(
     };
     // Who only asks gates need not be root, and sudo costs as much as two of them.
     script.root = machine.scope.sudo && matches!(what, Watch::Member { .. });
+    let adopted = match what {
+        Watch::Member { slot } => real.adopted(host, slot),
+        Watch::Balancer { .. } => None,
+    };
     let mut reader = WatchReader::new(&targets);
     let ended = machine.host.stream(script, |line: &str| {
-        for one in reader.line(line).into_iter().filter_map(said) {
+        let ticks = reader.line(line).into_iter();
+        for one in ticks.filter_map(|tick| said(tick, adopted)) {
             let _ = seen.send((host.clone(), one));
         }
     });
@@ -63,7 +70,7 @@ async fn once(
 }
 
 /// What a tick says; what is not known says nothing, and silence counts as not passed.
-fn said(tick: Tick) -> Option<Seen> {
+fn said(tick: Tick, adopted: Option<&HostRelease>) -> Option<Seen> {
     match tick {
         Tick::Gate {
             member,
@@ -76,13 +83,28 @@ fn said(tick: Tick) -> Option<Seen> {
             ok,
             detail,
         }),
-        Tick::Containers(list) => Some(Seen::Containers(list.into_iter().map(container).collect())),
+        Tick::Containers(list) => {
+            let all = list.into_iter().map(|c| container(c, adopted));
+            Some(Seen::Containers(all.collect()))
+        }
         Tick::Cannot(kind) => Some(Seen::Gone(format!("it has no program that can ask {kind}"))),
         Tick::Blind | Tick::Alive => None,
     }
 }
 
-fn container(c: Watched) -> ContainerSeen {
+/// One that was adopted has no labels: what it is stands in the record.
+fn container(mut c: Watched, adopted: Option<&HostRelease>) -> ContainerSeen {
+    let known = adopted.filter(|_| c.release.is_empty());
+    let known = known.and_then(|spec| {
+        let mut all = spec.adopted.iter();
+        let (service, _) = all.find(|(_, one)| one.name == c.name)?;
+        Some((service, &spec.label.id))
+    });
+    if let Some((service, id)) = known {
+        c.service = service.to_string();
+        c.release = id.to_string();
+        c.one_shot = false;
+    }
     ContainerSeen {
         service: c.service,
         state: c.state,
@@ -156,7 +178,9 @@ fn member(real: &Real, host: &HostName, slot: &SlotName) -> (Vec<Target>, Script
     let (every, timeout) = times(specs.iter());
     let targets = targets(specs, GateView::Host, None, "127.0.0.1");
     let project = project(&setup.env, &setup.app, slot);
-    let script = watch::script(Some(&project), &targets, every, timeout);
+    let none = BTreeMap::new();
+    let adopted = real.adopted(host, slot).map_or(&none, |spec| &spec.adopted);
+    let script = watch::script(Some(&project), adopted, &targets, every, timeout);
     (targets, script)
 }
 
@@ -176,6 +200,6 @@ fn balancer(real: &Real, slot: &SlotName) -> (Vec<Target>, Script) {
         .flat_map(|g| g.values())
         .flatten();
     let (every, timeout) = times(all);
-    let script = watch::script(None, &targets, every, timeout);
+    let script = watch::script(None, &BTreeMap::new(), &targets, every, timeout);
     (targets, script)
 }

@@ -29,6 +29,7 @@ pub(in crate::engine) fn run_kind(kind: PlanKind) -> RunKind {
         PlanKind::Sync => RunKind::Sync,
         PlanKind::Remove => RunKind::Remove,
         PlanKind::Weight => RunKind::Weight,
+        PlanKind::Adopt => RunKind::Adopt,
         // A resumed run keeps the kind that it had; see `entry`.
         PlanKind::Resume => RunKind::Deploy,
     }

@@ -28,8 +28,8 @@ pub fn replace(project: &str, dir: &str, slot: &SlotName, release: &ReleaseId) -
 /// Ends what runs in a slot, and leaves it empty. Volumes stay, and what was last brought up there
 /// stays on record: it is what a failure brings up again.
 #[must_use]
-pub fn stop(project: &str) -> Body {
-    up("stop", STOP).args([project])
+pub fn stop(project: &str, slot: &SlotName) -> Body {
+    up("stop", STOP).args([project, slot.as_str()])
 }
 
 /// Takes back what a run put into a slot: brings `to` (its files' directory relative to `$STATE`,

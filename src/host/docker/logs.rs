@@ -23,6 +23,8 @@ pub struct Wanted {
     pub follow: bool,
     /// Of these services; of all where empty.
     pub services: Vec<ServiceName>,
+    /// The app's record on the host; empty where nobody asks for what was adopted.
+    pub folder: String,
 }
 
 /// Reads the logs of the projects' containers. Read-only: it runs without the lock.
@@ -35,6 +37,7 @@ pub fn script(projects: &[String], wanted: &Wanted) -> Script {
             number(wanted.tail, "all"),
             number(wanted.since.map(|d| d.as_secs()), "-"),
             if wanted.follow { "yes" } else { "no" }.to_owned(),
+            wanted.folder.clone(),
             projects.len().to_string(),
         ])
         .args(projects.iter().cloned())
@@ -178,12 +181,16 @@ mod tests {
             since: Some(Duration::from_secs(60)),
             follow: true,
             services: vec![ServiceName::new("web").unwrap()],
+            folder: "/r/e/a".to_owned(),
         };
         let script = script(&["a".into(), "b".into()], &wanted);
-        assert_eq!(script.args, ["5", "60", "yes", "2", "a", "b", "web"]);
+        assert_eq!(
+            script.args,
+            ["5", "60", "yes", "/r/e/a", "2", "a", "b", "web"]
+        );
         assert!(script.tied);
         let all = super::script(&["a".into()], &Wanted::default());
-        assert_eq!(all.args, ["all", "-", "no", "1", "a"]);
+        assert_eq!(all.args, ["all", "-", "no", "", "1", "a"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! load balancer asks the gates of all members. To add a kind of gate: a variant of [`Probe`], its
 //! line in `sh/watch.sh`, an arm in [`WatchReader::gate`].
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use super::facts;
 use crate::fleet::Health;
 use crate::host::script::Script;
 use crate::name::{HostName, ServiceName};
+use crate::release::Adopted;
 
 const TEXT: &str = concat!(include_str!("sh/where.sh"), include_str!("sh/watch.sh"));
 
@@ -113,20 +115,25 @@ pub struct Watched {
     pub one_shot: bool,
 }
 
-/// Watches the containers of `project`, where one is given, and asks `targets` every `every`, each
+/// Watches the containers of `project`, where one is given (those that were `adopted` while it has none
+/// of its own), and asks `targets` every `every`, each
 /// for at most `timeout`. The first round comes at once. Read-only: it runs without the lock.
 #[must_use]
 pub fn script(
     project: Option<&str>,
+    adopted: &BTreeMap<ServiceName, Adopted>,
     targets: &[Target],
     every: Duration,
     timeout: Duration,
 ) -> Script {
     let seconds = |d: Duration| format!("{:.3}", d.as_secs_f64());
+    let fosters = adopted.iter().map(|(s, one)| format!("{}={s}", one.id));
+    let fosters: Vec<String> = fosters.collect();
     let body = super::body_with_rows("watch", TEXT);
     let mut script = Script::new(body.name, body.text)
         .args([
             project.unwrap_or("-").to_owned(),
+            fosters.join(" "),
             seconds(every.max(SHORTEST)),
             seconds(timeout.max(SHORTEST)),
         ])

@@ -13,7 +13,10 @@ refuse() {
 [ -d "runs/$run" ] || mkdir -p "runs/$run" 2>/dev/null || end error write
 if [ "$size" -gt 0 ]; then
   in=runs/$run/in.$seq.$$
+  # It may hold what only the body is to know, and others read in this folder: it is never theirs.
+  umask 077
   { take_data "$size" >"$in"; } 2>/dev/null || refuse error upload
+  umask 007
 fi
 
 lock 2 || refuse busy

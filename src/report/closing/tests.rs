@@ -9,6 +9,7 @@ fn stamp(text: &str) -> Stamp {
 
 fn label(revision: u64, version: &str, id: &str) -> ReleaseLabel {
     ReleaseLabel {
+        adopted: false,
         id: id.parse().unwrap(),
         version: Version::new(version).unwrap(),
         revision,

@@ -4,6 +4,7 @@ use crate::release::ServiceSpec;
 
 fn label(number: u64) -> ReleaseLabel {
     ReleaseLabel {
+        adopted: false,
         id: ReleaseId::new(format!("{number:016x}")).unwrap(),
         version: Version::new(format!("1.0.{number}")).unwrap(),
         revision: number,

@@ -17,6 +17,7 @@ const BLUE: (&str, u64, &str) = ("a1", 42, "1.0.1-22-7e56158");
 
 fn label((id, revision, version): (&str, u64, &str)) -> ReleaseLabel {
     ReleaseLabel {
+        adopted: false,
         id: id.parse().unwrap(),
         version: Version::new(version).unwrap(),
         revision,
@@ -109,6 +110,7 @@ fn container(setup: &Setup, in_slot: &str, which: (&str, u64, &str)) -> Containe
 
 fn host(setup: &Setup, in_slot: &str, which: (&str, u64, &str)) -> HostView {
     let release = HostRelease {
+        adopted: std::collections::BTreeMap::new(),
         label: label(which),
         slot: slot(in_slot),
         services: [(ServiceName::new("web").unwrap(), spec())].into(),

@@ -1,13 +1,14 @@
-# logs TAIL SINCE FOLLOW PROJECTS [PROJECT…] [SERVICE…]: what containers of the projects said.
+# logs TAIL SINCE FOLLOW FOLDER PROJECTS [PROJECT…] [SERVICE…]: what containers of the projects said.
 # TAIL: lines of each container, or `all`. SINCE: seconds back, or `-`. FOLLOW: yes or no. PROJECTS:
-# how many of the words that follow are projects; the rest are services, none = all.
+# how many of the words that follow are projects; the rest are services, none = all. FOLDER: the app's
+# record, for what was adopted and has no labels (see up.sh).
 #
 #   s <n> <project> <service> <container>   the n-th stream
 #   l <n> <text>                            a line of it, with docker's time stamp in front
 #   r <n>                                   from here on lines may repeat earlier ones of that stream
 #   x <n>                                   it has ended
-dk_tail=$1 dk_since=$2 dk_follow=$3 dk_projects=$4
-shift 4
+dk_tail=$1 dk_since=$2 dk_follow=$3 dk_folder=$4 dk_projects=$5
+shift 5
 [ "$dk_since" = - ] && dk_since= || dk_since=${dk_since}s
 
 # The wanted containers, a line each: id, project, service, name. Nothing in them has blanks.
@@ -16,9 +17,23 @@ dk_list() {
 	[ "$dk_follow" = yes ] || dk_all=-a
 	timeout 10 docker ps $dk_all --no-trunc --filter label=com.docker.compose.project --format \
 		'{{.ID}} {{.Label "com.docker.compose.project"}} {{.Label "com.docker.compose.service"}} {{.Names}}' 2>/dev/null |
+		{ cat; dk_list_adopted; } |
 		while read -r dk_id dk_project dk_service dk_name; do
 			dk_wanted "$dk_project" "$dk_service" "$@" && printf '%s\n' "$dk_id $dk_project $dk_service $dk_name"
 		done
+}
+# The same of what was adopted, where it is what a slot holds.
+dk_list_adopted() {
+	dk_env=${dk_folder%/*}
+	for dk_x in "$dk_folder"/slots/*; do
+		dk_slot=${dk_x##*/} dk_held=
+		{ read -r dk_y dk_held dk_y <"$dk_x"; } 2>/dev/null
+		dk_x=$dk_folder/releases/$dk_held/$dk_slot/adopted
+		[ -n "$dk_held" ] && [ -f "$dk_x" ] || continue
+		while read -r dk_id dk_y dk_service dk_name; do
+			printf '%s\n' "$dk_id ${dk_env##*/}-${dk_folder##*/}-$dk_slot $dk_service $dk_name"
+		done <"$dk_x"
+	done
 }
 dk_wanted() {
 	dk_p=$1 dk_s=$2 dk_left=$dk_projects dk_ok=

@@ -1,8 +1,8 @@
 # remove { PROJECT SLOT }…: ends and removes what runs in these slots, then what the record keeps for
 # the app beside its history: releases with their secrets, what was brought up, what served. The
-# folders stay, for whoever claims next. Volumes and images stay.
+# folders stay, for whoever claims next. Volumes and images stay; what was adopted is stopped and stays.
 while [ $# -gt 1 ]; do
-	dk_down "$1" || exit
+	dk_down "$1" && dk_put_by "$2" || exit
 	rm -f "$STATE/slots/$2" || exit
 	shift 2
 done

@@ -1,6 +1,9 @@
 # replace PROJECT DIR SLOT RELEASE: brings up the release whose files are in $STATE/DIR, in place of
 # what runs in the slot, and notes it as the slot's.
-dk_up "$1" "$STATE/$2" || exit
+dk_again=
+{ read -r dk_x dk_again dk_x <"$STATE/slots/$3"; } 2>/dev/null
+[ "$dk_again" = "$4" ] || dk_again=
+dk_up "$1" "$STATE/$2" "$dk_again" || exit
 slot_set "$3" "$4" || exit
 # For the next looks (see lib.sh).
 dk_known=

@@ -1,2 +1,3 @@
-# stop PROJECT: ends and removes the containers of the slot, each within its own stop_grace_period.
-dk_down "$1"
+# stop PROJECT SLOT: ends and removes the containers of the slot, each within its own stop_grace_period;
+# what was adopted there is stopped.
+dk_down "$1" && dk_put_by "$2"

@@ -1,7 +1,8 @@
-# watch PROJECT EVERY TIMEOUT { LABEL ADDRESS KIND PORT PATH HOST }…: asks gates and looks at
+# watch PROJECT ADOPTED EVERY TIMEOUT { LABEL ADDRESS KIND PORT PATH HOST }…: asks gates and looks at
 # containers until the client is gone. PROJECT `-`: no containers. HOST: the Host header, empty for
 # the address. Times in seconds, with decimals. KIND exec: ADDRESS is the service, or `-` for the only
-# one; PATH the command's words, a unit separator after each.
+# one; PATH the command's words, a unit separator after each. ADOPTED: ID=SERVICE words in one, blanks
+# between them: containers that count as the project's while it has none of its own.
 #
 #   g LABEL http STATUS CURL-EXIT SECONDS   an answer; 000 = none
 #   g LABEL tcp RC                          0 = accepted, 124 = in time neither accepted nor refused
@@ -27,13 +28,17 @@ dk_look_at() {
 			dk_these $dk_ids
 		else
 			dk_age=9
-			dk_all '' "$dk_values" "containers/json?all=1&filters=$(dk_filter "")" $dk_ids
+			# One of the adopted is no guess at what the project has.
+			[ -z "$dk_foster" ] || dk_ids=
+			dk_all '' "$dk_values" "containers/json?all=1&filters=$(dk_filter "")" $dk_ids || return
+			[ -n "$dk_ids" ] || dk_these $dk_foster
 		fi
 		return
 	fi
 	if [ "$dk_age" -lt 0 ]; then
 		dk_age=9
 		dk_ids=$(timeout 5 docker ps -aq --no-trunc --filter "label=com.docker.compose.project=$dk_project" 2>/dev/null) || return
+		dk_ids=${dk_ids:-$dk_foster}
 	fi
 	dk_found=
 	[ -z "$dk_ids" ] || dk_found=$(timeout 5 docker inspect --type container --format "$dk_fields" $dk_ids 2>/dev/null)
@@ -280,8 +285,10 @@ dk_ask_with() {
 	fi
 }
 dk_watch() {
-	dk_project=$1 dk_every=$2 dk_timeout=$3
-	shift 3
+	dk_project=$1 dk_adopted=$2 dk_every=$3 dk_timeout=$4
+	shift 4
+	dk_foster=
+	for dk_x in $dk_adopted; do dk_foster="$dk_foster ${dk_x%%=*}"; done
 	unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 	[ "$dk_project" = - ] || dk_containers &
 	dk_ask_with "$@"

@@ -23,4 +23,10 @@ dk_exec_where() {
 $dk_x
 X
 	[ "$dk_why" = none ] || dk_in=
+	# What was adopted counts while the project has nothing of its own (see watch.sh).
+	[ -z "$dk_in" ] && [ "$dk_why" = none ] || return 0
+	for dk_x in ${dk_adopted-}; do
+		case $1 in - | "${dk_x#*=}") dk_in="$dk_in ${dk_x%%=*}" ;; esac
+	done
+	[ "$1" != - ] || [ "${dk_in#* * }" = "$dk_in" ] || dk_in= dk_why=several
 }

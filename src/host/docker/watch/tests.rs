@@ -33,10 +33,10 @@ fn command(service: Option<&str>) -> Probe {
 fn a_command_is_one_word_on_its_way_and_only_zero_passes() {
     let every = Duration::from_secs(1);
     let targets = [target(0, command(Some("db"))), target(1, command(None))];
-    let script = script(Some("p"), &targets, every, every);
+    let script = script(Some("p"), &BTreeMap::new(), &targets, every, every);
     let words = "pg_isready\u{1f}\u{1f}-q\u{1f}";
     assert_eq!(
-        script.args[3..],
+        script.args[4..],
         [
             "0", "db", "exec", "0", words, "", "1", "-", "exec", "0", words, ""
         ]
@@ -98,7 +98,7 @@ fn a_target_becomes_six_words() {
     lb.member = Some(HostName::new("web1").unwrap());
     lb.address = "fd00::7".into();
     let every = Duration::from_millis(500);
-    let script = script(None, &[lb], every, Duration::from_secs(2));
+    let script = script(None, &BTreeMap::new(), &[lb], every, Duration::from_secs(2));
     assert_eq!(
         script.args,
         [
