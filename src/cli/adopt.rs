@@ -7,6 +7,8 @@
 mod chosen;
 mod draft;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,7 @@
 //! A fleet that somebody started by hand is taken over: drafted, recorded as it runs, deployed to, gone back to.
 
 use crate::support::shop::{FIRST, LBS, SECOND, SITE, Shop};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// As a script of a person's would have left it: containers that differ, and a server block of their own.
 fn by_hand(shop: &Shop) {
@@ -35,6 +35,16 @@ server {
         let write =
             "printf %s \"$1\" >/etc/nginx/conf.d/shop.conf && nginx -t -q && nginx -s reload";
         shop.fleet.exec(lb, &["sh", "-c", write, "sh", conf]);
+    }
+    // A reload is not over when the command is.
+    let served = || LBS.iter().all(|lb| shop.serves(lb, SITE).contains(FIRST));
+    let end = Instant::now() + Duration::from_secs(10);
+    while !served() {
+        assert!(
+            Instant::now() < end,
+            "nginx does not serve what was started by hand"
+        );
+        std::thread::sleep(Duration::from_millis(100));
     }
     shop.project.edit(
         "inventories/defaults.yml",
