@@ -26,7 +26,7 @@ use crate::host::docker::adopt::{self, Told};
 use crate::inventory::Inventory;
 use crate::name::{AppName, EnvName, ExitCode, HostName};
 
-/// Write down what runs and was started by hand; with --confirm make it the release that serves
+/// Draft from what was started by hand and runs; with --confirm make it the release #0
 ///
 /// Prints an inventory and a template drafted from the running containers (never a variable's value),
 /// hosts that differ, and where load balancers name these hosts; changes nothing. With --confirm,

@@ -69,7 +69,7 @@ fn fleet() -> BTreeMap<HostName, Told> {
         ];
         row("shop-worker", "r.example.com/acme/jobs:1.0", &more)
     };
-    let (one, two) = (worker("134217728"), worker("1000"));
+    let (one, two) = (worker("134217728"), worker("7000000"));
     let foreign = row("registry", "registry:2", &[]);
     let host = |worker: &str| told(&[&web, "e TOKEN", "o", worker, &foreign]);
     let name = |n: &str| HostName::new(n).unwrap();
@@ -116,10 +116,10 @@ what runs, and was started by hand
   web1 web: shop-web (r.example.com/acme/shop:1.0), 80:8080, restart always, memory 256.0 MiB, cpus 1.5
   web1 worker: shop-worker (r.example.com/acme/jobs:1.0), network host, restart always, memory 128.0 MiB, cpus none
   web2 web: shop-web (r.example.com/acme/shop:1.0), 80:8080, restart always, memory 256.0 MiB, cpus 1.5
-  web2 worker: shop-worker (r.example.com/acme/jobs:1.0), network host, restart always, memory 1000 B, cpus none
+  web2 worker: shop-worker (r.example.com/acme/jobs:1.0), network host, restart always, memory 6.7 MiB, cpus none
   web3: nothing of shop
 hosts that differ
-  web2 worker: memory limit 1000 B, web1 has 128.0 MiB
+  web2 worker: memory limit 6.7 MiB, web1 has 128.0 MiB
 load balancers name these hosts
   lb1: /etc/nginx/nginx.conf line 7: web1:80
 
@@ -136,7 +136,7 @@ groups:
   blue: [web1, web2]
   green: [web3]
 hosts:                     # where they differ
-  web2: { apps: { shop: { services: { worker: { limits: { memory: 1000b, cpus: null } } } } } }
+  web2: { apps: { shop: { services: { worker: { limits: { memory: 7000000b, cpus: null } } } } } }
 apps:
   shop:
     images:
@@ -167,7 +167,7 @@ apps:
     let with = |vars: &str| {
         let hosts = "hosts: { web1: , web3: , lb1: }\nload_balancers: { edge: { driver: nginx, hosts: [lb1] } }\n";
         let ours = ours.replace("hosts:                     # where they differ\n", "");
-        let own = "  web2: { apps: { shop: { services: { worker: { limits: { memory: 1000b, cpus: null } } } } } }\n";
+        let own = "  web2: { apps: { shop: { services: { worker: { limits: { memory: 7000000b, cpus: null } } } } } }\n";
         let hosts = hosts.replace(
             "web1: ,",
             &format!("web1: , {},", own.trim().trim_end_matches('\n')),

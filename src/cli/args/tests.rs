@@ -173,6 +173,7 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       render       Show the files that hosts would get; change nothing
       init         Write a small working configuration to begin with: an inventory and a template
       setup        Make what hosts need once: the folder of the record, nginx's include, HAProxy's maps
+      adopt        Draft from what was started by hand and runs; with --confirm make it the release #0
       check        Check all that can be checked without changing anything, and show all findings at
                    once
       checklist    Show every check of a release with its state and what was seen, ready for a ticket

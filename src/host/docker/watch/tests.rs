@@ -102,7 +102,7 @@ fn a_target_becomes_six_words() {
     assert_eq!(
         script.args,
         [
-            "-", "0.500", "2.000", "0", "fd00::7", "http", "8080", "/healthz", ""
+            "-", "", "0.500", "2.000", "0", "fd00::7", "http", "8080", "/healthz", ""
         ]
     );
     assert!(script.tied && script.quiet.is_some());
