@@ -6,7 +6,7 @@
 # end ok rc=<its exit status>
 hook_in=$(mktemp) && hook_out=$(mktemp) || end error space
 trap 'rm -f "$hook_in" "$hook_out"' EXIT
-take_data "$1" >"$hook_in" && data_ok "$hook_in" || end error data
+take_data "$1" >"$hook_in" || end error data
 hook_limit=$2
 shift 2
 timeout -k 2 "$hook_limit" "$@" <"$hook_in" >"$hook_out" 2>&1 9>&-
