@@ -29,6 +29,7 @@ mod terminal;
 mod wire;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
@@ -47,8 +48,11 @@ pub use control::base as control_base;
 pub use wire::cksum;
 
 /// Scripts that may run at once over one connection. An sshd allows 10 sessions by default
-/// (`MaxSessions`); two are left for lanes at rest and for whoever shares the connection.
-const AT_ONCE: usize = 8;
+/// (`MaxSessions`); two more may be lanes at rest, two are left for whoever shares the connection.
+const AT_ONCE: usize = 6;
+/// How often, and after how long, a session is asked for again once the lanes at rest have been given
+/// up for it: the far end has to notice.
+const ROOM: (u32, Duration) = (5, Duration::from_millis(100));
 /// Most that the lines of a collected reply may hold together.
 const LONGEST_REPLY: usize = 16 * 1024 * 1024;
 
@@ -104,7 +108,7 @@ impl Host {
     /// Ends the connection for all clones, once the scripts that run over it have ended; later
     /// calls fail. Dropping the last clone does the same.
     pub async fn close(self) {
-        self.0.lanes.end();
+        self.0.lanes.close();
         if let Transport::Ssh(ssh) = &self.0.transport {
             ssh.close().await;
         }
@@ -113,7 +117,7 @@ impl Host {
     /// Runs a script and collects its answer.
     ///
     /// Dropping the future of a `tied` script ends the script; any other only loses its listener
-    /// once it has been sent, and never runs at all where it had not been sent whole.
+    /// once it has been sent, and never runs at all where its text had not been sent whole.
     ///
     /// # Errors
     /// A [`RunError`] where there is no end line, which is never success; an answer of more than
@@ -192,7 +196,18 @@ impl Host {
         if kept && let Some(lane) = self.0.lanes.take(root).await {
             return Ok(lane);
         }
-        self.0.transport.open(root, kept).await
+        let mut opened = self.0.transport.open(root, kept).await;
+        // One that the user has at rest may be all that an sshd allows.
+        if opened.as_ref().is_err_and(ssh::is_refused) && self.0.lanes.end() {
+            for _ in 0..ROOM.0 {
+                tokio::time::sleep(ROOM.1).await;
+                opened = self.0.transport.open(root, kept).await;
+                if !opened.as_ref().is_err_and(ssh::is_refused) {
+                    break;
+                }
+            }
+        }
+        opened
     }
 
     fn call(&self, script: &'static str) -> Call<'_> {

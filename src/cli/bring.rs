@@ -342,7 +342,7 @@ async fn print(ctx: &Context, session: &Session, plan: &Plan, changes: &Changes)
 }
 
 /// Hosts that pull and have so little space that it is worth asking how large the images are, which
-/// costs a question to the registry for each image; with what is free on them.
+/// costs a question or some to the registry for each image; with what is free on them.
 fn narrow(plan: &Plan, fleet: &Fleet) -> BTreeMap<HostName, u64> {
     let pulls = plan.steps.iter().filter_map(|s| match &s.action {
         Action::Pull { host, .. } => Some((host.clone(), fleet.hosts.get(host)?.disk_free)),
@@ -363,8 +363,8 @@ async fn at_most(ctx: &Context, inventory: &Inventory, plan: &Plan, release: &Re
             return u64::MAX;
         };
         match registry.at_most(&name, &digest).await {
-            Ok(bytes) => all = all.saturating_add(bytes),
-            Err(_) => return u64::MAX,
+            Ok(Some(bytes)) => all = all.saturating_add(bytes),
+            Ok(None) | Err(_) => return u64::MAX,
         }
     }
     room_for(all)

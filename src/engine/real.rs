@@ -309,11 +309,17 @@ fn dir(release: &ReleaseId, slot: &SlotName) -> String {
     format!("releases/{release}/{slot}")
 }
 
-/// A body that only reads runs by itself, without lock and fence; its end is told as a step's is.
+/// A body that only reads runs by itself, without lock and fence; its end is told as a step's is. It
+/// gets its data and then the end of its input: that of the script stays open for the next one.
 fn plain(body: Body) -> Script {
+    let (before, behind) = match body.data.len() {
+        _ if body.tied => (String::new(), ""),
+        0 => (String::new(), " </dev/null"),
+        size => (format!("take_data {size} | "), ""),
+    };
     Script {
         name: body.name,
-        text: ["(\n", &body.text, "\n)\nend ok rc=$?\n"].concat().into(),
+        text: format!("{before}(\n{}\n){behind}\nend ok rc=$?\n", body.text).into(),
         args: body.args,
         data: body.data,
         limit: body.limit,
@@ -463,5 +469,28 @@ impl Real {
 
     fn fence(&self) -> &Fence {
         &self.id.fence
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Host;
+    use crate::host::local::Local;
+
+    /// The next script comes over the same input, which never ends.
+    #[tokio::test]
+    async fn a_body_that_only_reads_gets_its_data_and_then_the_end() {
+        let host = Host::local(HostName::new("here").unwrap(), Local::default());
+        let mut lanes = BTreeSet::new();
+        for data in ["req", "", "req"] {
+            let mut body = Body::new("t", "echo \"got $(cat) $1\"; echo $PPID; exit 3").args(["a"]);
+            body.data = data.into();
+            let reply = host.run(plain(body)).await.unwrap();
+            assert_eq!(reply.lines[0], format!("got {data} a"));
+            assert_eq!(reply.end, ["ok", "rc=3"]);
+            lanes.insert(reply.lines[1].clone());
+        }
+        assert_eq!(lanes.len(), 1, "{lanes:?}");
     }
 }

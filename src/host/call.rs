@@ -318,10 +318,12 @@ impl<'a> Talk<'a> {
     fn complaints(&self) -> String {
         let text = self.err_tail.text();
         let own = self.left.as_ref().map(|(_, left)| left.line());
-        let lines = text.split_inclusive('\n');
-        lines
-            .filter(|l| own.as_deref() != Some(l.trim_end_matches('\n')))
-            .collect()
+        let Some(own) = own else { return text };
+        // The line break before it is the lane's too.
+        match text.find(&format!("\n{own}\n")) {
+            Some(at) => format!("{}{}", &text[..at], &text[at + own.len() + 2..]),
+            None => text,
+        }
     }
 
     /// Why there is no answer.

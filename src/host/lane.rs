@@ -16,26 +16,45 @@ use super::call::Channel;
 
 /// The lanes of a connection that are at rest: at most one as the user, one as root.
 #[derive(Default)]
-pub(super) struct Lanes(Mutex<BTreeMap<bool, Channel>>);
+pub(super) struct Lanes(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    /// By whether it is root's.
+    lanes: BTreeMap<bool, Channel>,
+    closed: bool,
+}
 
 impl Lanes {
     /// The one that is there, unless it has ended meanwhile.
     pub(super) async fn take(&self, root: bool) -> Option<Channel> {
-        let lane = self.lock().remove(&root)?;
+        let lane = self.lock().lanes.remove(&root)?;
         at_rest(lane).await
     }
 
     /// Keeps one for the next script. A second one, of scripts that ran at once, ends here.
     pub(super) fn keep(&self, root: bool, lane: Channel) {
-        self.lock().entry(root).or_insert(lane);
+        let mut kept = self.lock();
+        if !kept.closed {
+            kept.lanes.entry(root).or_insert(lane);
+        }
     }
 
-    /// Ends them.
-    pub(super) fn end(&self) {
-        self.lock().clear();
+    /// Ends them; whether there was one.
+    pub(super) fn end(&self) -> bool {
+        let mut kept = self.lock();
+        let some = !kept.lanes.is_empty();
+        kept.lanes.clear();
+        some
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<bool, Channel>> {
+    /// Ends them, and keeps no other.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.end();
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
         // A map of channels is whole whenever somebody let go of it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -45,9 +64,9 @@ impl Lanes {
 async fn at_rest(mut lane: Channel) -> Option<Channel> {
     let mut bytes = [0; 1];
     let silent = poll_fn(|context| {
-        let mut buffer = ReadBuf::new(&mut bytes);
-        let read = Pin::new(&mut lane.stdout).poll_read(context, &mut buffer);
-        Poll::Ready(read.is_pending())
+        let said = Pin::new(&mut lane.stdout).poll_read(context, &mut ReadBuf::new(&mut bytes));
+        let told = Pin::new(&mut lane.stderr).poll_read(context, &mut ReadBuf::new(&mut bytes));
+        Poll::Ready(said.is_pending() && told.is_pending())
     });
     silent.await.then_some(lane)
 }

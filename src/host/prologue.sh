@@ -8,6 +8,9 @@
 #                        `timeout` does), KILL to the latter after 2 s. The script itself goes on
 #                        and sees status 143. What moved to yet another group or session is left.
 #   end WORD…            the one way to end well: the words are the answer.
+#
+# The next script may come over the same streams. So one that is not tied leaves no child behind that has
+# its output open, and runs nothing that reads its input to the end.
 umask 007
 unset CDPATH ENV BASH_ENV
 PATH=${PATH:-/usr/bin:/bin}:/usr/local/bin:/usr/local/sbin:/usr/sbin:/sbin; export PATH

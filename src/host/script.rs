@@ -117,7 +117,7 @@ pub enum RunError {
         /// The limit that passed.
         after: Duration,
     },
-    /// The script arrived damaged, or its parameters cannot be sent.
+    /// The script arrived cut, or its parameters cannot be sent.
     #[error("{script} for {host} could not be sent: {why}")]
     Wire {
         /// Host as the inventory calls it.

@@ -204,6 +204,11 @@ struct Closed;
 #[error("its sshd refused another session over the connection (MaxSessions in sshd_config)")]
 struct SessionRefused(#[source] openssh::Error);
 
+/// Whether that is why there is no session.
+pub(super) fn is_refused(error: &BoxError) -> bool {
+    error.is::<SessionRefused>()
+}
+
 fn told(error: openssh::Error) -> BoxError {
     if no_more(&error) {
         SessionRefused(error).into()

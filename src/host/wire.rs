@@ -148,10 +148,12 @@ mod tests {
     fn bootstrap_and_lane_pass_through_any_login_shell() {
         for bad in ['\'', '!', '\\', '\n', '\t', '#', '\r'] {
             // `$#` and `${#…}` are the harmless uses of `#`: they do not begin a word.
-            let line = boot().replace("$#", "").replace("${#wire_text}", "");
-            assert!(!line.contains(bad), "{bad:?} in {line}");
+            for line in [boot(), lane()] {
+                let line = line.replace("$#", "").replace("${#wire_text}", "");
+                assert!(!line.contains(bad), "{bad:?} in {line}");
+            }
         }
-        assert!(boot().is_ascii());
+        assert!(boot().is_ascii() && lane().is_ascii());
     }
 
     #[test]

@@ -9,6 +9,9 @@ use super::{Registry, RegistryError, answer, manifest, refused};
 use crate::fleet::ImageSize;
 use crate::name::{Digest, ImageName};
 
+/// So many kinds of machines in an index are asked for one by one.
+const FEW: usize = 3;
+
 impl Registry {
     /// The layers of an image for one kind of machine (`linux` and Go's word for its architecture).
     ///
@@ -48,11 +51,16 @@ impl Registry {
     }
 
     /// The most bytes that a `linux` machine of any kind fetches for an image, without asking what
-    /// the machines are: the sizes of the layers, of the largest where an index offers several.
+    /// the machines are: the sizes of the layers, of the largest where an index offers several; none
+    /// where it offers many, since some registries count each question as a pull.
     ///
     /// # Errors
     /// As [`Registry::resolve`]; also where a layer has no size.
-    pub async fn at_most(&self, image: &ImageName, digest: &Digest) -> Result<u64, RegistryError> {
+    pub async fn at_most(
+        &self,
+        image: &ImageName,
+        digest: &Digest,
+    ) -> Result<Option<u64>, RegistryError> {
         self.in_time(image, self.at_most_in_any_time(image, digest))
             .await
     }
@@ -61,20 +69,22 @@ impl Registry {
         &self,
         image: &ImageName,
         digest: &Digest,
-    ) -> Result<u64, RegistryError> {
+    ) -> Result<Option<u64>, RegistryError> {
         let document = self.document(image, &format!("manifests/{digest}")).await?;
         if !document["manifests"].is_array() {
-            return fetched(&document).map_err(|why| answer(image, why));
+            let size = fetched(&document).map_err(|why| answer(image, why))?;
+            return Ok(Some(size));
         }
         let offered = manifest::platforms(&document).map_err(|why| answer(image, why))?;
+        let ours: Vec<_> = offered.iter().filter(|p| p.os == "linux").collect();
         let mut most = None;
-        for own in offered.iter().filter(|p| p.os == "linux") {
+        for own in ours.iter().filter(|_| ours.len() <= FEW) {
             let path = format!("manifests/{}", own.digest);
             let document = self.document(image, &path).await?;
             let size = fetched(&document).map_err(|why| answer(image, why))?;
             most = most.max(Some(size));
         }
-        most.ok_or_else(|| answer(image, "it has nothing for linux".to_owned()))
+        Ok(most)
     }
 
     async fn document(&self, image: &ImageName, path: &str) -> Result<Value, RegistryError> {

@@ -209,6 +209,12 @@ fn sizes(what: &str, _: Option<&str>, _: &str) -> (String, Vec<u8>) {
     let body = match what {
         _ if what.ends_with(&one) => r#"{"layers":[{"size":3},{"size":4}]}"#.to_owned(),
         _ if what.ends_with(&two) => r#"{"layers":[{"size":900}]}"#.to_owned(),
+        _ if what.ends_with(&"d".repeat(64)) => {
+            let own = format!(
+                r#"{{"digest":"sha256:{one}","platform":{{"os":"linux","architecture":"x"}}}}"#
+            );
+            format!(r#"{{"manifests":[{}]}}"#, vec![own; 4].join(","))
+        }
         _ => format!(
             r#"{{"manifests":[
             {{"digest":"sha256:{one}","platform":{{"os":"linux","architecture":"amd64"}}}},
@@ -227,7 +233,8 @@ async fn an_image_is_at_most_as_large_as_its_largest() {
         let digest = Digest::new(format!("sha256:{}", digit.repeat(64))).unwrap();
         registry.at_most(&image(), &digest).await.unwrap()
     };
-    assert_eq!((ask("a").await, ask("0").await), (7, 900));
+    assert_eq!((ask("a").await, ask("0").await), (Some(7), Some(900)));
+    assert_eq!(ask("d").await, None, "too many to ask for each");
 }
 
 fn lying(_: &str, _: Option<&str>, _: &str) -> (String, Vec<u8>) {

@@ -257,6 +257,21 @@ async fn more_scripts_than_sessions_wait_for_their_turn() {
 }
 
 #[tokio::test]
+async fn one_session_is_enough_for_scripts_of_all_kinds_one_after_the_other() {
+    let Some(small) = Sshd::start("MaxSessions 1") else {
+        return;
+    };
+    let host = small.connect().await;
+    for tied in [false, true, false, true] {
+        let script = Script {
+            tied,
+            ..Script::new("t", "end ok")
+        };
+        assert_eq!(host.run(script).await.unwrap().end, ["ok"], "{tied}");
+    }
+}
+
+#[tokio::test]
 async fn connections_that_an_sshd_drops_are_tried_again() {
     let Some(sshd) = Sshd::start("MaxStartups 2:100:2") else {
         return;

@@ -13,7 +13,8 @@ never_loaded() {
   pick_client || return 1
   told=
   heard "$(ask 1 "/.deploy/$entry/state")" hear_entry
-  [ -z "$told" ]
+  # No answer at all is no word of its not being there.
+  [ -n "$heard_any" ] && [ -z "$told" ]
 }
 hear_entry() {
   case $2 in conf=*) told=1 ;; esac
@@ -21,6 +22,8 @@ hear_entry() {
 if never_loaded; then
   rm -rf "$here"
   sync "$dir"
+  # A reload that came late may have it all the same. Whether this one takes decides nothing.
+  reload "$(survey)" || :
   stop converged "$(date +%s.%N)"
 fi
 facts=$(survey)

@@ -46,7 +46,7 @@ rc 0"*)
 # Its own check takes longer than all the rest: not again at the end of a run.
 if [ "${2-}" = brief ]; then
   master=
-  echo 'grace 1'
+  echo 'brief 1'
 else
   look_whole
 fi

@@ -21,6 +21,8 @@ pub fn seen(target: &Target, settings: &Settings, lines: &[String]) -> Result<Se
         .collect();
     let persisted = flags::read::persisted(&facts);
     let running = flags::read::running(CALLED, &facts, &persisted);
+    // A brief look has not asked for it, and is at the end of a run.
+    let graceful = facts.get("grace").is_some() || facts.get("brief").is_some();
     match &persisted {
         _ if facts.has("absent") => {}
         Known::Is(Some(wanted)) => {
@@ -30,13 +32,13 @@ pub fn seen(target: &Target, settings: &Settings, lines: &[String]) -> Result<Se
             problems.extend(flags::read::drift(
                 target, &server, &facts, &wish, reload, &lines,
             ));
-            if facts.get("live") != Some(&wish.hash) && facts.get("grace").is_none() {
+            if facts.get("live") != Some(&wish.hash) && !graceful {
                 problems.push(ungraceful(
                     "the next switch (its members or settings changed)",
                 ));
             }
         }
-        Known::Is(None) if facts.get("grace").is_none() => {
+        Known::Is(None) if !graceful => {
             problems.push(ungraceful("the first switch"));
         }
         _ => {}
