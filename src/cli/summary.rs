@@ -62,6 +62,7 @@ pub fn of(
             "nothing was changed; make it answer, then try again (`deploy check` asks every host)";
         s.hints.push(hint.to_owned());
     }
+    s.hints.extend(stays_on(drive.site, plan, ended));
     if ended.outcome.kind == OutcomeKind::Mixed {
         ends(&mut s, drive.site, fleet);
     }
@@ -257,6 +258,20 @@ fn ends(s: &mut Summary, site: &Site, fleet: &Fleet) {
     s.hints.push(format!(
         "deploy {env} {app}@{version} goes on with those that lack it, deploy rollback {env} {app} goes back"
     ));
+}
+
+/// What leads on where a member could not be switched off, so that requests stayed where they are.
+fn stays_on(site: &Site, plan: &Plan, ended: &Ended) -> Option<String> {
+    let failure = ended.log.failure.as_ref()?;
+    let stays = failure.stage == Stage::Deactivate && site.setup.slots.len() > 1;
+    if !stays || !matches!(plan.kind, PlanKind::Switch | PlanKind::Rollback) {
+        return None;
+    }
+    let host = failure.host.as_ref()?;
+    Some(format!(
+        "no request was moved; make {host} answer or stop it there, or `deploy switch {} {} --to {} --force -m REASON`: then two releases may be active at once",
+        plan.env, plan.app, plan.target
+    ))
 }
 
 /// Where a staged release can be looked at, past the load balancers.

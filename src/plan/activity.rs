@@ -62,7 +62,14 @@ pub(super) fn swap(
         let others = setup.slots.iter().filter(|s| **s != to);
         let mut gone = Vec::new();
         for slot in others {
-            for host in setup.hosts(slot) {
+            // Those that take no part in the run as well: what they run may be active all the same.
+            for host in setup
+                .groups
+                .get(slot)
+                .into_iter()
+                .flatten()
+                .map(|m| &m.host)
+            {
                 if !fleet.hosts.contains_key(host) {
                     plan.notes.push(unseen(host, slot));
                     continue;
@@ -105,7 +112,10 @@ pub(super) fn refuse_unseen(setup: &Setup, fleet: &Fleet, to: &SlotName) -> Resu
     }
     let mut reasons = Vec::new();
     for slot in setup.slots.iter().filter(|s| *s != to) {
-        let silent = setup.hosts(slot).filter(|h| !fleet.hosts.contains_key(*h));
+        let all = setup.groups.get(slot).into_iter().flatten();
+        let silent = all
+            .map(|m| &m.host)
+            .filter(|h| !fleet.hosts.contains_key(*h));
         reasons.extend(silent.map(|host| {
             let why = fleet.silent.get(host);
             let why = why.map_or("it was not asked", String::as_str);
@@ -158,7 +168,17 @@ pub(super) fn restore(
     let mut gone: Vec<StepId> = needs.to_vec();
     gone.extend(reverts.map(|s| s.id));
     for slot in setup.slots.iter().filter(|s| **s != was) {
-        for host in setup.hosts(slot).filter(seen) {
+        for host in setup
+            .groups
+            .get(slot)
+            .into_iter()
+            .flatten()
+            .map(|m| &m.host)
+        {
+            if !seen(&host) {
+                plan.notes.push(unseen(host, slot));
+                continue;
+            }
             if !reverted.contains(&(host.clone(), slot.clone())) {
                 let why = "one slot is active at a time";
                 gone.push(plan.push(off(host, slot), Undo::Nothing, needs, why));
@@ -195,7 +215,12 @@ impl Rolling<'_> {
         for host in hosts {
             let back = undo(vec![on(host, self.slot)]);
             let why = "not active when it stops";
-            let id = self.plan.push(off(host, self.slot), back, &needs, why);
+            // What hangs is stopped all the same: a restart is what mends it.
+            let mut action = off(host, self.slot);
+            if let Action::Deactivate { may_fail, .. } = &mut action {
+                *may_fail = true;
+            }
+            let id = self.plan.push(action, back, &needs, why);
             self.last.push(id);
         }
     }

@@ -40,8 +40,10 @@ dk_call_exec() {
 dk_ask() {
 	dk_code=000
 	if command -v curl >/dev/null; then
+		# Some servers refuse a request that may have a body and names no length.
+		case $2 in POST | PUT | PATCH) dk_body=1 ;; *) dk_body= ;; esac
 		dk_code=$(curl -q -s -g --path-as-is --noproxy '*' -m "$1" -o /dev/null -w '%{http_code}' -X "$2" \
-			${4:+-H "Host: $4"} "$3" </dev/null 2>/dev/null)
+			${dk_body:+--data ''} ${4:+-H "Host: $4"} "$3" </dev/null 2>/dev/null)
 		return 0
 	fi
 	case $2 in
@@ -54,7 +56,10 @@ dk_ask() {
 	esac
 	dk_limit=$1 dk_url=$2
 	shift 2
-	dk_x=$(timeout "$dk_limit" wget -S -O /dev/null "$@" "$dk_url" 2>&1 </dev/null)
+	# Once, here, and without the user's own settings.
+	case $(wget --version 2>/dev/null) in *GNU*) dk_gnu='--tries=1 --max-redirect=0 --no-config' ;; *) dk_gnu= ;; esac
+	unset http_proxy https_proxy HTTP_PROXY HTTPS_PROXY
+	dk_x=$(timeout "$dk_limit" wget $dk_gnu -S -O /dev/null "$@" "$dk_url" 2>&1 </dev/null)
 	case $dk_x in
 	*HTTP/*)
 		dk_x=${dk_x#*HTTP/}
@@ -80,7 +85,8 @@ dk_call_host() (
 	export DEPLOY_ENV DEPLOY_APP DEPLOY_SLOT DEPLOY_HOST DEPLOY_ADDRESS DEPLOY_PORT
 	shift 7
 	cd / || return
-	dk_said timeout "$dk_limit" "$@"
+	# It may leave a daemon behind, which must not keep a lock of ours.
+	dk_said timeout -k 5 "$dk_limit" "$@" 7>&- 8>&- 9>&-
 )
 dk_call() {
 	dk_project=$1 dk_kind=$2
@@ -92,7 +98,20 @@ dk_nothing_runs() {
 	dk_x=$(timeout 5 docker ps -q --filter "label=com.docker.compose.project=$1" 2>/dev/null) || return 2
 	[ -z "$dk_x" ]
 }
+# Whether what runs there was adopted: it is no project of ours, so no call reaches it.
+dk_is_adopted() {
+	for dk_x in "${STATE:-/nonexistent}"/slots/*; do
+		case $1 in *-"${dk_x##*/}") ;; *) continue ;; esac
+		{ read -r dk_n dk_id dk_n <"$dk_x"; } 2>/dev/null || continue
+		grep -q '"adopted"' "$STATE/releases/$dk_id/${dk_x##*/}/release.json" 2>/dev/null && return 0
+	done
+	return 1
+}
 dk_off() {
+	if dk_is_adopted "$1"; then
+		echo 'what was adopted cannot be switched off by a call: leave activate and deactivate out until a release of deploy serves'
+		return 1
+	fi
 	case $2 in
 	exec) dk_project=$1 && dk_exec_where "$4" && [ -z "$dk_in" ] && [ "$dk_why" = none ] ;;
 	http) dk_nothing_runs "$1" ;;
