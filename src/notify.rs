@@ -170,7 +170,12 @@ impl Post {
             headers.insert("X-Deploy-Signature".into(), Secret::new(sign));
         }
         // The same for every attempt: who gets it twice can tell.
-        let id = format!("{}-{}", message.run, message.point);
+        let id = format!(
+            "{}-{}-{}",
+            message.run,
+            message.point,
+            message.at.0.as_second()
+        );
         headers.insert("X-Deploy-Delivery".into(), Secret::new(id));
         Ok(Ready { url, headers, text })
     }

@@ -210,7 +210,7 @@ impl<'a> Drive<'a> {
         if failure.kind() == FailureKind::Refused {
             let outcome = Outcome {
                 kind: OutcomeKind::Refused,
-                why: failure.one_line(),
+                why: voice.hidden().clean(&failure.one_line()),
                 hosts: Vec::new(),
             };
             self.tell(kind, to, &outcome).await;
@@ -277,7 +277,8 @@ impl<'a> Drive<'a> {
         if !resumes && plan.kind != PlanKind::Rollback {
             self.confirm(session, plan).await?;
         }
-        notices.before(plan, resumes).await?;
+        let before = async |_: &Session| notices.before(plan, resumes).await;
+        session.unless_stopped(before).await??;
         let voice = notices.start(plan, &voice);
         let (tell, told) = mpsc::unbounded_channel();
         let (mut stops, mut last) = (mpsc::unbounded_channel().1, None);

@@ -4,11 +4,11 @@
 //! a variant of `inventory::hooks::Place`, and an arm in [`Runner::once`].
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -96,6 +96,7 @@ impl Runner {
             Ok(done) => {
                 let text = String::from_utf8_lossy(&done.stderr).into_owned()
                     + &String::from_utf8_lossy(&done.stdout);
+                let text = self.voice.hidden().clean(&text);
                 let last = text.lines().rev().find(|l| !l.trim().is_empty());
                 judged("", done.status, last)
             }
@@ -124,7 +125,8 @@ impl Runner {
         let judge = |(host, answer): (crate::name::HostName, Result<_, String>)| match answer {
             Ok(reply) => {
                 let (status, said) = hook::end(&reply);
-                judged(&format!("{host}: "), status, said).err()
+                let said = said.map(|text| self.voice.hidden().clean(text));
+                judged(&format!("{host}: "), status, said.as_deref()).err()
             }
             Err(why) => Some(Bad::Unknown(format!("{host}: {why}"))),
         };
@@ -152,12 +154,50 @@ fn judged(place: &str, status: Option<i32>, said: Option<&str>) -> Result<(), Ba
     }
 }
 
+/// What runs beside a way back, which does not wait for it.
+#[derive(Default)]
+pub struct Beside(Mutex<Vec<JoinHandle<()>>>);
+
+impl Beside {
+    /// Begins all of them.
+    pub fn start(&self, runners: &[Runner], message: &Message) {
+        let all = runners.iter().cloned();
+        let all = all.map(|runner| tokio::spawn(beside(runner, message.clone())));
+        self.lock().extend(all);
+    }
+
+    /// Waits until they have ended.
+    pub async fn close(&self) {
+        let all = std::mem::take(&mut *self.lock());
+        for task in all {
+            // One that panicked has told nobody; the run is as it is.
+            let _ = task.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        // Nothing can be left half-done in there.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs one beside a way back, which goes ahead whatever comes of it.
+async fn beside(runner: Runner, message: Message) {
+    for bad in runner.once(&message).await {
+        let why = match bad {
+            Bad::No(why) | Bad::Unknown(why) => why,
+        };
+        let text = format!("hook `{}` before the run: {why}", runner.name);
+        let voice = &runner.voice;
+        voice.note(text, "a way back goes ahead all the same");
+    }
+}
+
 /// Runs all of them at the same time, before the first change.
 ///
 /// # Errors
-/// Refused where one says no, unreachable where it is not known how one ended; `exempt` runs (ways
-/// back) go on with notes.
-pub async fn before(runners: Vec<Runner>, message: &Message, exempt: bool) -> Result<(), Failure> {
+/// Refused where one says no, unreachable where it is not known how one ended.
+pub async fn before(runners: Vec<Runner>, message: &Message) -> Result<(), Failure> {
     let mut set = JoinSet::new();
     for runner in runners {
         let message = message.clone();
@@ -181,16 +221,10 @@ pub async fn before(runners: Vec<Runner>, message: &Message, exempt: bool) -> Re
                     why
                 }
             };
-            let text = format!("hook `{}` before the run: {why}", runner.name);
-            if exempt {
-                runner
-                    .voice
-                    .note(&text, "a way back goes ahead all the same");
-            }
-            reasons.push(text);
+            reasons.push(format!("hook `{}` before the run: {why}", runner.name));
         }
     }
-    if reasons.is_empty() || exempt {
+    if reasons.is_empty() {
         return Ok(());
     }
     reasons.sort();

@@ -19,7 +19,7 @@ pub use samples::check;
 use super::context::Context;
 use super::drive::Drive;
 use super::failure::{Failure, chain};
-use super::hooks::{self, Runner};
+use super::hooks::{self, Beside, Runner};
 use super::{secrets, session};
 use crate::engine::run::Meta;
 use crate::engine::voice::Voice;
@@ -30,7 +30,7 @@ use crate::inventory::hooks::Hook;
 use crate::inventory::notify::{Point, Receiver, Text};
 use crate::name::{AppName, EnvName, HostName, Outcome};
 use crate::notify::{Body, Message, NotSent, Post, Version};
-use crate::plan::{Action, Plan, PlanKind};
+use crate::plan::{Action, Plan, PlanKind, calendar};
 use crate::release::{ReleaseLabel, Secrets};
 use crate::report::words;
 use crate::text::{Redactor, Secret};
@@ -46,6 +46,7 @@ pub struct Notices {
     clock: Clock,
     /// What runs before the first change.
     first: Vec<Runner>,
+    beside: Beside,
     /// Load balancers that have not switched yet; none where the plan has no one switch.
     missing: Arc<Mutex<BTreeSet<HostName>>>,
 }
@@ -119,6 +120,7 @@ impl Notices {
                 .filter(|(hook, _)| hook.before)
                 .map(|(_, runner)| runner.clone())
                 .collect(),
+            beside: Beside::default(),
             about,
             clock: drive.ctx.clock.clone(),
             missing: Arc::default(),
@@ -159,8 +161,11 @@ impl Notices {
         message.at = Stamp(self.clock.wall());
         message.text = format!("{}: {} is about to begin", place(&message), what(&message));
         // Nobody is kept from going back, or from finishing what was begun.
-        let exempt = resumes || plan.kind == PlanKind::Rollback;
-        hooks::before(self.first.clone(), &message, exempt).await
+        if resumes || !calendar::bound(plan) {
+            self.beside.start(&self.first, &message);
+            return Ok(());
+        }
+        hooks::before(self.first.clone(), &message).await
     }
 
     /// The run is about to begin: says so, and listens for its switch.
@@ -186,6 +191,7 @@ impl Notices {
         Self {
             lines: Arc::clone(&self.lines),
             first: Vec::new(),
+            beside: Beside::default(),
             about: self.about.clone(),
             clock: self.clock.clone(),
             missing: Arc::clone(&self.missing),
@@ -258,6 +264,7 @@ impl Notices {
                 let _ = task.await;
             }
         }
+        self.beside.close().await;
     }
 }
 

@@ -48,7 +48,7 @@ pub fn standing(setup: &Setup, fleet: &Fleet) -> Result<Option<Standing>, Refusa
 
 /// Whether runs of this plan are bound. Whoever goes back, finishes a run, or takes out what is
 /// broken is not.
-fn bound(plan: &Plan) -> bool {
+pub fn bound(plan: &Plan) -> bool {
     match plan.kind {
         PlanKind::Deploy
         | PlanKind::Stage

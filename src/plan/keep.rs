@@ -159,6 +159,12 @@ fn repair_standby(
             return Ok(None);
         };
         ids.insert(&want.label.id);
+        let here = |id: &String| view.containers.iter().any(|c| c.id == *id);
+        if want.label.adopted && !want.adopted.values().all(|one| here(&one.id)) {
+            return Ok(Some(format!(
+                "{slot} is NOT a way back: what was adopted on {host} is gone"
+            )));
+        }
         let (env, app) = (&setup.env, &setup.app);
         let found = judge::differences(view, env, app, slot, &want.label.id, &want.services);
         if !found.is_empty() {

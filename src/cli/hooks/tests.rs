@@ -26,7 +26,7 @@ fn runner(dir: &std::path::Path, words: &[&str], within: u64) -> Runner {
 
 async fn ends(words: &[&str], within: u64) -> Result<(), Failure> {
     let runner = runner(std::path::Path::new("/"), words, within);
-    before(vec![runner], &about(), false).await
+    before(vec![runner], &about()).await
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn a_hook_gets_the_run_and_is_found_where_the_configuration_is() {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&path, mode).unwrap();
     let runner = runner(dir.path(), &["hooks/keep", "got.json"], 20_000);
-    assert!(before(vec![runner], &about(), false).await.is_ok());
+    assert!(before(vec![runner], &about()).await.is_ok());
     #[expect(clippy::disallowed_methods, reason = "a test reads what was written")]
     let got = std::fs::read_to_string(dir.path().join("got.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&got).unwrap();
@@ -70,11 +70,18 @@ async fn only_a_status_of_0_lets_a_run_begin() {
 }
 
 #[tokio::test]
-async fn a_way_back_goes_ahead_with_a_note() {
+async fn a_way_back_waits_for_nobody_and_a_failure_is_a_note() {
     let (to, mut events) = tokio::sync::mpsc::unbounded_channel();
-    let mut one = runner(std::path::Path::new("/"), &["false"], 20_000);
+    let mut one = runner(
+        std::path::Path::new("/"),
+        &["sh", "-c", "sleep 0.3; false"],
+        20_000,
+    );
     one.voice = Voice::new(to, Clock::system());
-    assert!(before(vec![one], &about(), true).await.is_ok());
+    let beside = Beside::default();
+    beside.start(&[one], &about());
+    assert!(events.try_recv().is_err(), "it was waited for");
+    beside.close().await;
     let note = events.try_recv().unwrap().kind;
     let Kind::Note { text, .. } = note else {
         panic!("{note:?}")
@@ -104,7 +111,7 @@ async fn example(dir: &std::path::Path, name: &str, env: &[&str], args: &[&str])
     let words = [&["env", &path][..], env, &[&program], args].concat();
     let mut message = about();
     "rolled_back".clone_into(&mut message.outcome);
-    if let Err(failure) = before(vec![runner(dir, &words, 60_000)], &message, false).await {
+    if let Err(failure) = before(vec![runner(dir, &words, 60_000)], &message).await {
         panic!("{name}: {}", failure.one_line());
     }
 }

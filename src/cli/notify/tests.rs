@@ -85,6 +85,7 @@ impl Told {
             about: about_run(&meta(), &About::plan(plan)),
             clock,
             first: Vec::new(),
+            beside: Beside::default(),
             missing: Arc::default(),
         };
         Self {

@@ -3,7 +3,7 @@
 # folders stay, for whoever claims next. Volumes and images stay; what was adopted is stopped and stays.
 while [ $# -gt 1 ]; do
 	dk_down "$1" && dk_put_by "$2" || exit
-	rm -f "$STATE/slots/$2" || exit
+	rm -f "$STATE/slots/$2" "$STATE/adopted.$2" || exit
 	shift 2
 done
 # A slot that is not among them still needs its files.

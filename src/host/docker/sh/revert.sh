@@ -8,6 +8,8 @@ dk_forget() {
 dk_has() { [ -f "$1/docker-compose.yml" ] || [ -f "$1/adopted" ]; }
 if [ "$4" = - ]; then
 	dk_forget "$1" "$2" || exit
+	# An adoption that is taken back was none.
+	rm -f "$STATE/adopted.$2"
 	echo emptied
 elif dk_has "$STATE/$3" && dk_up "$1" "$STATE/$3"; then
 	slot_set "$2" "$4" || exit
