@@ -47,6 +47,7 @@ pub mod init;
 pub mod inside;
 pub mod inventory;
 pub mod lock;
+pub mod logins;
 pub mod logs;
 pub mod man;
 pub mod notify;

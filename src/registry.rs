@@ -3,6 +3,7 @@
 //! - `manifest` the few things read out of an answer.
 //! - `http` requests, authorization, time limits.
 //! - `credentials` what `docker login` left.
+//! - `logins` the part of it that goes with a pull on a host.
 //! - `size` what an image costs to fetch.
 //! - `through` the same question asked from a host, for registries that only hosts can reach.
 //!
@@ -11,6 +12,7 @@
 
 mod credentials;
 mod http;
+mod logins;
 mod manifest;
 mod size;
 pub mod through;
@@ -24,6 +26,7 @@ use manifest::{INDEX_TYPES, MANIFEST_TYPES};
 use crate::name::{Digest, ImageName, Version};
 
 pub use credentials::{Credentials, Helper};
+pub use logins::{Carried, Logins};
 pub use manifest::Platform;
 
 /// Longest time for one question with all that belongs to it (tokens, second requests).

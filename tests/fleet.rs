@@ -32,6 +32,8 @@ mod faults;
 mod haproxy;
 #[path = "fleet/cases/hostile.rs"]
 mod hostile;
+#[path = "fleet/cases/logins.rs"]
+mod logins;
 #[path = "fleet/cases/main_job.rs"]
 mod main_job;
 #[path = "fleet/cases/owing.rs"]

@@ -16,6 +16,7 @@ use crate::engine::site::{Machine, Site, chain};
 use crate::host::docker::images::{self, PullReader, Pulled};
 use crate::name::{EnvName, ExitCode, HostName};
 use crate::record::fetch;
+use crate::registry::Carried;
 use crate::report::words;
 use crate::text;
 
@@ -78,11 +79,12 @@ impl Args {
                 continue;
             };
             let (turns, clock) = (Arc::clone(&turns), ctx.clock.clone());
+            let login = site.logins.of(&images).await;
             set.spawn(async move {
                 // Never closed, so never refused.
                 let _turn = turns.acquire().await;
                 let begun = clock.elapsed();
-                let end = one(&machine, &images).await;
+                let end = one(&machine, &images, &login).await;
                 let took = clock.elapsed().saturating_sub(begun);
                 (host, end, text::duration(took))
             });
@@ -125,8 +127,10 @@ async fn prepare(
     Ok((site, images))
 }
 
-async fn one(machine: &Machine, images: &[String]) -> End {
-    let script = fetch::fetch(&machine.scope, &images::pull(images));
+async fn one(machine: &Machine, images: &[String], login: &Carried) -> End {
+    let config = login.config.as_ref().map(|c| c.expose().as_str());
+    let body = images::pull_with(images, &login.images, config);
+    let script = fetch::fetch(&machine.scope, &body);
     let mut reader = PullReader::default();
     let on_line = |line: &str| {
         reader.line(line);
@@ -139,7 +143,8 @@ async fn one(machine: &Machine, images: &[String]) -> End {
     let rest = reader.rest().join("; ");
     let ends = reader.ends(images);
     let told = |(image, end): (String, Pulled)| match end {
-        Pulled::Unknown if !rest.is_empty() => (image, Pulled::Failed(rest.clone())),
+        Pulled::Failed(why) => (image.clone(), Pulled::Failed(login.says(&image, &why))),
+        Pulled::Unknown if !rest.is_empty() => (image, Pulled::Failed(login.redactor.clean(&rest))),
         end => (image, end),
     };
     Ok(ends.into_iter().map(told).collect())

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use super::args;
 use super::context::Context;
 use super::failure::Failure;
+use super::logins;
 use super::signals::{self, Stop};
 use super::source;
 use crate::balancer;
@@ -273,23 +275,13 @@ pub async fn registry(ctx: &Context, inventory: &Inventory) -> Result<Registry, 
             },
         );
     }
-    let logins = match docker_config(ctx) {
+    let known = match logins::file(ctx) {
         Some(path) => Credentials::read(&path).await.map_err(|why| {
-            Failure::configuration(format!("{} cannot be used: {why}", path.display()))
+            Failure::configuration(format!("what `docker login` left cannot be used: {why}"))
         })?,
         None => Credentials::default(),
     };
-    Ok(Registry::new(settings, logins))
-}
-
-/// Where `docker login` keeps what it was told.
-fn docker_config(ctx: &Context) -> Option<std::path::PathBuf> {
-    let dir = ctx
-        .outside
-        .var("DOCKER_CONFIG")
-        .map(std::path::PathBuf::from);
-    let dir = dir.or_else(|| ctx.outside.home().map(|h| h.join(".docker")))?;
-    Some(dir.join("config.json"))
+    Ok(Registry::new(settings, known.with_helper(logins::helper())))
 }
 
 fn absent(image: &ImageRef, error: RegistryError) -> Failure {
@@ -326,6 +318,8 @@ pub struct Session {
     /// The run before was stopped by a person.
     pub stopped: bool,
     connector: Arc<Connector>,
+    /// What `docker login` left on this machine.
+    docker: Option<PathBuf>,
 }
 
 impl Session {
@@ -368,6 +362,7 @@ impl Session {
             stops,
             stopped: false,
             connector: Arc::new(Connector::new(settings)),
+            docker: logins::file(ctx),
         })
     }
 
@@ -388,12 +383,19 @@ impl Session {
 
     /// Connects to the machines of an app.
     pub async fn open(&self, inventory: &Inventory, app: &App) -> Site {
-        Site::open(inventory, app, &self.connector, &self.voice, false).await
+        let site = Site::open(inventory, app, &self.connector, &self.voice, false).await;
+        self.with_logins(site, Some(inventory))
+    }
+
+    /// Logins go along where something is pulled.
+    fn with_logins(&self, site: Site, inventory: Option<&Inventory>) -> Site {
+        site.with(logins::of(self.docker.clone(), inventory))
     }
 
     /// The same, where a look comes next: it begins as each connection is there.
     pub async fn open_to_look(&self, inventory: &Inventory, app: &App) -> Site {
-        Site::open(inventory, app, &self.connector, &self.voice, true).await
+        let site = Site::open(inventory, app, &self.connector, &self.voice, true).await;
+        self.with_logins(site, Some(inventory))
     }
 
     /// Connects to the machines of several apps and does something with each site, all at once and
@@ -448,7 +450,9 @@ impl Session {
         setup: Setup,
         inventory: Option<&Inventory>,
     ) -> Result<Site, Vec<String>> {
-        Site::open_recorded(manifest, setup, inventory, &self.connector, &self.voice).await
+        let (connector, voice) = (&self.connector, &self.voice);
+        let site = Site::open_recorded(manifest, setup, inventory, connector, voice).await?;
+        Ok(self.with_logins(site, inventory))
     }
 
     /// Shows what is left to show and closes the connections.

@@ -2,17 +2,19 @@
 
 mod activity;
 mod answer;
+mod pull;
 mod spared;
 mod take;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::answer::Follower;
+use self::pull::images;
 use super::remote::{Answer, ClaimEnd, Remote, Seen, Trouble, Watch, Work};
 use super::run::Over;
 use super::site::{Machine, Seen as MachineSeen, Site, chain};
@@ -224,6 +226,7 @@ impl Real {
         }
         let body = self.body(host, machine, work)?;
         let body = self.off_before(host, work, body);
+        let (body, login) = self.logged_in(host, work, body).await;
         self.quiet.begins(host, work);
         // Draining only reads: it needs no lock, and the next change need not wait for it.
         if matches!(work, Work::Drain { .. }) {
@@ -243,7 +246,14 @@ impl Real {
         match record::parse::step(&reply).map_err(refused)? {
             StepReply::Done { rc, output, .. } => {
                 let images = self.images(host, work);
-                let answer = follower.read(machine, work, &images, rc, &output, &self.redactor);
+                let answer = follower.read(
+                    machine,
+                    work,
+                    (&images, &login),
+                    rc,
+                    &output,
+                    &self.redactor,
+                );
                 self.quiet.ended(host, work, &answer);
                 Ok(answer)
             }
@@ -255,16 +265,6 @@ impl Real {
                 Err(Trouble::Refused(format!("step {seq} was begun already")))
             }
             StepReply::Busy => Err(Trouble::Refused("another script holds its lock".to_owned())),
-        }
-    }
-
-    fn images(&self, host: &HostName, work: &Work) -> Vec<String> {
-        match work {
-            Work::Pull { slot, release } => self
-                .spec(host, slot, release)
-                .map(images)
-                .unwrap_or_default(),
-            _ => Vec::new(),
         }
     }
 
@@ -291,17 +291,6 @@ impl Real {
         }
         Ok(Answer::Drained { left })
     }
-}
-
-/// The images of a release on a host, each once.
-///
-/// What was adopted needs none: its containers are there, and may be of an image that no registry has.
-fn images(spec: &HostRelease) -> Vec<String> {
-    if spec.label.adopted {
-        return Vec::new();
-    }
-    let all: BTreeSet<&String> = spec.services.values().map(|s| &s.image).collect();
-    all.into_iter().filter(|i| !i.is_empty()).cloned().collect()
 }
 
 /// Where a release's files lie, relative to the app's record.
@@ -482,7 +471,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_only_reads_gets_its_data_and_then_the_end() {
         let host = Host::local(HostName::new("here").unwrap(), Local::default());
-        let mut lanes = BTreeSet::new();
+        let mut lanes = std::collections::BTreeSet::new();
         for data in ["req", "", "req"] {
             let mut body = Body::new("t", "echo \"got $(cat) $1\"; echo $PPID; exit 3").args(["a"]);
             body.data = data.into();

@@ -19,6 +19,7 @@ use crate::inventory::{App, Balancer, HostEntry, Inventory};
 use crate::name::HostName;
 use crate::plan::Setup;
 use crate::record::{self, Look, Scope, StateDir};
+use crate::registry::Logins;
 
 /// Longest time for a look at one host: it answers within it or counts as silent.
 const LOOK: Duration = Duration::from_secs(20);
@@ -51,6 +52,8 @@ pub struct Site {
     pub machines: BTreeMap<HostName, Machine>,
     /// Those that were not, and why.
     pub silent: BTreeMap<HostName, String>,
+    /// What goes with pulls from registries that ask who one is.
+    pub logins: Logins,
     /// Looks that began as each connection was there, and when the first of them did.
     begun: Mutex<Option<(JoinSet<Looked>, Duration)>>,
 }
@@ -63,6 +66,7 @@ impl Site {
             setup: crate::plan::fixture::World::empty().setup,
             machines: BTreeMap::new(),
             silent: BTreeMap::new(),
+            logins: Logins::default(),
             begun: Mutex::new(None),
         }
     }
@@ -121,6 +125,7 @@ impl Site {
             setup,
             machines: BTreeMap::new(),
             silent: BTreeMap::new(),
+            logins: Logins::default(),
             begun: Mutex::default(),
         };
         let mut looks = JoinSet::new();
@@ -162,6 +167,12 @@ impl Site {
         }
         site.begun = Mutex::new(look.then_some((looks, since)));
         site
+    }
+
+    /// The same site, whose pulls take logins along.
+    #[must_use]
+    pub fn with(self, logins: Logins) -> Self {
+        Self { logins, ..self }
     }
 
     /// The looks that have begun already, once, where they are young enough.

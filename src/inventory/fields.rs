@@ -101,7 +101,7 @@ fn belongs(key: &str) -> Option<&'static str> {
         "confirm" | "ticket" | "min_healthy" | "unreachable" => "protection",
         "skip" | "share" => "protection.unreachable",
         "from" | "until" | "reason" => "freezes",
-        "insecure" => "registries.<registry>",
+        "insecure" | "send_login" => "registries.<registry>",
         "url" | "sign" | "headers" => "notify.<receiver>",
         "require" | "deny" | "ceilings" => "policy",
         _ => return None,

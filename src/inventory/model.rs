@@ -419,6 +419,8 @@ pub struct Registry {
     pub address: Option<Located<String>>,
     /// A file with the certificate authority's certificate, relative to the configuration's directory.
     pub ca: Option<Located<PathBuf>>,
+    /// What this machine's `docker login` knows of it goes with pulls on hosts.
+    pub send_login: bool,
     /// Where it is named.
     pub span: Span,
 }

@@ -164,7 +164,7 @@ pub(super) fn registries(
     let mut out = BTreeMap::new();
     for (name, span, node) in merged(docs, "registries", origins, findings) {
         let path = format!("registries.{name}");
-        let known = ["insecure", "address", "ca"];
+        let known = ["insecure", "address", "ca", "send_login"];
         let Some(f) = Fields::of(&node, &path, &known, findings) else {
             continue;
         };
@@ -190,6 +190,7 @@ pub(super) fn registries(
             })
         });
         let insecure = f.read("insecure", findings, fields::flag).unwrap_or(false);
+        let send_login = f.read("send_login", findings, fields::flag).unwrap_or(true);
         out.insert(
             name.clone(),
             Registry {
@@ -197,6 +198,7 @@ pub(super) fn registries(
                 insecure,
                 address,
                 ca,
+                send_login,
                 span,
             },
         );

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::host::docker::images::SWEEP;
 use crate::host::script::{Body, Script};
 use crate::name::{
     Actor, AppName, EnvName, Fence, NameError, OutcomeKind, ReleaseId, RunId, SlotName,
@@ -24,6 +25,7 @@ const DIR: &str = include_str!("sh/root.sh");
 const CLAIM: &str = include_str!("sh/claim.sh");
 const RENEW: &str = include_str!("sh/renew.sh");
 const STEP: &str = include_str!("sh/step.sh");
+pub(super) const PRIVATE: &str = include_str!("sh/private.sh");
 const TAKE: &str = include_str!("sh/take.sh");
 const RELEASE: &str = include_str!("sh/release.sh");
 const PEEK: &str = include_str!("sh/peek.sh");
@@ -163,7 +165,7 @@ pub fn claim(
     let manifest = upload.manifest.as_ref().map(Manifest::to_bytes);
     let manifest = manifest.unwrap_or_default();
     let (release, slot, files) = release_files(upload)?;
-    let mut script = with_facts(scope, "claim", &[DIR, CLAIM].join("\n"), facts)
+    let mut script = with_facts(scope, "claim", &[SWEEP, DIR, CLAIM].join("\n"), facts)
         .args([
             id.run.as_str(),
             id.fence.as_str(),
@@ -252,9 +254,10 @@ pub fn renew(scope: &Scope, fence: &Fence) -> Script {
 #[must_use]
 pub fn step(scope: &Scope, id: &ClaimId, seq: u64, body: &Body) -> Script {
     let text = ["body='", &quoted(&[BODY, "\n", &body.text].concat()), "'"].concat();
+    let private = if body.tied { PRIVATE } else { "" };
     let limit = body.limit.as_millis().div_ceil(1000).max(1);
     let mut script = scope
-        .script(body.name, &[LIB, &text, STEP])
+        .script(body.name, &[LIB, private, &text, STEP])
         .args([
             id.run.as_str(),
             id.fence.as_str(),

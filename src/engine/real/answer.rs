@@ -6,6 +6,7 @@ use crate::host::docker::activity;
 use crate::host::docker::containers::{self, Reverted};
 use crate::host::docker::evidence;
 use crate::host::docker::images::{PullReader, Pulled};
+use crate::registry::Carried;
 use crate::text::Redactor;
 
 /// The end of a pull that had nothing to do.
@@ -35,14 +36,14 @@ impl Follower {
         &self,
         machine: &Machine,
         work: &Work,
-        images: &[String],
+        (images, login): (&[String], &Carried),
         rc: i32,
         lines: &[String],
         redactor: &Redactor,
     ) -> Answer {
         let lines: Vec<String> = lines.iter().map(|l| redactor.clean(l)).collect();
         match work {
-            Work::Pull { .. } => self.pulled(images, rc, redactor),
+            Work::Pull { .. } => self.pulled(images, rc, login, redactor),
             Work::Activate { .. } if rc != 0 => failed("it could not be activated", rc, lines),
             Work::Deactivate { .. } if rc != 0 => failed("it could not be deactivated", rc, lines),
             Work::Activate { .. } => Answer::Done(String::new()),
@@ -72,10 +73,11 @@ impl Follower {
         }
     }
 
-    fn pulled(&self, images: &[String], rc: i32, redactor: &Redactor) -> Answer {
+    fn pulled(&self, images: &[String], rc: i32, login: &Carried, redactor: &Redactor) -> Answer {
         let ends = self.pull.ends(images);
+        let clean = |line: &str| login.redactor.clean(&redactor.clean(line));
         let bad = ends.iter().find_map(|(image, end)| match end {
-            Pulled::Failed(why) => Some((image, redactor.clean(why))),
+            Pulled::Failed(why) => Some((image, login.says(image, &redactor.clean(why)))),
             Pulled::Unknown => Some((image, "nothing was said of its end".to_owned())),
             Pulled::Present | Pulled::Fetched => None,
         });
@@ -85,9 +87,12 @@ impl Follower {
                     Some(space) => format!("{image} could not be pulled: {why}; {space}"),
                     None => format!("{image} could not be pulled: {why}"),
                 },
-                lines: self.pull.rest().iter().map(|l| redactor.clean(l)).collect(),
+                lines: self.pull.rest().iter().map(|l| clean(l)).collect(),
             },
-            None if rc != 0 => failed("the pull failed", rc, self.pull.rest().to_vec()),
+            None if rc != 0 => {
+                let rest = self.pull.rest().iter().map(|l| clean(l)).collect();
+                failed("the pull failed", rc, rest)
+            }
             None if ends.iter().all(|(_, e)| *e == Pulled::Present) => {
                 Answer::Done(HERE.to_owned())
             }

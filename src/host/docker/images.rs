@@ -1,12 +1,14 @@
 //! Images of a release: pulled by digest, kept under a local tag.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::host::script::Body;
 use crate::text;
 
 const TEXT: &str = include_str!("sh/pull.sh");
+/// `sweep_logins ROOT`: removes what pulls that were killed have left of a login.
+pub const SWEEP: &str = include_str!("sh/sweep.sh");
 /// Less free space than this is worth a word where a pull failed.
 const LITTLE: u64 = 1 << 30;
 /// And fewer inodes than this.
@@ -43,10 +45,26 @@ pub fn all_here(lines: &[String]) -> bool {
 /// it; what was fetched until then stays and is not fetched again.
 #[must_use]
 pub fn pull(images: &[String]) -> Body {
-    let mut body = super::body("pull", TEXT).args(images.iter().flat_map(|image| {
+    pull_with(images, &BTreeSet::new(), None)
+}
+
+/// The same with a login: those of `own` are pulled with `config` (the text of a `config.json`) as
+/// Docker's configuration, the others with what the host has. It is the body's data, lies in a
+/// directory that only the login enters, in memory where the host has such a place, and goes with the
+/// pull, however that ends.
+#[must_use]
+pub fn pull_with(images: &[String], own: &BTreeSet<String>, config: Option<&str>) -> Body {
+    let config = config.filter(|_| !own.is_empty()).unwrap_or_default();
+    let mut body = super::body("pull", TEXT);
+    body.text = [SWEEP, &body.text].concat().into();
+    body = body.args([config.len().to_string()]);
+    body = body.args(images.iter().flat_map(|image| {
         let tag = local_tag(image).unwrap_or_else(|| "-".to_owned());
-        [image.clone(), tag]
+        let login = !config.is_empty() && own.contains(image);
+        let login = if login { "login" } else { "-" };
+        [image.clone(), tag, login.to_owned()]
     }));
+    body.data = config.as_bytes().to_vec();
     body.limit = Duration::from_secs(1800);
     // Docker says a word at each layer; a registry that is cut off makes it silent for longer.
     body.quiet = Some(Duration::from_secs(600));
@@ -213,8 +231,20 @@ mod tests {
         assert_eq!(tag("r:5000/a/b"), None);
         assert_eq!(local_tag("r:5000/a/b:1"), None);
         let body = pull(&["r:5000/a:1@sha256:00".into(), "b".into()]);
-        assert_eq!(body.args, ["r:5000/a:1@sha256:00", "r:5000/a:1", "b", "-"]);
-        assert!(body.tied && body.follow);
+        let first = ["r:5000/a:1@sha256:00", "r:5000/a:1"];
+        let args = ["0", first[0], first[1], "-", "b", "-", "-"];
+        assert_eq!(body.args, args);
+        assert!(body.tied && body.follow && body.data.is_empty());
+        let own = [first[0].to_owned()].into();
+        let images = [first[0].to_owned(), "b".to_owned()];
+        let body = pull_with(&images, &own, Some("{}"));
+        let args = ["2", first[0], first[1], "login", "b", "-", "-"];
+        assert_eq!(
+            (&body.args[..], &body.data[..]),
+            (&args.map(str::to_owned)[..], &b"{}"[..])
+        );
+        let body = pull_with(&images, &BTreeSet::new(), Some("{}"));
+        assert!(body.data.is_empty() && body.args[0] == "0");
     }
 
     #[test]

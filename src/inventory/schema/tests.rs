@@ -69,7 +69,7 @@ policy:
 protection: { confirm: true, ticket: '^CHG', min_healthy: 1, unreachable: { skip: 1, share: 25% } }
 windows: [mon-thu 22:00-05:00 Asia/Shanghai]
 freezes: [{ from: 2026-12-20 00:00 UTC, until: 2027-01-04 08:00 UTC, reason: x }]
-registries: { "registry:5000": { insecure: true, address: "10.0.0.1:5000", ca: ca.pem } }
+registries: { "registry:5000": { insecure: true, address: "10.0.0.1:5000", ca: ca.pem, send_login: false } }
 secrets: { db: { env: DB }, key: { file: key.txt }, line: { file: a.env, key: A }, token: { command: [op, read, x] } }
 notify:
   chat: { url: { secret: db }, template: notify/chat.json.j2, on: [start, switched, rolled_back], headers: { X-Token: { secret: key }, X-Env: a }, sign: { secret: token, form: feishu }, answer: code, within: 5s }
@@ -369,6 +369,7 @@ fn what_the_code_refuses_is_not_valid() {
         ("privileged: error", "privileged: eror"),
         ("healthcheck: warning", "healthchek: warning"),
         ("insecure: true", "insecure: 1"),
+        ("send_login: false", "send_login: never"),
         ("{ tcp: true }", "{ tpc: true }"),
     ] {
         assert!(EVERYTHING.contains(from), "{from}");

@@ -17,6 +17,7 @@ if [ "$heed" = yes ] && held_by_person; then
 fi
 
 ensure_root
+sweep_logins "$root"
 if [ ! -d "$dir/owing" ]; then
   mkdir -p "$dir/runs" "$dir/releases" "$dir/slots" "$dir/owing" 2>/dev/null || end error write
   sync "$root" "$root/$env" "$dir"

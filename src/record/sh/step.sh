@@ -1,17 +1,21 @@
 # step RUN FENCE SEQ NAME LIMIT FOLLOW TIED SIZE BODY-PARAMETERS…; $body is set above.
-# The body reads the data on its standard input, and prints into a file: with its output on the
+# The body reads the data on its standard input (that of a tied one touches no disk: it is a login),
+# and prints into a file: with its output on the
 # connection, a lost client would end it half-way.
 run=$1 fence=$2 seq=$3 name=$4 limit=$5 follow=$6 tied=$7 size=$8
 shift 8
 { cd "$dir"; } 2>/dev/null || end lost
 out=runs/$run/out.$seq in=/dev/null
-drop() { [ "$in" = /dev/null ] || rm -f "$in"; }
+drop() { case $in in /dev/* | /proc/*) ;; *) rm -f "$in" ;; esac; }
 refuse() {
   drop
   end "$@"
 }
 [ -d "runs/$run" ] || mkdir -p "runs/$run" 2>/dev/null || end error write
-if [ "$size" -gt 0 ]; then
+if [ "$size" -gt 0 ] && [ "$tied" = yes ]; then
+  private_data "$size" "runs/$run" || refuse error upload
+  in=/proc/self/fd/7
+elif [ "$size" -gt 0 ]; then
   in=runs/$run/in.$seq.$$
   # It may hold what only the body is to know, and others read in this folder: it is never theirs.
   umask 077

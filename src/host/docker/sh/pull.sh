@@ -1,11 +1,37 @@
-# pull REF TAG …: pairs of an image as `repository:tag@sha256:…` and the name it keeps here (`-`:
-# none). Prints `p <n> <text>` for the n-th pair: docker's own lines, then `present`, `pulled` or
+# pull SIZE REF TAG LOGIN …: SIZE bytes of data are a configuration of Docker for the images whose LOGIN
+# is `login` (`-`: the host's own). Each image is `repository:tag@sha256:…`, and the name it keeps here
+# (`-`: none). Prints `p <n> <text>` for the n-th pair: docker's own lines, then `present`, `pulled` or
 # `failed <rc>`; where one failed, `free <blocks> <their size> <inodes> <all inodes> <where>`. An
 # image pulled by digest has no tag and counts as dangling: so it gets one. The tagging is also the
 # question whether it is here, which saves a process.
 prune_lock -s 60 || {
 	echo 'another process removes images since more than 60 s'
 	exit 75
+}
+# dk_login SIZE: the configuration into $dk_own, a directory of this login's alone: in memory where
+# there is such a place. It goes with this script; what a KILL leaves goes with the next.
+dk_login() {
+	dk_own=
+	for dk_x in /dev/shm /run "$ROOT"; do
+		dk_own=$(mktemp -d "$dk_x/deploy-login.$$.XXXXXX" 2>/dev/null) && break
+	done
+	[ -n "$dk_own" ] || return 1
+	trap 'rm -rf "$dk_own"' EXIT
+	trap 'rm -rf "$dk_own"; exit 143' HUP INT TERM
+	(umask 077 && take_data "$1" >"$dk_own/config.json") || return 1
+	# Another configuration is another choice of engine.
+	dk_x=${DOCKER_CONFIG:-${HOME-}/.docker}/config.json
+	if [ -z "${DOCKER_HOST-}" ] && grep -q '"currentContext"' "$dk_x" 2>/dev/null; then
+		DOCKER_HOST=$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null) && export DOCKER_HOST
+	fi
+	return 0
+}
+dk_size=$1
+shift
+sweep_logins "$ROOT"
+[ "$dk_size" = 0 ] || dk_login "$dk_size" || {
+	echo 'there is no place for a login that nobody else can read'
+	exit 73
 }
 dk_keep() {
 	case $2 in
@@ -20,7 +46,10 @@ dk_pull() {
 	fi
 	# The status of the left side of a pipe is lost: it travels as the last line.
 	{
-		docker pull "$2" 2>&1
+		case $4 in
+		login) DOCKER_CONFIG=$dk_own docker pull "$2" 2>&1 ;;
+		*) docker pull "$2" 2>&1 ;;
+		esac
 		printf 'rc %s\n' "$?"
 	} | {
 		dk_rc=1 dk_last=
@@ -38,11 +67,11 @@ dk_pull() {
 	}
 }
 dk_n=0 dk_jobs=
-while [ $# -gt 1 ]; do
-	dk_pull "$dk_n" "$1" "$2" &
+while [ $# -gt 2 ]; do
+	dk_pull "$dk_n" "$1" "$2" "$3" &
 	dk_jobs="$dk_jobs $!"
 	dk_n=$((dk_n + 1))
-	shift 2
+	shift 3
 done
 dk_bad=0
 for dk_job in $dk_jobs; do wait "$dk_job" || dk_bad=1; done
