@@ -199,6 +199,8 @@ pub struct Dispatcher {
     instead: BTreeMap<String, Traffic>,
     /// Members that got no traffic again, since what they were returned to does not pass its gates.
     outside: BTreeSet<HostName>,
+    /// Members of what must never run twice that were switched on and may be on still.
+    on_still: BTreeSet<HostName>,
     log: Log,
 }
 
@@ -234,6 +236,7 @@ impl Dispatcher {
             returned: BTreeSet::new(),
             instead: BTreeMap::new(),
             outside: BTreeSet::new(),
+            on_still: BTreeSet::new(),
             log: Log::default(),
         }
     }

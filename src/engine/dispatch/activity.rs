@@ -2,7 +2,9 @@
 
 use super::{Dispatcher, Token};
 use crate::event::Stage;
-use crate::plan::{Action, Undo};
+use crate::fleet::Traffic;
+use crate::name::HostName;
+use crate::plan::{Action, Move, Undo};
 
 impl Dispatcher {
     /// One lost answer is not the end: the call may be repeated, and whether it is.
@@ -59,6 +61,42 @@ impl Dispatcher {
         self.log.untidy.push(said);
         if waits {
             self.log.mixed.push(token.host.clone());
+        } else if self.interrupts() {
+            self.on_still.insert(token.host.clone());
         }
+    }
+
+    /// Whether nobody serves while members change: no two releases may be active.
+    fn interrupts(&self) -> bool {
+        let nobody = |m: &Move| m.after.as_ref().is_some_and(Traffic::nobody);
+        self.plan
+            .steps
+            .iter()
+            .any(|s| matches!(&s.action, Action::Shift { moves } if moves.iter().any(nobody)))
+    }
+
+    /// What ran on the host was ended: by that it is off.
+    pub(super) fn is_off(&mut self, token: &Token) {
+        if matches!(token.stage, Stage::Stop | Stage::Unwind) {
+            self.on_still.remove(&token.host);
+        }
+    }
+
+    /// Whether the member must not be switched on again: another one could neither be switched off nor
+    /// ended, and is active for all that is known. It serves all the same, and that is told.
+    pub(super) fn must_stay_off(&mut self, action: &Action) -> bool {
+        let Action::Activate { host, slot } = action else {
+            return false;
+        };
+        if self.on_still.is_empty() {
+            return false;
+        }
+        let on: Vec<&str> = self.on_still.iter().map(HostName::as_str).collect();
+        let on = on.join(" ");
+        let said = format!(
+            "{host}: {slot} was not activated again: another release may be active on {on}"
+        );
+        self.log.untidy.push(said);
+        true
     }
 }

@@ -185,6 +185,9 @@ impl Dispatcher {
                 continue;
             }
             let next = matches!(line.left.first(), Some(Action::Drain { .. }));
+            if self.must_stay_off(&action) {
+                continue;
+            }
             let action = self.as_it_is(&action);
             let more = matches!(action, Action::Drain { .. }) && next;
             let mut open = Vec::new();
@@ -251,6 +254,7 @@ impl Dispatcher {
         };
         match said {
             Ok(()) => {
+                self.is_off(token);
                 let text = String::new();
                 out.push(Out::Say(Kind::Done {
                     host,

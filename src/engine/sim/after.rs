@@ -15,7 +15,7 @@ use self::seen::seen;
 use super::activity;
 use super::fault::{Blow, Dice, Faults};
 use super::model::Model;
-use super::play::{Ended, play};
+use super::play::{Act, Claims, Ended, play, play_after};
 use super::stage::{self, Stage};
 use crate::fleet::Traffic;
 use crate::name::OutcomeKind;
@@ -27,12 +27,14 @@ const UNLUCKY: u32 = 3;
 /// Nobody comes more often than that.
 const COMES: u32 = 8;
 
+/// A catch-up that was left is done again, not finished: there is nothing to be led to an end.
+fn leaves(stage: &Stage) -> bool {
+    !["stage", "catch up", "caught up"].contains(&stage.name)
+}
+
 /// The plans whose runs are left.
 fn stages() -> Vec<Stage> {
-    // A catch-up that was left is done again, not finished: there is nothing to be led to an end.
-    let others = ["stage", "catch up", "caught up"];
-    let all = stage::all().into_iter();
-    all.filter(|s| !others.contains(&s.name)).collect()
+    stage::all().into_iter().filter(leaves).collect()
 }
 
 /// What the run wanted, as its manifest says.
@@ -62,7 +64,7 @@ enum Came {
     /// It is over.
     Over(OutcomeKind, Model),
     /// It is as unfinished as before; whether the new slot was found unfit.
-    Left(Model, bool),
+    Left(Box<Ended>, bool),
     /// Nothing was touched, and a person is needed.
     Refused,
 }
@@ -71,9 +73,8 @@ fn come(
     stage: &Stage,
     model: &Model,
     run: &Unfinished,
-    faults: Faults,
-    dice: Option<Dice>,
-    odds: u64,
+    how: (Faults, Option<Dice>, u64),
+    (claims, flying): (Claims, Vec<Act>),
 ) -> Result<Came, String> {
     let world = seen(&stage.world, model);
     let plan = match resume(&world.setup, &world.fleet, run) {
@@ -106,12 +107,12 @@ fn come(
         world,
         plan,
     };
-    let ended = play(&stage, faults, dice, odds)?;
+    let ended = play_after(&stage, how, claims, flying)?;
     Ok(match ended.outcome.kind {
         OutcomeKind::Unfinished | OutcomeKind::Mixed | OutcomeKind::Superseded => {
-            Came::Left(ended.model, false)
+            Came::Left(Box::new(ended), false)
         }
-        OutcomeKind::Failed => Came::Left(ended.model, forward),
+        OutcomeKind::Failed => Came::Left(Box::new(ended), forward),
         kind => Came::Over(kind, ended.model),
     })
 }
@@ -123,10 +124,11 @@ fn led(
     mut faults: impl FnMut(u32) -> (Faults, Option<Dice>, u64),
 ) -> Result<&'static str, String> {
     let mut run = wanted(stage);
-    let mut model = left.model;
+    let (mut model, mut claims, mut flying) = waits(stage, left, &run)?;
     for nth in 0..COMES {
-        let (faults, dice, odds) = faults(nth);
-        match come(stage, &model, &run, faults, dice, odds)
+        claims = claims.taken()?;
+        let sent = (claims.clone(), flying.clone());
+        match come(stage, &model, &run, faults(nth), sent)
             .map_err(|why| format!("who came as {nth}: {why}"))?
         {
             Came::Over(kind, end) => {
@@ -138,12 +140,30 @@ fn led(
             }
             Came::Left(end, unfit) => {
                 run.failed |= unfit;
-                model = end;
+                (model, claims, flying) = waits(stage, *end, &run)?;
             }
             Came::Refused => return Ok("refused"),
         }
     }
     Err(format!("it never ends: {:?}", model.balancers))
+}
+
+/// While a host of the run is down nobody leads it to an end; it waits until that is there again.
+fn waits(
+    stage: &Stage,
+    left: Ended,
+    run: &Unfinished,
+) -> Result<(Model, Claims, Vec<Act>), String> {
+    let mut claims = left.claims;
+    for host in &left.down {
+        let mut world = seen(&stage.world, &left.model).silent(host.as_str());
+        world.setup.left_out.clone_from(&stage.world.setup.left_out);
+        if let Ok(plan) = resume(&world.setup, &world.fleet, run) {
+            return Err(format!("{host} is down and this is done: {:?}", plan.steps));
+        }
+        claims.reboot(host);
+    }
+    Ok((left.woken, claims, left.flying))
 }
 
 fn calm(_: u32) -> (Faults, Option<Dice>, u64) {

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::after::Leaving;
-use super::fault::{Dice, Faults};
+use super::fault::Faults;
+use super::judge::told;
 use super::model::reached;
-use super::play::{Along, Play, play};
+use super::play::{Along, Play};
 use super::stage;
 use super::tests::{Broken, blows, one, singles};
 use crate::engine::dispatch::Log;
@@ -53,7 +54,7 @@ pub fn one_release(play: &Play<'_>, on: &HostName, to: &ReleaseId) -> Result<(),
 /// was brought, what it ran before.
 pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), String> {
     let plan = &play.stage.plan;
-    let mut all = play.model.balancers.values();
+    let mut all = told(play);
     let first = all.next().and_then(Option::as_ref);
     if all.any(|t| reached(t.as_ref()) != reached(first)) {
         return Err("the load balancers do not agree".to_owned());
@@ -67,7 +68,7 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
             .and_then(Option::as_ref),
     );
     let wanted = plan.to.as_ref().map(|r| &r.id);
-    let (mut new, mut old) = (0, 0);
+    let (mut new, mut old, mut left) = (0, 0, 0);
     for host in play.stage.world.setup.hosts(&plan.target) {
         let key = (host.clone(), plan.target.clone());
         let (now, was) = (&play.model.slots[&key], &play.start.slots[&key]);
@@ -93,6 +94,7 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
             .any(|u| u.starts_with(&format!("{host}:")))
         {
             // It could not be returned, and the run says so.
+            left += 1;
             continue;
         }
         if now.release == was.release {
@@ -107,7 +109,9 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
         (OutcomeKind::Failed | OutcomeKind::Cancelled, 1.., _) => {
             Err("some members run the wanted release and nobody says so".to_owned())
         }
-        (OutcomeKind::Mixed, 0, _) => Err("no member runs the wanted release".to_owned()),
+        (OutcomeKind::Mixed, 0, _) if left == 0 => {
+            Err("no member runs the wanted release".to_owned())
+        }
         _ => Ok(()),
     }
 }
@@ -128,7 +132,7 @@ fn every_step_of_a_batch_with_every_fault() {
     }
     for ((kind, fault), ends) in &matrix {
         let may: &[&str] = match (*kind, fault.as_str()) {
-            (_, "Slow") => &["succeeded"],
+            (_, "Slow" | "Twice" | "Stepped") => &["succeeded"],
             (_, "Lost") => &["superseded"],
             // Nobody has left the traffic yet.
             ("pull", _) => &["failed"],
@@ -185,35 +189,4 @@ fn a_run_that_is_left_within_a_batch_is_led_to_members_that_serve() {
         broken.len(),
         some.join("\n")
     );
-}
-
-/// How many random schedules a test run plays, and a long one.
-const SCHEDULES: u64 = 1_000;
-const LONG: u64 = 100_000;
-
-#[test]
-fn random_schedules_of_batches_keep_every_invariant() {
-    let stages = stage::in_place();
-    let mut broken = Broken::default();
-    let all = if super::random::long() {
-        LONG
-    } else {
-        SCHEDULES
-    };
-    for seed in 0..all {
-        let mut dice = Dice(seed);
-        let some = stages.len() as u64;
-        let stage = &stages[usize::try_from(dice.below(some)).unwrap()];
-        let mut faults = Faults::default();
-        let hits = blows(stage);
-        for _ in 0..dice.below(3) {
-            let blow = hits[usize::try_from(dice.below(hits.len() as u64)).unwrap()].clone();
-            faults.blows.push((dice.millis(0, 15_000), blow));
-        }
-        let odds = [15, 40, 1_000][usize::try_from(dice.below(3)).unwrap()];
-        let ended = play(stage, faults.clone(), Some(dice), odds);
-        broken.note(
-            ended.map_err(|w| format!("seed {seed}: {}: {w} {:?}", stage.name, faults.blows)),
-        );
-    }
 }

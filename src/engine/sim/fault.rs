@@ -16,12 +16,18 @@ pub enum Fault {
     SilentNot,
     /// No answer, all done.
     SilentDone,
+    /// No answer, and it comes to its host a while later, before or after what the run sends then.
+    Late,
+    /// It comes to its host twice.
+    Twice,
     /// Refused without effect: busy, stale.
     Refused,
     /// The claim is lost.
     Lost,
     /// It takes twenty seconds.
     Slow,
+    /// A load balancer: done, and its wall clock is two hours ahead.
+    Stepped,
     /// A load balancer: read back, and nothing changed.
     Differs,
     /// A load balancer: it changed, and the read-back says that not all did.
@@ -41,14 +47,17 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Fails,
         Self::FailsAfter,
         Self::SilentNot,
         Self::SilentDone,
+        Self::Late,
+        Self::Twice,
         Self::Refused,
         Self::Lost,
         Self::Slow,
+        Self::Stepped,
         Self::Differs,
         Self::DiffersDone,
         Self::Moved,
@@ -63,13 +72,16 @@ impl Fault {
     pub fn fits(self, work: &Work) -> bool {
         let balancer = matches!(work, Work::Prepare(_) | Work::Shift(_));
         match self {
-            Self::Fails | Self::FailsAfter | Self::Refused | Self::Lost => {
-                !matches!(work, Work::Drain { .. })
-            }
+            Self::Fails
+            | Self::FailsAfter
+            | Self::Late
+            | Self::Twice
+            | Self::Refused
+            | Self::Lost => !matches!(work, Work::Drain { .. }),
             Self::SilentNot | Self::SilentDone | Self::Slow => true,
             Self::Differs | Self::DiffersDone | Self::Moved => matches!(work, Work::Shift(_)),
             // Of an entry that is removed there is nothing to be read back.
-            Self::NotReadBack => matches!(work, Work::Shift(_)),
+            Self::NotReadBack | Self::Stepped => matches!(work, Work::Shift(_)),
             Self::CheckRefuses => balancer,
             Self::NeverWell | Self::EndsAtOnce | Self::RestartLoop => {
                 matches!(work, Work::Replace { .. })
@@ -122,6 +134,19 @@ pub enum Blow {
         /// They were.
         sent: bool,
     },
+    /// It dies, and of what it sent only every other piece comes to its host.
+    Torn {
+        /// The second, the fourth, and so on.
+        odd: bool,
+    },
+    /// The power of a host fails for good.
+    Dies(HostName),
+    /// A host starts again.
+    Reboots(HostName),
+    /// A load balancer comes back with the file that it had before the run.
+    OldFile(HostName),
+    /// The wall clock of a host jumps by two hours.
+    Clock(HostName),
 }
 
 impl Blow {
@@ -138,6 +163,11 @@ impl Blow {
             Self::Mute(_) => "mute",
             Self::Killed { sent: true } => "killed after",
             Self::Killed { sent: false } => "killed before",
+            Self::Torn { .. } => "killed between",
+            Self::Dies(_) => "dies",
+            Self::Reboots(_) => "reboots",
+            Self::OldFile(_) => "old file",
+            Self::Clock(_) => "clock",
         }
     }
 }

@@ -2,18 +2,20 @@
 
 mod along;
 mod blows;
+mod claims;
 mod watchers;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use self::along::Along;
 pub use self::blows::changed;
-use super::fault::{Blow, Dice, Fault, Faults, kind};
-use super::model::{Model, Slot};
+pub use self::claims::Claims;
+use super::fault::{Blow, Dice, Fault, Faults};
+use super::model::Model;
 use super::stage::Stage;
 use super::{activity, judge};
-use crate::balancer::Verdict;
 use crate::engine::dispatch::{Dispatcher, In, Out};
 use crate::engine::remote::{Answer, Trouble, Watch, Work};
 use crate::event::{Kind, Stage as Does};
@@ -33,6 +35,11 @@ pub struct Act {
     pub back: bool,
     /// What it did was found as it was told.
     fitting: bool,
+    /// Its number on the host; what only waits has none.
+    seq: Option<u64>,
+    begun: Duration,
+    /// Why it did nothing there, as the record says.
+    trouble: Option<Trouble>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +50,14 @@ enum Event {
     Watch(usize),
     Blow(Blow),
     Loop(HostName, SlotName),
+    /// A host is there again.
+    Back(HostName),
+    /// Work comes to its host when nobody waits for it any more.
+    Late(Box<Act>),
+    /// The claims that it came under, where they were another run's.
+    Displaced(Box<Act>),
+    /// It ends there.
+    Ends(Box<Act>),
 }
 
 /// What a view said of a member, as the judge counts it.
@@ -55,7 +70,7 @@ pub struct Heard {
 }
 
 /// How a run went.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ended {
     pub outcome: Outcome,
     /// Faults that really happened: kind of work, fault, taking back.
@@ -71,6 +86,17 @@ pub struct Ended {
     pub open: Vec<&'static str>,
     /// Steps that were done then.
     pub done: Vec<StepId>,
+    /// What befell it, and one kind of work that was under way then.
+    pub blown: Vec<(&'static str, &'static str)>,
+    /// Who may act on each host, as its record says.
+    pub claims: Claims,
+    /// What was sent and has not come to its host.
+    pub flying: Vec<Act>,
+    /// Hosts that are down, and what is there when they are there again.
+    pub down: BTreeSet<HostName>,
+    pub woken: Model,
+    /// Words that came late: how many were done, and how many were refused.
+    pub late: (u32, u32),
 }
 
 #[derive(Clone)]
@@ -86,11 +112,24 @@ pub struct Play<'a> {
     /// When a blow hit a member.
     pub hurt: BTreeMap<HostName, Duration>,
     pub faulty: BTreeSet<HostName>,
+    /// Members that did not answer well for one probe.
+    pub hiccups: BTreeSet<HostName>,
     /// Load balancers that were asked to take their traffic back and have not said yes.
     pub unrestored: BTreeSet<HostName>,
     pub lost: bool,
     /// The client died.
     pub dead: bool,
+    /// Hosts that are down, and when each fell last.
+    pub down: BTreeSet<HostName>,
+    fell: BTreeMap<HostName, Duration>,
+    /// Slots that a host brings up again when it is there again, and whether they are well then.
+    revives: BTreeMap<(HostName, SlotName), bool>,
+    /// Load balancers that came back with the file that they had before the run.
+    pub reverted: BTreeSet<HostName>,
+    claims: Claims,
+    flying: Vec<Act>,
+    late: (u32, u32),
+    blown: Vec<(&'static str, &'static str)>,
     open: Vec<&'static str>,
     dispatcher: Dispatcher,
     /// The work that comes next takes something back.
@@ -110,6 +149,28 @@ pub struct Play<'a> {
     hit: Vec<(&'static str, Fault, bool)>,
     work: Vec<(&'static str, HostName, u32, Work)>,
     begun: Vec<Duration>,
+}
+
+/// Plays a run of one who comes after others: the claims that it has taken, and what those before it
+/// have sent and comes to its host now.
+///
+/// # Errors
+/// The invariant that was broken.
+pub fn play_after(
+    stage: &Stage,
+    (faults, dice, odds): (Faults, Option<Dice>, u64),
+    claims: Claims,
+    flying: Vec<Act>,
+) -> Result<Ended, String> {
+    let mut play = new(stage, faults, dice, odds);
+    play.claims = claims;
+    for (nth, act) in (1..).zip(flying) {
+        let at = play.pace(0, 1_000 * nth);
+        play.soon(at, Event::Displaced(Box::new(act)));
+    }
+    play.begin_run()?;
+    play.go_on(None)?;
+    play.close()
 }
 
 /// Plays one run. With dice, times and further faults are random.
@@ -135,9 +196,18 @@ fn new(stage: &Stage, faults: Faults, dice: Option<Dice>, odds: u64) -> Play<'_>
         touched: BTreeMap::new(),
         hurt: BTreeMap::new(),
         faulty: BTreeSet::new(),
+        hiccups: BTreeSet::new(),
         unrestored: BTreeSet::new(),
         lost: false,
         dead: false,
+        down: BTreeSet::new(),
+        fell: BTreeMap::new(),
+        revives: BTreeMap::new(),
+        reverted: BTreeSet::new(),
+        claims: Claims::first(&stage.world),
+        flying: Vec::new(),
+        late: (0, 0),
+        blown: Vec::new(),
         open: Vec::new(),
         dispatcher: Dispatcher::new(stage.plan.clone(), stage.book()),
         unwinds: false,
@@ -195,6 +265,7 @@ impl Play<'_> {
 
     fn close(mut self) -> Result<Ended, String> {
         let outcome = self.ended.clone().ok_or("no end")?;
+        self.after_all(&outcome)?;
         judge::at_end(&self, &outcome, self.dispatcher.log())?;
         activity::at_end(&self, &outcome, self.dispatcher.log())?;
         // Nothing is asked for after the end, whatever still arrives.
@@ -209,6 +280,11 @@ impl Play<'_> {
                 return Err("something was asked for after the end".into());
             }
         }
+        let mut woken = self.model.clone();
+        for (key, well) in &self.revives {
+            let found = woken.slot(&key.0, &key.1);
+            (found.up, found.well) = (found.release.is_some(), *well);
+        }
         Ok(Ended {
             outcome,
             hit: self.hit,
@@ -218,6 +294,12 @@ impl Play<'_> {
             model: self.model,
             open: self.open,
             done: self.dispatcher.done(),
+            blown: self.blown,
+            claims: self.claims,
+            flying: self.flying,
+            late: self.late,
+            woken,
+            down: self.down,
         })
     }
 
@@ -240,6 +322,10 @@ impl Play<'_> {
             Event::Answer(token) => self.answer(token),
             Event::Watch(i) => self.watch(i),
             Event::Blow(blow) => self.blow(blow),
+            Event::Back(host) => self.back(&host),
+            Event::Late(act) => self.comes_late(*act),
+            Event::Displaced(act) => self.comes_displaced(*act),
+            Event::Ends(act) => self.ends_late(&act),
             Event::Loop(host, slot) => {
                 let found = self.model.slot(&host, &slot);
                 if found.up && !found.well {
@@ -277,185 +363,6 @@ impl Play<'_> {
         match &mut self.dice {
             Some(dice) => dice.millis(from, to),
             None => Duration::from_millis((from + to) / 2),
-        }
-    }
-
-    fn begin(&mut self, token: u64, host: HostName, work: Work) -> Result<(), String> {
-        let name = kind(&work);
-        let count = self.counts.entry((name, host.clone())).or_default();
-        let nth = *count;
-        *count += 1;
-        self.work.push((name, host.clone(), nth, work.clone()));
-        self.begun.push(self.now);
-        let planned = self.faults.work.iter();
-        let mut fault = planned
-            .filter(|(k, h, n, _)| *k == name && *h == host && *n == nth)
-            .map(|(_, _, _, f)| *f)
-            .next();
-        if let Some(dice) = &mut self.dice
-            && dice.one_in(self.odds)
-        {
-            let any = Fault::ALL[usize::try_from(dice.below(15)).unwrap_or(0)];
-            fault = any.fits(&work).then_some(any);
-        }
-        // What takes a batch back is in part what the plan would have done next.
-        let again = matches!(work, Work::Drain { .. })
-            && self
-                .work
-                .iter()
-                .filter(|(_, h, _, w)| (h, w) == (&host, &work))
-                .count()
-                > 1;
-        let shifts = matches!(work, Work::Shift(_)) && !self.stage.plan.batches.is_empty();
-        let back = match shifts {
-            true => self.unwinds,
-            false => again || judge::back(self, &host, &work),
-        };
-        judge::on_act(self, &host, &work, back)?;
-        if let Some(fault) = fault {
-            self.hit.push((name, fault, back));
-            self.faulty.insert(host.clone());
-        }
-        let took = match (fault, name) {
-            (Some(Fault::Slow), _) => Duration::from_secs(20),
-            (Some(Fault::SilentNot | Fault::SilentDone), _) => self.pace(1000, 9000),
-            (_, "pull" | "stop" | "replace" | "revert") => self.pace(50, 1500),
-            (_, "drain") => self.pace(10, 3000),
-            _ => self.pace(10, 400),
-        };
-        let act = Act {
-            host,
-            work,
-            fault,
-            back,
-            fitting: true,
-        };
-        self.acts.insert(token, act);
-        self.soon(took / 2, Event::Effect(token));
-        self.soon(took, Event::Answer(token));
-        Ok(())
-    }
-
-    /// The moment at which the work does what it does.
-    fn effect(&mut self, token: u64) -> Result<(), String> {
-        let Some(mut act) = self.acts.get(&token).cloned() else {
-            return Ok(());
-        };
-        judge::on_effect(self, &act)?;
-        let (host, work) = (act.host.clone(), act.work.clone());
-        let not = [Fault::SilentNot, Fault::Refused, Fault::Lost];
-        if act.fault.is_none_or(|f| !not.contains(&f)) {
-            let keys = changed(&work).map(|slot| ((host.clone(), slot.clone()), None));
-            self.touched.extend(keys);
-        }
-        match (act.fault, &work) {
-            (Some(Fault::Fails), Work::Replace { slot, .. } | Work::Revert { slot, .. }) => {
-                *self.model.slot(&host, slot) = Slot::default();
-            }
-            (
-                Some(
-                    Fault::Fails
-                    | Fault::SilentNot
-                    | Fault::Refused
-                    | Fault::Lost
-                    | Fault::Differs
-                    | Fault::CheckRefuses
-                    | Fault::NotReadBack,
-                ),
-                _,
-            ) => {}
-            (Some(Fault::Moved), _) => {
-                let mut foreign = self
-                    .stage
-                    .world
-                    .setup
-                    .all_to(&self.stage.plan.target, "hand");
-                foreign.groups.clear();
-                self.model.balancers.insert(host, Some(foreign));
-            }
-            (fault, _) => {
-                let well = fault != Some(Fault::NeverWell);
-                act.fitting = self.model.apply(&host, &work, well);
-                if let Work::Replace { slot, .. } = &work {
-                    let found = self.model.slot(&host, slot);
-                    if fault == Some(Fault::EndsAtOnce) {
-                        (found.up, found.well) = (false, false);
-                    }
-                    if fault == Some(Fault::RestartLoop) {
-                        found.well = false;
-                        let again = Event::Loop(host, slot.clone());
-                        self.soon(Duration::from_millis(700), again);
-                    }
-                }
-                self.acts.insert(token, act);
-            }
-        }
-        activity::alone(self)
-    }
-
-    fn answer(&mut self, token: u64) -> Result<(), String> {
-        let Some(act) = self.acts.remove(&token) else {
-            return Ok(());
-        };
-        for slot in changed(&act.work) {
-            self.heard.retain(|(member, _), _| *member != act.host);
-            let key = (act.host.clone(), slot.clone());
-            self.touched
-                .entry(key)
-                .and_modify(|at| *at = Some(self.now));
-        }
-        // A drain that could not be followed is over all the same where things go back.
-        if let (Work::Drain { now, .. }, true) = (&act.work, act.back) {
-            self.model.drained(&act.host, now);
-        }
-        let end = self.end_of(&act);
-        if act.back && matches!(act.work, Work::Shift(_)) {
-            let fine = matches!(
-                end,
-                Ok(Answer::Balancer(Verdict::Converged { .. }) | Answer::Done(_))
-            );
-            if fine && act.fault != Some(Fault::NotReadBack) {
-                self.unrestored.remove(&act.host);
-            } else {
-                self.unrestored.insert(act.host.clone());
-            }
-        }
-        self.lost |= matches!(end, Err(Trouble::Lost { .. }));
-        self.tell(In::Answer { token, end })
-    }
-
-    fn end_of(&self, act: &Act) -> Result<Answer, Trouble> {
-        let seen = || "something else".to_owned();
-        match act.fault {
-            Some(Fault::Fails | Fault::FailsAfter) => Ok(Answer::Failed {
-                why: "it failed".into(),
-                lines: Vec::new(),
-            }),
-            Some(Fault::SilentNot | Fault::SilentDone) => Err(Trouble::Silent("no answer".into())),
-            Some(Fault::Refused) => Err(Trouble::Refused("its lock is held".into())),
-            Some(Fault::Lost) => Err(Trouble::Lost {
-                by: "run r-2".into(),
-            }),
-            Some(Fault::Differs | Fault::DiffersDone) => {
-                Ok(Answer::Balancer(Verdict::Differs { seen: seen() }))
-            }
-            Some(Fault::Moved) => Ok(Answer::Balancer(Verdict::Moved { seen: seen() })),
-            Some(Fault::CheckRefuses) => Ok(Answer::Balancer(Verdict::Refused {
-                why: "unknown directive".into(),
-            })),
-            Some(Fault::NotReadBack) => Ok(Answer::Done("ok".into())),
-            _ => Ok(match &act.work {
-                Work::Shift(_) if !act.fitting => Answer::Balancer(Verdict::Moved { seen: seen() }),
-                Work::Shift(_) | Work::Prepare(_) => Answer::Balancer(Verdict::Converged {
-                    at: self.now.as_secs_f64(),
-                }),
-                Work::Drain { .. } => Answer::Drained { left: Some(0) },
-                Work::Evidence { .. } => Answer::Evidence {
-                    end: "exit code 1".into(),
-                    log: Vec::new(),
-                },
-                _ => Answer::Done(String::new()),
-            }),
         }
     }
 

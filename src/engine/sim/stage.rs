@@ -1,8 +1,11 @@
 //! The plans that are tried, each from the fleet that it was made for.
 
+mod further;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub use self::further::further;
 use crate::engine::gates::GateBook;
 use crate::inventory::Amount;
 use crate::plan::fixture::{World, host, release, slot};
@@ -206,7 +209,17 @@ fn weights() -> Vec<Stage> {
     ]
 }
 
-/// Every plan once.
+/// Every plan of every strategy.
+pub fn every() -> Vec<Stage> {
+    let mut out = all();
+    out.extend(in_place());
+    out.extend(active());
+    out.push(spare());
+    out.extend(further());
+    out
+}
+
+/// Every plan of an app with two slots once.
 pub fn all() -> Vec<Stage> {
     let mut out = vec![
         brought("first", quick(World::empty()), 42, PlanKind::Deploy),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::fault::{Blow, Faults, Spot};
+use super::super::model::Model;
 use super::super::stage::Stage;
 use super::{Ended, Play, new};
 
@@ -21,6 +22,11 @@ impl<'a> Along<'a> {
     /// Goes on to a moment.
     pub fn until(&mut self, at: Duration) -> Result<(), String> {
         self.0.go_on(Some(at))
+    }
+
+    /// The fleet as it is now.
+    pub fn model(&self) -> &Model {
+        &self.0.model
     }
 
     /// What comes of it with these blows, none of which is earlier than the moment.

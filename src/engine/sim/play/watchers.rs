@@ -17,7 +17,8 @@ impl Play<'_> {
         };
         self.soon(next, Event::Watch(i));
         let (asker, watch) = self.watches[i].clone();
-        if self.mute.contains(&asker) {
+        let down = self.down.contains(&asker);
+        if down || self.mute.contains(&asker) {
             return Ok(());
         }
         match watch {
