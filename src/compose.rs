@@ -5,7 +5,7 @@
 //! together give.
 //!
 //! Parts: `service` views of one service, `check` the list of checks, `keys` what may be written
-//! where, `units` sizes and shares of CPUs, `image` references, `policy` what is wanted,
+//! where, `values` what may stand there, `units` sizes and shares of CPUs, `image` references, `policy` what is wanted,
 //! `overlay` the overriding file.
 //! To add a check: a function in `check`, a line in its list. To add to the overriding file: a field
 //! in [`Policy`], a step in `overlay`, a field in [`Effective`] where it can be read back.
@@ -19,6 +19,7 @@ mod ports;
 mod secrets;
 mod service;
 mod units;
+mod values;
 
 #[cfg(test)]
 mod tests;

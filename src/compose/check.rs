@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::policy::Restart;
 use super::units::{Cpus, parse_bytes};
-use super::{Document, HostPort, Service, keys};
+use super::{Document, HostPort, Service, keys, values};
 use crate::name::ServiceName;
 use crate::text::yaml::{Entry, Node};
 use crate::text::{Diagnostic, Findings, SourceFile, Span};
@@ -82,6 +82,7 @@ pub(super) fn all(document: &Document, shipped: &[&str], found: &mut Findings) {
         references(document, &service, found);
         binds(&service, shipped, found);
     }
+    values::check(document, shipped, found);
     ports(document, found);
 }
 

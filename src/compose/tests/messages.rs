@@ -236,3 +236,58 @@ fn mistakes_are_told_with_place_and_hint() {
     3 errors, 1 warning
     "#);
 }
+
+#[test]
+fn values_that_compose_refuses_are_named_with_their_place() {
+    let text = told(
+        "services:
+  a:
+    image: r/a:1
+    stop_grace_period: 5 parsecs
+    ports: [\"99999:80\", \"8000-8002:80-81\", \"9100-9102:80\", \"${P}:80\", 9000]
+    ulimits: { nofile: many, nproc: { soft: 1, hard: x } }
+    env_file: [./none.env, /etc/own.env, { path: ./maybe.env, required: false }]
+    depends_on: { b: { condition: service_happy } }
+  b:
+    image: r/b:1
+    volumes: { data: /data }
+    depends_on: [c]
+  c: { image: \"r/c:1\", depends_on: [a] }
+",
+    );
+    let found: Vec<&str> = text
+        .lines()
+        .filter_map(|l| {
+            let place = l
+                .trim_start()
+                .strip_prefix("--> docker-compose.yml for app on web1:");
+            place.or(l.strip_prefix("error: "))
+        })
+        .collect();
+    let expected = [
+        "service a: `stop_grace_period` cannot be so",
+        "4:24",
+        "service a: `ports` cannot be so",
+        "5:13",
+        "service a: `ports` cannot be so",
+        "5:25",
+        "service a: `ulimits.nofile` cannot be so",
+        "6:24",
+        "service a: `ulimits.nproc` cannot be so",
+        "6:54",
+        "service a reads `none.env`, which is not shipped",
+        "7:16",
+        "services wait for each other: a → b → c → a",
+        "8:19",
+        "service a: `depends_on.b.condition` cannot be so",
+        "8:35",
+        "service b: `volumes` cannot be so",
+        "11:14",
+    ];
+    assert_eq!(found, expected, "{text}");
+    assert!(text.contains("= expected: as many ports of the host as of the container"));
+    assert!(
+        text.contains("= hint: did you mean `service_healthy`?"),
+        "{text}"
+    );
+}
