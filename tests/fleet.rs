@@ -60,6 +60,8 @@ mod silent;
 mod sync;
 #[path = "fleet/cases/untaken.rs"]
 mod untaken;
+#[path = "fleet/cases/verbatim.rs"]
+mod verbatim;
 // Storms: `script/test` runs what is in `long` with `--long` only.
 #[path = "fleet/cases/together.rs"]
 mod long;
