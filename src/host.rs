@@ -45,7 +45,6 @@ use crate::time::Clock;
 pub use address::{Address, Target};
 pub use connect::{ConnectError, ConnectKind, Connector, Ear, Settings};
 pub use control::base as control_base;
-pub use wire::cksum;
 
 /// Scripts that may run at once over one connection. An sshd allows 10 sessions by default
 /// (`MaxSessions`); two more may be lanes at rest, two are left for whoever shares the connection.

@@ -106,40 +106,6 @@ fn bare(pieces: &[&str]) -> String {
     text
 }
 
-/// The checksum that the POSIX `cksum` command prints: CRC-32 (polynomial 04C11DB7, most
-/// significant bit first) over the bytes and then over their number, least significant byte first.
-#[must_use]
-pub fn cksum(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: u8| (crc << 8) ^ TABLE[usize::from((crc >> 24) as u8 ^ byte)];
-    let mut crc = bytes.iter().fold(0, |crc, byte| step(crc, *byte));
-    let mut length = bytes.len();
-    while length > 0 {
-        crc = step(crc, (length & 0xff) as u8);
-        length >>= 8;
-    }
-    !crc
-}
-
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut i = 0;
-    while i < 256 {
-        let mut crc = (i as u32) << 24;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 0x8000_0000 == 0 {
-                crc << 1
-            } else {
-                (crc << 1) ^ 0x04C1_1DB7
-            };
-            bit += 1;
-        }
-        table[i] = crc;
-        i += 1;
-    }
-    table
-};
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,12 +152,5 @@ mod tests {
         let all: std::collections::HashSet<String> = (0..1000).map(|_| nonce()).collect();
         assert_eq!(all.len(), 1000);
         assert!(all.iter().all(|n| n.len() == 16));
-    }
-
-    #[test]
-    fn the_sum_is_that_of_posix() {
-        // From the definition: `printf '' | cksum` and `printf 123456789 | cksum`.
-        assert_eq!(cksum(b""), 4_294_967_295);
-        assert_eq!(cksum(b"123456789"), 930_766_865);
     }
 }

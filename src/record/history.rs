@@ -1,11 +1,10 @@
 //! What a host remembers of finished runs, and of steps begun and done.
 //!
-//! `history` has one JSON object a line; `journal` has `<cksum> <words>` a line, where a torn line
+//! `history` has one JSON object a line; `journal` has `<sum> <words>` a line (see [`sum`]), where a torn line
 //! fails its sum and harms nothing.
 
 use serde::{Deserialize, Serialize};
 
-use crate::host::cksum;
 use crate::name::{Actor, Digest, OutcomeKind, ReleaseId, RunId, SlotName};
 
 use super::manifest::RunKind;
@@ -128,7 +127,7 @@ pub enum JournalLine {
 pub fn journal(lines: &[String]) -> Vec<JournalLine> {
     let whole = |line: &str| -> Option<Vec<String>> {
         let (sum, words) = line.split_once(' ')?;
-        let right = cksum(format!("{words}\n").as_bytes()) == sum.parse::<u32>().ok()?;
+        let right = self::sum(words) == sum.parse::<u32>().ok()?;
         right.then(|| words.split(' ').map(str::to_owned).collect())
     };
     let filled = lines.iter().filter(|l| !l.is_empty());
@@ -137,14 +136,50 @@ pub fn journal(lines: &[String]) -> Vec<JournalLine> {
         .collect()
 }
 
+/// The sum of a line of the journal, as `sum_of` of `sh/lib.sh` makes it without a process: each
+/// character's place in an alphabet (its length for what stands not in it), by Horner's rule with 31,
+/// modulo the prime 2^31 - 1. It begins with 1, so that leading blanks count.
+#[must_use]
+pub fn sum(words: &str) -> u32 {
+    const ALPHABET: &str =
+        " 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-.:=@_+,/%~";
+    let place = |byte: u8| ALPHABET.bytes().position(|a| a == byte);
+    let sum = words.bytes().fold(1, |sum: u64, byte| {
+        (sum * 31 + place(byte).unwrap_or(ALPHABET.len()) as u64) % 0x7fff_ffff
+    });
+    u32::try_from(sum).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn the_sum_is_that_of_the_scripts() {
+        let script = include_str!("sh/lib.sh");
+        let function = &script[script.find("alphabet=").unwrap()..script.find("# first FILE").unwrap()];
+        let texts = [
+            "",
+            " ",
+            "a",
+            "claim 1-abc r-1 ops@m:1:2 up=1765",
+            "  two  blanks ",
+            "* ? [a] \\ \" ' $(x) `y` ~ | & ; \t",
+            "gr\u{fc}\u{df} \u{1f600}",
+        ];
+        let wanted: Vec<String> = texts.iter().map(|t| sum(t).to_string()).collect();
+        for shell in ["dash", "bash", "sh"] {
+            let all = format!("LC_ALL=C\n{function}\nfor text; do sum_of \"$text\"; echo \"$sum\"; done");
+            let out = std::process::Command::new(shell).args(["-c", &all, shell]).args(texts).output().unwrap();
+            let said = String::from_utf8(out.stdout).unwrap();
+            assert_eq!(said.lines().collect::<Vec<_>>(), wanted, "{shell}");
+        }
+    }
+
+    #[test]
     fn a_torn_line_of_the_journal_is_seen() {
-        // Made by cksum itself: printf 'claim 1-abc r-1 ops@m:1:2 up=1765\n' | cksum
-        let good = "1280690089 claim 1-abc r-1 ops@m:1:2 up=1765".to_owned();
+        let words = "claim 1-abc r-1 ops@m:1:2 up=1765";
+        let good = format!("{} {words}", sum(words));
         let torn = good[..30].to_owned();
         let lines = journal(&[String::new(), good, torn.clone()]);
         let words = ["claim", "1-abc", "r-1", "ops@m:1:2", "up=1765"].map(str::to_owned);

@@ -47,11 +47,11 @@ impl Shell {
 /// verb would wait, or not, by chance.
 const APPLETS: &[&str] = &[
     "cat", "chgrp", "chmod", "date", "dd", "find", "flock", "head", "kill", "ln", "ls", "mkdir",
-    "mv", "rm", "sleep", "stat", "sync", "tail", "wc", "cksum",
+    "mv", "rm", "sleep", "stat", "sync", "tail", "wc",
 ];
 /// Programs that a crash can happen at.
 const STOPS: &[&str] = &[
-    "sync", "mv", "flock", "cksum", "rm", "mkdir", "ln", "find", "timeout", "cat",
+    "sync", "mv", "flock", "rm", "mkdir", "ln", "find", "timeout", "cat",
 ];
 const SYSTEM: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 

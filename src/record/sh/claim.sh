@@ -54,8 +54,6 @@ receive() {
     find "$stage/manifest" "$stage/release" -exec sync {} +
   elif [ $# -gt 0 ]; then
     sync "$stage/manifest" "$@" "$stage/release/$slot" "$stage/release"
-  else
-    sync "$stage/manifest"
   fi
 }
 skip=$((files * 3)) rest=$(($# - files * 3))
@@ -107,12 +105,14 @@ if [ -d "$stage" ]; then
 else
   [ -d "runs/$run" ] || mkdir "runs/$run" 2>/dev/null || refuse error write
 fi
+# A manifest that came alone is durable with the claim, not before: it is small.
+[ "$size" -gt 0 ] && kept="runs/$run/manifest" || kept=
 if [ -n "$again" ]; then
-  sync runs "runs/$run" releases || end error write
+  sync runs "runs/$run" $kept releases || end error write
 else
   c_run=$run c_fence=$fence c_ttl=$ttl c_who=$who
   lease_set "$fence" "$ttl" && note "claim $fence $run $who up=$up" && stage_claim 0 claimed &&
-    sync claim.new journal runs "runs/$run" releases && mv -f claim.new claim && sync . || end error write
+    sync claim.new journal runs "runs/$run" $kept releases && mv -f claim.new claim && sync . || end error write
 fi
 exec 9>&-
 

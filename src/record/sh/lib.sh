@@ -7,7 +7,7 @@ umask 007
 LC_ALL=C
 export LC_ALL
 clock=/proc
-root=$1 env=$2 app=$3 fs= state_space=
+root=$1 env=$2 app=$3 fs= state_space= docker_space=
 shift 3
 dir=$root/$env/$app
 
@@ -114,14 +114,22 @@ lease_set() {
   printf '%s %-12d\n' "$boot" $((up + $2)) 1<>"lease.$1"
 } 2>/dev/null
 
-# note WORDS…: one line of the journal. The newline comes first: whatever a power cut left at the
-# end, the next line stands alone, and nobody has to look for it.
+# note WORDS…: one line of the journal, with its sum. The newline comes first: whatever a power cut left
+# at the end, the next line stands alone, and nobody has to look for it.
 note() {
-  sum=$(cksum <<LINE
-$*
-LINE
-) && printf '\n%s %s' "${sum%% *}" "$*" >>journal
+  sum_of "$*"
+  printf '\n%s %s' "$sum" "$*" >>journal
 } 2>/dev/null
+# sum_of TEXT: into sum, by the shell alone. What stands not in the alphabet counts as one and the same.
+alphabet=' 0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-.:=@_+,/%~'
+sum_of() {
+  sum=1 sum_left=$1
+  while [ -n "$sum_left" ]; do
+    sum_next=${sum_left#?}
+    sum_at=${alphabet%%"${sum_left%"$sum_next"}"*}
+    sum=$(((sum * 31 + ${#sum_at}) % 2147483647)) sum_left=$sum_next
+  done
+}
 
 # first FILE: its first line, into line; 1 = cannot be read or is empty.
 first() {
@@ -130,13 +138,19 @@ first() {
   [ -n "$line" ]
 }
 # root_space: kind of the record's file system into fs; free blocks, their size, free inodes and all
-# inodes into state_space.
+# inodes into state_space. The last four of Docker's usual place into docker_space, in the same go.
 root_space() {
-  fs=$(stat -f -c '%a %S %d %c %T' "$root")
-  state_space=$fs
-  # The kind may have a space in it.
-  fs=${fs#* * * * }
-  state_space=${state_space%" $fs"}
+  state_space= fs=
+  # A kind or a path may have a space in it.
+  while read -r a b c d kind && IFS= read -r at; do
+    case $at in
+    "$root") state_space="$a $b $c $d" fs=$kind ;;
+    *) docker_space="$a $b $c $d" ;;
+    esac
+  done <<SPACE
+$(stat -f -c '%a %S %d %c %T
+%n' "$root" /var/lib/docker 2>/dev/null)
+SPACE
 }
 # machine_id: into machine, `-` where none was made yet.
 machine_id() {

@@ -38,13 +38,10 @@ promote() {
   moved="$made/promoted $moved"
   { printf '1 %s .\n' "$keep" >"$made/promoted"; } 2>/dev/null
 }
-# A report that did not arrive whole, or has no space, is left out: nothing rests on it.
+# A report that did not arrive whole, or has no space, is left out: nothing rests on it, and whoever
+# reads one that a power cut has left in part takes it for none.
 if [ "$report" -gt 0 ]; then
-  if take_data "$report" >"runs/$c_run/report.new"; then
-    mv -f "runs/$c_run/report.new" "runs/$c_run/report"
-  else
-    rm -f "runs/$c_run/report.new"
-  fi
+  take_data "$report" >"runs/$c_run/report" || rm -f "runs/$c_run/report"
 fi 2>/dev/null
 if [ "$entry" = - ]; then
   note "unclaim $fence $c_run up=$up"
