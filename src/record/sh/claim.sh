@@ -43,8 +43,15 @@ receive() {
     secrets/*) [ -d "${to%/*}" ] || mkdir -m 700 "${to%/*}" || return 1 ;;
     */*) mkdir -p "${to%/*}" || return 1 ;;
     esac
+    # A file is made with its mode where the umask can say it: no process for that.
+    case $1 in
+    644) umask 022 ;;
+    640) umask 027 ;;
+    600) umask 077 ;;
+    esac
     take_data "$2" >"$to" || return 1
-    [ "$1" = 660 ] || chmod "$1" "$to" || return 1
+    umask 007
+    case $1 in 660 | 644 | 640 | 600) ;; *) chmod "$1" "$to" || return 1 ;; esac
     files=$((files - 1))
     set -- "$@" "$to"
     shift 3
