@@ -35,7 +35,7 @@ const READ: &str = include_str!("sh/read.sh");
 
 /// Where the record lives on every host.
 pub const ROOT: &str = "/var/lib/deploy";
-/// Old run directories that a release leaves on the host.
+/// Run directories that stay on the host; up to ten more until older ones are removed.
 pub const KEEP_RUNS: u32 = 50;
 /// Lines of `history` that a release leaves on the host.
 pub const KEEP_HISTORY: u32 = 500;

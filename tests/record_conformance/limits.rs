@@ -56,7 +56,7 @@ fn a_folder_of_another_mode_or_on_a_network_is_refused_before_anything_is_writte
     std::fs::set_permissions(&root, PermissionsExt::from_mode(0o2770)).unwrap();
     bench.stub(
         "stat",
-        "#!/bin/dash\n[ \"$1\" = -f ] && { echo nfs; exit; }\nexec /usr/bin/stat \"$@\"\n",
+        "#!/bin/dash\n[ \"$1\" = -f ] && { printf '1 2 3 4 nfs\\n%s\\n' \"$4\"; exit; }\nexec /usr/bin/stat \"$@\"\n",
     );
     assert_eq!(refused(&bench).0, Fault::StateDirFs);
     assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0);

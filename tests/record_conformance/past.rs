@@ -83,7 +83,7 @@ fn a_report_that_cannot_be_kept_is_left_out_and_the_run_ends_all_the_same() {
     let last = entry(&run.run, OutcomeKind::Succeeded);
     let nothing = Body::new("facts", "");
     // Nothing can be written there: as where the disk has no room for it.
-    let place = bench.state().join("runs/r-1/report.new");
+    let place = bench.state().join("runs/r-1/report");
     std::fs::create_dir(&place).unwrap();
     let released = verb::release_and_look(
         &bench.scope,

@@ -13,10 +13,8 @@ pub const SWEEP: &str = include_str!("sh/sweep.sh");
 const LITTLE: u64 = 1 << 30;
 /// And fewer inodes than this.
 const FEW: u64 = 20_000;
-const HERE: &str = include_str!("sh/here.sh");
 
-/// `facts` that also say whether a pull of these images would find nothing to do: [`all_here`]. A
-/// question more to the engine costs a sixth of a step that only finds that out.
+/// `facts` that also say whether a pull of these images would find nothing to do: [`all_here`].
 #[must_use]
 pub fn ask_here(mut facts: Body, images: &[String]) -> Body {
     let names = images.iter().map(|image| {
@@ -27,7 +25,6 @@ pub fn ask_here(mut facts: Body, images: &[String]) -> Body {
     });
     // One without both names is for the pull to see to.
     if let Some(names) = names.collect::<Option<Vec<_>>>() {
-        facts.text = [&facts.text, HERE].concat().into();
         facts.args.extend(names.into_iter().flatten());
     }
     facts

@@ -69,16 +69,17 @@ for f in releases/*/*/secrets; do
   [ -e "slots/$slot" ] || line=
   case $line in "1 $id "*) ;; *) rm -rf "$f" 2>/dev/null ;; esac
 done
-# Bounded: whole runs, oldest first, and the older part of the journal.
-many() { [ $# -gt "$keep_runs" ]; }
+# Bounded: whole runs, oldest first, and the older part of the journal. Some at a time, for it takes
+# processes only to see how many there are.
+many() { [ $# -gt $((keep_runs + 10)) ]; }
 if many runs/*; then
   ls -t runs | tail -n +$((keep_runs + 1)) | while read -r old; do
     [ "$old" = "$c_run" ] || rm -rf "runs/$old"
   done
+  if [ "$(wc -c <journal)" -gt 400000 ]; then
+    tail -n 2000 journal >journal.new && sync journal.new && mv -f journal.new journal
+  fi 2>/dev/null
 fi
-if [ "$(wc -c <journal)" -gt 400000 ]; then
-  tail -n 2000 journal >journal.new && sync journal.new && mv -f journal.new journal
-fi 2>/dev/null
 [ "$look" = yes ] || end ok $told
 exec 9>&-
 show_record

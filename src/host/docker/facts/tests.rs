@@ -377,27 +377,63 @@ fn a_guess_is_taken_only_where_the_list_says_the_same() {
         };
         asked += 1;
         let ids = format!("ids {a} {b}");
-        assert_eq!(all, format!("all 2 26.1.5+dfsg1|{ids}|names s-b.1 a"));
+        assert_eq!(all, format!("all 2 - 26.1.5+dfsg1|{ids}|names s-b.1 a"));
         let said = |ids: &[&str], rows: &[_]| head(awk, ids, rows).unwrap();
         let word = |text: String| text.split('|').next().unwrap().to_owned();
         // One too few, one too many, one twice, none at all.
         assert_eq!(
             said(&[&a, &b], &two[..1]),
-            format!("part 1 26.1.5+dfsg1|{ids}|names s-b.1")
+            format!("part 1 - 26.1.5+dfsg1|{ids}|names s-b.1")
         );
-        assert_eq!(word(said(&[&a], &two)), "part 2 26.1.5+dfsg1");
+        assert_eq!(word(said(&[&a], &two)), "part 2 - 26.1.5+dfsg1");
         assert_eq!(
             word(said(&[&a, &b], &[two[0], two[0]])),
-            "part 2 26.1.5+dfsg1"
+            "part 2 - 26.1.5+dfsg1"
         );
-        assert_eq!(word(said(&[&c], &[])), "part 0 26.1.5+dfsg1");
-        assert_eq!(said(&[], &[]), "all 0 26.1.5+dfsg1|ids|names");
+        assert_eq!(word(said(&[&c], &[])), "part 0 - 26.1.5+dfsg1");
+        assert_eq!(said(&[], &[]), "all 0 - 26.1.5+dfsg1|ids|names");
         // Without a list nothing is known, however much of it came.
         let whole = answers(&[&a, &b], &[]);
         let from = whole.find('[').unwrap();
         for end in (from..whole.len() - 1).filter(|end| whole[..*end].ends_with([']', '}'])) {
             let cut = headed(awk, &whole[..end]).unwrap();
-            assert!(cut.starts_with("none 0 26.1.5"), "{awk:?}: {cut}");
+            assert!(cut.starts_with("none 0 - 26.1.5"), "{awk:?}: {cut}");
+        }
+    }
+    assert!(asked > 0, "there is no awk here");
+}
+
+#[test]
+fn images_are_here_where_each_is_called_as_it_must_be() {
+    let image = |names: &[&str]| {
+        let json =
+            serde_json::json!({"Id": format!("sha256:{}", "0".repeat(64)), "RepoDigests": names});
+        format!("HTTP/1.1 200 OK\r\n\r\n{json}\n")
+    };
+    let a = "a".repeat(64);
+    let (one, two) = ("r:5000/a@sha256:00", "b@sha256:11");
+    let mut asked = 0;
+    for awk in AWKS {
+        let refs = format!("refs={one} {two}");
+        let with = [awk, &["-v", &refs][..]].concat();
+        let head = |images: &[String]| {
+            let text = answers(&[&a], &[(&a, "/s-b.1")]) + &images.concat();
+            Some(headed(&with, &text)?.lines().next()?.to_owned())
+        };
+        let Some(both) = head(&[image(&[one]), image(&["x", two])]) else {
+            continue;
+        };
+        asked += 1;
+        // They are no containers.
+        assert_eq!(both, "all 1 here 26.1.5+dfsg1");
+        for wrong in [
+            vec![],
+            vec![image(&[one])],
+            vec![image(&[two]), image(&[one])],
+            vec![image(&[one]), image(&[two]), image(&[two])],
+            vec![image(&["r:5000/a@sha256:000"]), image(&[two])],
+        ] {
+            assert_eq!(head(&wrong).unwrap(), "all 1 - 26.1.5+dfsg1", "{wrong:?}");
         }
     }
     assert!(asked > 0, "there is no awk here");

@@ -7,6 +7,8 @@
 #   dk_all BEFORE FIELDS LIST [GUESS…]   the containers that GET LIST tells of, as rows (rows.awk) into
 #                      dk_found, their ids into dk_ids, their names into dk_names: over the socket,
 #                      by one process where GUESS… (ids or names) are just these. 1 = not known.
+#                      With paths of images in dk_more it asks for these too, and dk_head has the word
+#                      `here` where each is an image that is called as dk_refs says, one for one.
 #   dk_these ID…       the rows of these, with BEFORE and FIELDS of the last dk_all. 1 = not known.
 #   $ROOT/cache.compose   which file the plugin is, and its version: asking it costs as much as a
 #                      look. Written by steps, never by a look; a lost or torn one costs time only.
@@ -62,10 +64,12 @@ dk_get() {
 	done
 	exec curl -q -s -f $dk_i --fail-early -m 5 --noproxy '*' --unix-socket "$dk_sock" "$@" 2>/dev/null
 }
+dk_more=
 # dk_rows_of PATH…: the answers through rows.awk: its head into dk_head, dk_ids, dk_names, the rows
 # into dk_found.
 dk_rows_of() {
-	dk_x=$(dk_get -i "$@" | awk -v head=1 -v before="$dk_before" -v fields="$dk_wanted" "$dk_rows")
+	dk_x=$(dk_get -i "$@" $dk_more | awk -v head=1 -v before="$dk_before" -v fields="$dk_wanted" -v refs="${dk_more:+$dk_refs}" "$dk_rows")
+	dk_more=
 	# The shell splits in one go; to cut lines off such a text takes it a multiple of that.
 	set -f
 	IFS='
@@ -88,7 +92,11 @@ dk_all() {
 	dk_rows_of "$dk_list" "$@"
 	case $dk_head in
 	all' '*) ;;
-	part' '*) dk_these $dk_ids ;;
+	part' '*)
+		dk_first=$dk_head
+		dk_these $dk_ids || return 1
+		dk_head=$dk_first
+		;;
 	*) return 1 ;;
 	esac
 }

@@ -11,8 +11,9 @@
 #
 # With `head`, three lines come before the rows; heads of answers and lists of containers are read
 # as well then:
-#   all|part|none N VERSION   every container of the list has its one row; some have not; there was
-#                             no list. N rows. Which engine it is (`-`: it does not say)
+#   all|part|none N HERE VERSION   every container of the list has its one row; some have not; there was
+#                             no list. N rows. `here`: each of `refs` is a name of the image that was
+#                             told of in its turn; else `-`. Which engine it is (`-`: it does not say)
 #   ids ID…                   of the list
 #   names NAME…               of the rows
 function value(v) {
@@ -50,6 +51,7 @@ BEGIN {
 	members = "-"
 	want["." before] = want[".Id"] = want[".Name"] = 1
 	wanted = split(fields, field, " ")
+	asked = split(refs, ref, " ")
 	for (i = 1; i <= wanted; i++) {
 		at = index(field[i], "=")
 		other[i] = substr(field[i], at + 1)
@@ -78,6 +80,11 @@ BEGIN {
 		ids = ids " " piece[i + 2]
 		open++
 	}
+}
+/^\{"Id":"sha256:/ {
+	images++
+	if (images in ref && index($0, "\"" ref[images] "\"")) right++
+	next
 }
 /^\{/ {
 	split("", got)
@@ -111,7 +118,8 @@ BEGIN {
 }
 END {
 	if (!head) exit
-	print list_seen ? (open || strange ? "part" : "all") : "none", rows + 0, version == "" ? "-" : version
+	here = asked && right == asked && images == asked ? "here" : "-"
+	print list_seen ? (open || strange ? "part" : "all") : "none", rows + 0, here, version == "" ? "-" : version
 	print "ids" ids
 	print "names" names
 	printf "%s", text_kept
