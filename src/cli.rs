@@ -46,6 +46,7 @@ pub mod hooks;
 pub mod init;
 pub mod inside;
 pub mod inventory;
+pub mod job;
 pub mod lock;
 pub mod logins;
 pub mod logs;
@@ -204,6 +205,7 @@ impl Command {
             Self::Weight(args) => args.run(ctx).await,
             Self::Rollback(args) => args.run(ctx).await,
             Self::Resume(args) => args.run(ctx).await,
+            Self::Job(args) => args.run(ctx).await,
             Self::CatchUp(args) => args.run(ctx).await,
             Self::Drain(args) => args.run(ctx).await,
             Self::Undrain(args) => args.run(ctx).await,

@@ -39,6 +39,8 @@ pub enum Stage {
     Claim,
     /// Fetching images.
     Pull,
+    /// Running a command that runs once per release.
+    Job,
     /// Ending what runs in the slot.
     Stop,
     /// Starting the release.
@@ -89,6 +91,7 @@ impl Stage {
             Self::Look => "look",
             Self::Claim => "claim",
             Self::Pull => "pull",
+            Self::Job => "job",
             Self::Stop => "stop",
             Self::Up => "up",
             Self::Gate => "gate",

@@ -8,6 +8,7 @@
 //! - `hosts`, `groups`, `host_keys`, `apps`, `settings`, `gates`, `sections` what may stand there
 //! - `foreign` hosts from elsewhere: Ansible's inventories, as they are or as a command prints them
 //! - `layer` layering and provenance; `pattern`, `select`, `units`, `fields` the words inside
+//! - `jobs` what runs once per release; `activity` what is switched on and off with a slot
 //! - `explain` effective values with their places
 //! - `unreachable` what becomes of hosts that do not answer
 //! - `notify` who is told of a run; `hooks` programs around it
@@ -33,6 +34,7 @@ pub mod hooks;
 mod host_keys;
 mod hosts;
 mod images;
+mod jobs;
 mod layer;
 mod model;
 pub mod notify;
@@ -49,6 +51,7 @@ mod unreachable;
 
 pub use activity::{Activity, Call, CallKind};
 pub use explain::{Explained, Only, Row, Subject};
+pub use jobs::Job;
 pub use layer::{Level, Origin, Origins, Provenance};
 pub use model::{
     App, Balance, Balancer, Connection, Gate, GateFrom, GateKind, HostApp, HostEntry, Inventory,

@@ -157,6 +157,9 @@ words! {
     /// A service of a compose file.
     ServiceName = "service name", alnum, host_rest, 120,
         "letters, digits, `.`, `-` and `_` are allowed, a letter or digit first";
+    /// A job of an app: a command that runs once per release.
+    JobName = "job name", lower, lower_rest, 40,
+        "lower-case letters, digits, `-` and `_` are allowed, a letter or digit first";
     /// One attempt, `r-` and 8 or more hex digits.
     RunId = "run id", alnum, record_rest, 60, "it looks like `r-7f3a9c01`";
     /// Identity of a release: the first 16 hex digits of the hash of its contents.

@@ -4,6 +4,7 @@
 //! - `kind`        what a plan is for
 //! - `setup`       what planning needs to know from the configuration
 //! - `activity`    what a release does beside requests: in one slot at a time
+//! - `jobs`        what runs once per release, before it comes up; what a person says of one
 //! - `judge`       does a host run a release as wanted, and if not, why
 //! - `traffic`     where the load balancers send to, and whether they agree
 //! - `entry`       what must hold before any plan; who may begin at all
@@ -41,6 +42,7 @@ pub mod debts;
 pub mod drain;
 pub mod entry;
 pub mod in_place;
+pub mod jobs;
 pub mod judge;
 mod keep;
 mod kind;
@@ -89,4 +91,4 @@ use crate::release::Release;
 
 pub use kind::PlanKind;
 pub use setup::{GateKind, GateSpec, GateView, LbHost, Setup};
-pub use step::{Action, Batch, Cause, Move, Owes, Plan, Refusal, Step, Undo};
+pub use step::{Action, Batch, Cause, JobStart, Move, Owes, Plan, Refusal, Step, Undo};

@@ -25,6 +25,7 @@ pub mod fetch;
 #[cfg(test)]
 pub mod fixture;
 pub mod history;
+pub mod job;
 pub mod look;
 pub mod manifest;
 pub mod model;

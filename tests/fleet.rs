@@ -32,6 +32,8 @@ mod faults;
 mod haproxy;
 #[path = "fleet/cases/hostile.rs"]
 mod hostile;
+#[path = "fleet/cases/jobs.rs"]
+mod jobs;
 #[path = "fleet/cases/logins.rs"]
 mod logins;
 #[path = "fleet/cases/main_job.rs"]

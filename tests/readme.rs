@@ -13,7 +13,7 @@ use blocks::How;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 8] = [
     "README.md",
     "README.zh-CN.md",
     "docs/nginx.md",
@@ -21,6 +21,7 @@ const PAGES: [&str; 7] = [
     "docs/caddy.md",
     "docs/owing.md",
     "docs/strategies.md",
+    "docs/jobs.md",
 ];
 
 fn root() -> &'static Path {

@@ -123,6 +123,7 @@ pub enum Command {
     Weight(super::weight::Args),
     Rollback(rollback::Args),
     Resume(resume::Args),
+    Job(super::job::Args),
     CatchUp(catch_up::Args),
     Drain(drain::Args),
     Undrain(undrain::Args),
@@ -188,8 +189,8 @@ const HIDDEN: &[&str] = &["deploy", "complete", "completions"];
 
 /// Commands that are to come; an environment of this name would be hidden by them.
 const LATER: &[&str] = &[
-    "abort", "cancel", "freeze", "help", "hold", "job", "pause", "promote", "release", "serve",
-    "thaw", "unhold",
+    "abort", "cancel", "freeze", "help", "hold", "pause", "promote", "release", "serve", "thaw",
+    "unhold",
 ];
 
 /// What the arguments are.

@@ -10,7 +10,7 @@ use crate::event::Stage;
 use crate::event::jiff_text::Stamp;
 use crate::fleet::{Fleet, Health};
 use crate::name::{HostName, OutcomeKind, SlotName};
-use crate::plan::{Plan, PlanKind, judge};
+use crate::plan::{Action, Plan, PlanKind, judge};
 use crate::report::closing::{
     Drained, HostEnd, OverBudget, Preview, Side, StageTime, Summary, Switched, Trouble, WayBack,
 };
@@ -63,6 +63,7 @@ pub fn of(
         s.hints.push(hint.to_owned());
     }
     s.hints.extend(stays_on(drive.site, plan, ended));
+    s.hints.extend(open_job(plan, ended));
     if ended.outcome.kind == OutcomeKind::Mixed {
         ends(&mut s, drive.site, fleet);
     }
@@ -174,6 +175,22 @@ fn over(ended: &Ended, budget: &BTreeMap<Stage, Duration>) -> Vec<OverBudget> {
         })
     };
     budget.iter().filter_map(slowest).collect()
+}
+
+/// What a person can say of a job that failed, or of which nobody knows how it ended.
+fn open_job(plan: &Plan, ended: &Ended) -> Option<String> {
+    let failure = ended.log.failure.as_ref()?;
+    let jobs = plan.steps.iter().filter_map(|s| match &s.action {
+        Action::Job(start) => Some(start),
+        _ => None,
+    });
+    let mut jobs =
+        jobs.filter(|j| failure.stage == Stage::Job && failure.host.as_ref() == Some(&j.host));
+    let job = &jobs.next()?.job.name;
+    let (env, app) = (&plan.env, &plan.app);
+    Some(format!(
+        "`deploy job {env} {app}` tells what is known of it; where it failed or nobody knows, `deploy job {env} {app} retry {job} -m REASON` starts it once more with the next deploy, `skip` goes on without it"
+    ))
 }
 
 fn troubles(s: &mut Summary, ended: &Ended) {

@@ -280,6 +280,7 @@ pub fn wanted(manifest: &Manifest) -> Result<(Setup, Unfinished), Failure> {
         brings: manifest.kind == RunKind::Deploy,
         again: match manifest.kind {
             RunKind::CatchUp => Some("catch-up"),
+            RunKind::Job => Some("job"),
             _ => None,
         },
         // What it was is said by its kind: a removal may find nothing on its hosts.

@@ -8,9 +8,9 @@ use std::future::Future;
 use tokio::sync::mpsc;
 
 use crate::balancer::Verdict;
-use crate::fleet::Traffic;
+use crate::fleet::{JobState, Traffic};
 use crate::name::{Actor, HostName, ReleaseId, RunId, SlotName};
-use crate::plan::{Move, Owes};
+use crate::plan::{JobStart, Move, Owes};
 
 /// A piece of work on one host, under lock and fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,15 @@ pub enum Work {
         slot: SlotName,
         /// Release.
         release: ReleaseId,
+    },
+    /// Run a command of the release, at most once for the attempt.
+    Job(JobStart),
+    /// Write what becomes of a job.
+    Mark {
+        /// The job.
+        start: JobStart,
+        /// What became of it.
+        state: JobState,
     },
     /// End what runs in the slot.
     Stop {

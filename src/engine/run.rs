@@ -325,6 +325,7 @@ fn make(
                 slot,
                 release,
             } if h == host => Some((slot, release)),
+            Action::Job(start) if start.host == *host => Some((&start.slot, &start.release.id)),
             // Nothing is pulled of what is adopted.
             Action::Replace {
                 host: h,

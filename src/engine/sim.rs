@@ -7,6 +7,7 @@
 //! - `judge`   the invariants: while a run runs, and at its end
 //! - `play`    one run: events in, work out
 //! - `activity` what is switched on and off: never in two releases at once
+//! - `jobs`    what runs once per release: never two starts, and what is not known is told
 //! - `timing`  schedules that random ones meet too rarely
 //! - `after`   a client that dies, and whoever resumes its run: again and again until it has ended
 //! - `batches` the invariants of plans that go through the slot that serves
@@ -22,6 +23,7 @@ mod after;
 mod batches;
 mod debts;
 mod fault;
+mod jobs;
 mod judge;
 mod model;
 mod play;

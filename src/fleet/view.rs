@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Debt, Traffic};
+use super::{Debt, JobMark, Traffic};
 use crate::name::{
     Actor, AppName, BalancerName, EnvName, Fence, HostName, MachineId, OutcomeKind, ReleaseId,
     RunId, ServiceName, SlotName,
@@ -180,6 +180,9 @@ pub struct RecordView {
     pub revision: u64,
     /// Hosts that missed a change, and what is written about each.
     pub owing: BTreeMap<HostName, Debt>,
+    /// Jobs that ran for releases, as this host remembers them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobMark>,
     /// The last finished run.
     pub last: Option<RunId>,
     /// How the last runs ended, as far as this host was told.

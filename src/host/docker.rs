@@ -13,6 +13,7 @@
 //! - `prune`       which releases containers use; the removal of images
 //! - `exec`        a command in a running container
 //! - `run`         a command in a new container
+//! - `job`         the same, started at most once, and on record
 //!
 //! A body is static text (`sh/*.sh` behind `sh/lib.sh`) with parameters; a parser is pure. To add
 //! one: a `.sh` file whose first comment names its parameters and output lines, a file with the
@@ -29,6 +30,7 @@ pub mod exec;
 pub mod facts;
 pub mod held;
 pub mod images;
+pub mod job;
 pub mod logs;
 pub mod prune;
 pub mod run;

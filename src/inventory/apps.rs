@@ -8,6 +8,7 @@ use super::document::{Document, SetValue, collect, pick, single};
 use super::fields::{self, Fields};
 use super::hosts::World;
 use super::images;
+use super::jobs::{self, Job};
 use super::layer::{Layer, Level, Origins, merge};
 use super::model::{App, Balance, HostApp, Located, Slot};
 use super::settings::{APP_WIDE, EVERYWHERE, OF_APP, Settings};
@@ -17,7 +18,7 @@ use crate::text::yaml::{Entry, Node};
 use crate::text::{Diagnostic, Findings, Span};
 
 /// What an app is, beside its settings.
-const OWN: [&str; 10] = [
+const OWN: [&str; 11] = [
     "image",
     "images",
     "strategy",
@@ -28,6 +29,7 @@ const OWN: [&str; 10] = [
     "template",
     "activate",
     "deactivate",
+    "jobs",
 ];
 
 /// The slot of an app that has only one.
@@ -158,6 +160,7 @@ impl Reading<'_> {
         };
         let rolling = self.rolling(&f, strategy.value, findings);
         let places = self.slots(&f, &strategy, findings);
+        let jobs = self.jobs(&f, &places, findings);
         let slots = places.into_iter().map(|p| self.slot(p, findings)).collect();
         let template = f.read("template", findings, template);
         let (wide, origins) = self.app_wide(findings);
@@ -168,6 +171,7 @@ impl Reading<'_> {
             slots,
             balance: self.balance(&f, findings),
             activity: activity::read(&f, self.name.as_str(), findings),
+            jobs,
             template: template.unwrap_or_else(|| {
                 PathBuf::from(format!("templates/{}/docker-compose.yml.j2", self.name))
             }),
@@ -188,6 +192,12 @@ impl Reading<'_> {
         }
         let read = entry.and_then(|e| strategy::rolling(&e.value, &f.path("rolling"), findings));
         read.unwrap_or_default()
+    }
+
+    fn jobs(&self, f: &Fields<'_>, places: &[SlotPlace], findings: &mut Findings) -> Vec<Job> {
+        let slots = places.iter().map(|p| (&p.name, p.hosts.as_slice()));
+        let slots: Vec<_> = slots.collect();
+        jobs::read(f, self.name.as_str(), self.world, &slots, findings)
     }
 
     /// True where a key was probably meant, but written otherwise: that is reported already.

@@ -161,6 +161,11 @@ fn of_app(app: &App) -> Vec<Row> {
             }
         }
     }
+    for job in &app.jobs {
+        let key = |key: &str| format!("jobs.{}.{key}", job.name);
+        built_in(&mut rows, &key("within"), &duration(job.within));
+        built_in(&mut rows, &key("rollback"), job.way());
+    }
     built_in(&mut rows, "template", &app.template.display().to_string());
     built_in(&mut rows, "bake", &duration(app.bake));
     built_in(&mut rows, "drain", &duration(app.drain));

@@ -88,7 +88,8 @@ pub(super) fn entries<'a>(
 fn belongs(key: &str) -> Option<&'static str> {
     Some(match key {
         "image" | "images" | "strategy" | "rolling" | "slots" | "balance" | "template"
-        | "activate" | "deactivate" => "apps.<app>",
+        | "activate" | "deactivate" | "jobs" => "apps.<app>",
+        "where" | "rollback" => "apps.<app>.jobs.<job>",
         "services" => "apps.<app>, or under `apps:` of a group or a host",
         "bake" | "drain" | "keep" | "budget" => {
             "apps.<app> or at the top of a file: it holds for all hosts of an app"

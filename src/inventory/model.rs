@@ -9,16 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::activity::Activity;
 use super::calendar::Calendar;
 use super::hooks::Hook;
 use super::layer::Origins;
 use super::notify::Receiver;
-use super::policy::Policy;
-use super::select::Names;
-use super::strategy::{Rolling, Strategy};
 use super::units::{Bytes, Cpus};
-use super::unreachable::Unreachable;
+use super::{Activity, Job, Names, Policy, Rolling, Strategy, Unreachable};
 use crate::event::Stage;
 use crate::name::{AppName, BalancerName, EnvName, GroupName, HostName, ServiceName, SlotName};
 use crate::text::yaml::Node;
@@ -161,6 +157,8 @@ pub struct App {
     pub balance: BTreeMap<BalancerName, Balance>,
     /// How what it does beside requests is switched on and off; `None` where it is not.
     pub activity: Option<Activity>,
+    /// What runs once per release, before the release comes up.
+    pub jobs: Vec<Job>,
     /// Its template, relative to the configuration's directory.
     pub template: PathBuf,
     /// How long gates are watched after the switch.

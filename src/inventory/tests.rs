@@ -12,6 +12,7 @@ mod activity;
 mod effective;
 mod examples;
 mod foreign;
+mod jobs;
 mod large;
 mod mistakes;
 

@@ -8,7 +8,7 @@ use crate::release::Release;
 
 use super::entry::{self, Entry, Need};
 use super::{Action, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{debts, judge, keep, rolling, skipped, spare, switch, traffic};
+use super::{debts, jobs, judge, keep, rolling, skipped, spare, switch, traffic};
 
 /// Plans a deploy (or, with [`PlanKind::Stage`], everything up to the gates).
 ///
@@ -199,6 +199,7 @@ impl Wish<'_> {
         plan.old = active.cloned();
         plan.notes = notes;
         self.warn_of_downgrade(&mut plan);
+        jobs::back_over(&mut plan, setup, fleet, false)?;
         plan.notes.extend(self.changed_secrets(active));
         let kept = setup
             .hosts(standby)
@@ -215,7 +216,7 @@ impl Wish<'_> {
         if !differing(setup, release, fleet, standby).is_empty() {
             first.extend(spare::end(&mut plan, setup, fleet, standby));
         }
-        let ups = self.stage(&mut plan, standby, &first);
+        let ups = self.stage(&mut plan, standby, &first)?;
         let gate = Action::Gate {
             slot: standby.clone(),
             hosts: setup.hosts(standby).cloned().collect(),
@@ -292,7 +293,12 @@ impl Wish<'_> {
     /// Pull and replace on every host of the slot that does not run the release yet. What stands by
     /// is ended only when every host has the images: until then there is a way back. `first` comes
     /// before it too: where that cannot be taken back, no slot was changed.
-    fn stage(&self, plan: &mut Plan, slot: &SlotName, first: &[StepId]) -> Vec<StepId> {
+    fn stage(
+        &self,
+        plan: &mut Plan,
+        slot: &SlotName,
+        first: &[StepId],
+    ) -> Result<Vec<StepId>, Refusal> {
         let differing = differing(self.setup, self.release, self.fleet, slot);
         let id = &self.release.label.id;
         if differing.is_empty() {
@@ -310,6 +316,7 @@ impl Wish<'_> {
             pulls.push(plan.push(pull, Undo::Nothing, &[], "the images of the release"));
         }
         pulls.extend(first);
+        let pulls = jobs::before(plan, self.setup, self.fleet, slot, &pulls)?;
         let mut ups = Vec::new();
         for (host, why) in differing {
             let evidence = Action::Evidence {
@@ -329,7 +336,8 @@ impl Wish<'_> {
             let undo = Undo::Do(vec![evidence, revert]);
             ups.push(plan.push(replace, undo, &pulls, &why.join(", ")));
         }
-        ups
+        // Where nothing comes up, what is asked for is gated behind its jobs all the same.
+        Ok(if ups.is_empty() { pulls } else { ups })
     }
 
     /// What a host goes back to: what was there. A candidate that never served and is not well is

@@ -60,6 +60,7 @@ pub fn bound(plan: &Plan) -> bool {
         PlanKind::Rollback
         | PlanKind::Resume
         | PlanKind::CatchUp
+        | PlanKind::Job
         | PlanKind::Drain
         | PlanKind::Undrain => false,
     }

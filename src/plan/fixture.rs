@@ -4,6 +4,7 @@
 //! Releases are told by their revision: [`label`] knows #42, #43 and #44 by version; any number
 //! makes a release. To add a state: a method on [`World`].
 
+mod jobs;
 mod switched;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -154,6 +155,7 @@ fn setup(slots: &[(&str, &[&str])], balancers: &[&str]) -> Setup {
         strategy: crate::inventory::Strategy::BlueGreen,
         rolling: crate::inventory::Rolling::default(),
         activity: None,
+        jobs: Vec::new(),
         gates: slots
             .iter()
             .map(|(s, names)| (slot(s), gates(names)))

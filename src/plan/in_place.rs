@@ -87,6 +87,7 @@ pub fn deploy(
     let mut plan = Plan::new(setup, kind, &slot);
     plan.to = Some(release.label.clone());
     plan.notes = notes;
+    super::jobs::back_over(&mut plan, setup, fleet, false)?;
     through(plan, setup, fleet, &slot, serving, todo, generation)
 }
 
@@ -124,6 +125,7 @@ pub fn rollback(setup: &Setup, fleet: &Fleet, generation: &str) -> Result<Plan, 
     let mut plan = Plan::new(setup, PlanKind::Rollback, &slot);
     plan.to = Some(back);
     plan.notes = notes;
+    super::jobs::back_over(&mut plan, setup, fleet, false)?;
     through(plan, setup, fleet, &slot, serving, todo, generation)
 }
 
@@ -285,6 +287,7 @@ fn through(
     if at_once {
         let release = plan.to.as_ref().map(|r| r.id.clone());
         let pulls = pulls(&mut plan, slot, &todo);
+        let pulls = jobs(&mut plan, setup, fleet, slot, pulls)?;
         let mut rolling = Rolling::new(&mut plan, setup, slot, serving, generation);
         rolling.last = pulls;
         rolling.recreate(fleet, &todo, release);
@@ -298,6 +301,7 @@ fn through(
         plan.notes.push(note.to_owned());
     }
     let pulls = pulls(&mut plan, slot, batches.iter().flatten());
+    let pulls = jobs(&mut plan, setup, fleet, slot, pulls)?;
     let first: Vec<HostName> = batches[0].iter().map(|t| t.host.clone()).collect();
     let others = serving_hosts(setup, fleet, slot, &serving);
     let others = others.into_iter().filter(|h| !first.contains(h)).collect();
@@ -308,6 +312,20 @@ fn through(
         rolling.batch(fleet, batch);
     }
     Ok(plan)
+}
+
+/// Who goes back runs no job.
+fn jobs(
+    plan: &mut Plan,
+    setup: &Setup,
+    fleet: &Fleet,
+    slot: &SlotName,
+    needs: Vec<StepId>,
+) -> Result<Vec<StepId>, Refusal> {
+    match plan.kind {
+        PlanKind::Rollback => Ok(needs),
+        _ => super::jobs::before(plan, setup, fleet, slot, &needs),
+    }
 }
 
 /// All that is brought is fetched before anybody leaves the traffic.

@@ -32,6 +32,8 @@ pub enum PlanKind {
     Weight,
     /// What runs and was started by hand is recorded as a release, and load balancers are led to it.
     Adopt,
+    /// A person says what becomes of a job.
+    Job,
 }
 
 impl PlanKind {
@@ -52,6 +54,7 @@ impl PlanKind {
             Self::Remove => "remove",
             Self::Weight => "weight",
             Self::Adopt => "adopt",
+            Self::Job => "job",
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Stage;
 use crate::fleet::{Member, MemberState, Traffic};
 use crate::inventory::calendar::Calendar;
-use crate::inventory::{self, Activity, App, Balancer, HostApp, Inventory, Rolling, Strategy};
+use crate::inventory::{self, Activity, App, Balancer, HostApp, Inventory, Job, Rolling, Strategy};
 use crate::name::{AppName, BalancerName, EnvName, HostName, ServiceName, SlotName};
 
 /// The app as planning sees it.
@@ -42,6 +42,9 @@ pub struct Setup {
     /// How what a member does beside requests is switched on and off; `None` where it is not.
     #[serde(default)]
     pub activity: Option<Activity>,
+    /// What runs once per release, in this order.
+    #[serde(default)]
+    pub jobs: Vec<Job>,
     /// Gates of every member, by slot and host.
     pub gates: BTreeMap<SlotName, BTreeMap<HostName, Vec<GateSpec>>>,
     /// Time after the switch with gates on.
@@ -227,6 +230,7 @@ impl Setup {
             strategy: app.strategy.value,
             rolling: app.rolling.clone(),
             activity: app.activity.clone().map(Activity::without_places),
+            jobs: app.jobs.iter().cloned().map(Job::without_place).collect(),
             gates,
             bake: app.bake,
             drain: app.drain,

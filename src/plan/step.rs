@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::Traffic;
+use crate::fleet::{JobState, Traffic};
+use crate::inventory::Job;
 use crate::name::{AppName, EnvName, HostName, OutcomeKind, ReleaseId, SlotName, StepId};
 use crate::release::ReleaseLabel;
 
@@ -45,6 +46,21 @@ pub struct Owes {
     pub slots: BTreeSet<SlotName>,
 }
 
+/// A start of a job: at most one for each attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct JobStart {
+    /// The host that runs it.
+    pub host: HostName,
+    /// The slot whose files it runs with.
+    pub slot: SlotName,
+    /// The release.
+    pub release: ReleaseLabel,
+    /// What runs.
+    pub job: Job,
+    /// Its number.
+    pub attempt: u32,
+}
+
 /// One thing that is done, on one host or, for traffic, on all load balancers at once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "action", rename_all = "snake_case")]
@@ -57,6 +73,17 @@ pub enum Action {
         slot: SlotName,
         /// The release.
         release: ReleaseId,
+    },
+    /// Run a command of the release, once.
+    Job(JobStart),
+    /// Write on these hosts what becomes of a job that another one runs, or what a person said of it.
+    Mark {
+        /// Where it is written.
+        on: Vec<HostName>,
+        /// The job.
+        start: JobStart,
+        /// What became of it.
+        state: JobState,
     },
     /// End what runs in the slot.
     Stop {
@@ -207,11 +234,12 @@ impl Action {
             | Self::Revert { host, .. }
             | Self::Remove { host, .. } => vec![host],
             Self::Prepare(change) => vec![&change.host],
+            Self::Job(start) => vec![&start.host],
             Self::Gate { hosts, .. } => hosts.iter().collect(),
             Self::Shift { moves } | Self::Unspare { moves } => {
                 moves.iter().map(|m| &m.host).collect()
             }
-            Self::Owe { on, .. } => on.iter().collect(),
+            Self::Owe { on, .. } | Self::Mark { on, .. } => on.iter().collect(),
             Self::Bake { .. } => Vec::new(),
         }
     }

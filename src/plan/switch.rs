@@ -6,7 +6,7 @@ use crate::release::ReleaseLabel;
 
 use super::entry::{self, Entry, Need};
 use super::{Action, Move, Plan, PlanKind, Refusal, Setup, Undo};
-use super::{activity, debts, in_place, judge, rolling, spare, traffic, weight};
+use super::{activity, debts, in_place, jobs, judge, rolling, spare, traffic, weight};
 use crate::inventory::Strategy;
 
 /// What was asked of a switch.
@@ -266,6 +266,7 @@ impl Target {
         plan.old = leaves.filter(|_| entry.before.is_some() || !self.agree);
         plan.before = entry.before;
         plan.notes = entry.notes;
+        jobs::back_over(&mut plan, setup, fleet, self.force)?;
         if self.active.as_ref() == Some(&self.slot)
             && unfit.is_empty()
             && let Some(before) = &plan.before

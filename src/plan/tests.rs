@@ -7,6 +7,7 @@ mod changes;
 mod deploy;
 mod drain;
 mod in_place;
+mod jobs;
 mod keep;
 mod owing;
 mod properties;

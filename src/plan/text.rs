@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
-use super::{Action, Move, Owes, Plan, PlanKind, Undo, judge};
-use crate::fleet::DRAINED;
+use super::{Action, JobStart, Move, Owes, Plan, PlanKind, Undo, judge};
+use crate::fleet::{DRAINED, JobState};
 use crate::name::{HostName, SlotName};
 use crate::text;
 
@@ -97,6 +97,11 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pull { host, .. } => write!(f, "{host}: pull"),
+            Self::Job(start) => {
+                let argv = start.job.argv.join(" ");
+                write!(f, "{}: run job {}: {argv}", start.host, start.job.name)
+            }
+            Self::Mark { on, start, state } => mark(f, on, start, *state),
             Self::Stop { host, slot } => write!(f, "{host}: stop {slot}"),
             Self::Replace { host, slot, .. } => write!(f, "{host}: stop and up {slot}"),
             Self::Restart { host, slot, .. } => write!(f, "{host}: stop and start {slot}"),
@@ -198,6 +203,24 @@ fn owe(
         said.push(format!("{} {verb} nothing any more", names(paid)));
     }
     write!(f, "write on {}: {}", names(on), said.join(", "))
+}
+
+/// `write on web1 web2: migrate is begun on web3`
+fn mark(
+    f: &mut fmt::Formatter<'_>,
+    on: &[HostName],
+    start: &JobStart,
+    state: JobState,
+) -> fmt::Result {
+    let (job, host, of) = (&start.job.name, &start.host, &start.release);
+    write!(f, "write on {}: {job} ", names(on))?;
+    match state {
+        JobState::Begun => write!(f, "is begun on {host}"),
+        JobState::Done => write!(f, "ran on {host}"),
+        JobState::Skipped => write!(f, "of {of} is skipped"),
+        JobState::Open => write!(f, "of {of} may be started once more"),
+        JobState::Failed(code) => write!(f, "failed on {host} with exit code {code}"),
+    }
 }
 
 fn names(hosts: &[HostName]) -> String {

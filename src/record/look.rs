@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::fleet::{ClaimView, Debt, HoldView, RecordView, SlotRecord};
+use crate::fleet::{ClaimView, Debt, HoldView, JobMark, RecordView, SlotRecord};
 use crate::name::{Actor, Fence, HostName, MachineId, OutcomeKind, ReleaseId, RunId, SlotName};
 use crate::release::HostRelease;
 
 use super::debt;
 use super::history::HistoryEntry;
+use super::job;
 use super::parse::outcome_of;
 use super::reply::{Phase, RecordError};
 use super::verb::HoldLevel;
@@ -210,6 +211,8 @@ pub struct Look {
     pub slots: BTreeMap<SlotName, SlotRecord>,
     /// Hosts that missed a change.
     pub owing: BTreeMap<HostName, Debt>,
+    /// Jobs that ran for releases, here or elsewhere, as far as this host was told.
+    pub jobs: Vec<JobMark>,
     /// The traffic change under way.
     pub switch: Option<Switch>,
     /// The last finished runs, oldest first.
@@ -275,6 +278,7 @@ impl Look {
             last: None,
             slots: BTreeMap::new(),
             owing: BTreeMap::new(),
+            jobs: Vec::new(),
             switch: None,
             history: Vec::new(),
             releases: Vec::new(),
@@ -316,6 +320,7 @@ impl Look {
                 let host = HostName::new(host).ok()?;
                 self.owing.insert(host, debt::read(record)?);
             }
+            "job" => self.jobs.push(job::read(rest)?),
             "kept" => {
                 let kept: HostRelease = serde_json::from_str(rest).ok()?;
                 if !self.kept.contains(&kept) {
@@ -370,6 +375,7 @@ impl Look {
                 .max()
                 .unwrap_or(0),
             owing: self.owing.clone(),
+            jobs: self.jobs.clone(),
             last: self.last.as_ref().map(|c| c.run.clone()),
             finished: self.finished(),
         }

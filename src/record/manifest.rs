@@ -42,6 +42,8 @@ pub enum RunKind {
     Weight,
     /// What was started by hand, recorded as a release.
     Adopt,
+    /// A person's word about a job.
+    Job,
 }
 
 /// What a host is to the run.

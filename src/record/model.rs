@@ -192,6 +192,7 @@ impl Host {
             last: self.last.clone(),
             slots: self.slots.clone(),
             owing: self.owing.clone(),
+            jobs: Vec::new(),
             switch: self.switch.clone(),
             history: self.history[self.history.len().saturating_sub(5)..].to_vec(),
             releases: self.releases.keys().cloned().collect(),

@@ -16,11 +16,12 @@ pub fn doing(stage: Stage) -> &'static str {
         Stage::Look => "looking",
         Stage::Claim => "claiming",
         Stage::Pull => "pulling",
+        Stage::Job => "running a job",
         Stage::Stop => "stopping",
         Stage::Up => "starting",
         Stage::Gate => "waiting for gates",
         Stage::Prepare => "preparing",
-        Stage::Note => "noting who owes",
+        Stage::Note => "noting",
         Stage::Switch => "switching",
         Stage::Verify => "verifying",
         Stage::Activate => "activating",
@@ -41,11 +42,12 @@ pub fn done(stage: Stage) -> &'static str {
         Stage::Look => "looked",
         Stage::Claim => "claimed",
         Stage::Pull => "pulled",
+        Stage::Job => "ran a job",
         Stage::Stop => "stopped",
         Stage::Up => "started",
         Stage::Gate => "gates passed",
         Stage::Prepare => "prepared",
-        Stage::Note => "noted who owes",
+        Stage::Note => "noted",
         Stage::Switch => "switched",
         Stage::Verify => "verified",
         Stage::Activate => "activated",
@@ -63,7 +65,13 @@ pub fn done(stage: Stage) -> &'static str {
 pub fn long(stage: Stage) -> bool {
     matches!(
         stage,
-        Stage::Pull | Stage::Stop | Stage::Up | Stage::Gate | Stage::Drain | Stage::Bake
+        Stage::Pull
+            | Stage::Job
+            | Stage::Stop
+            | Stage::Up
+            | Stage::Gate
+            | Stage::Drain
+            | Stage::Bake
     )
 }
 

@@ -1,6 +1,5 @@
 //! What `host::docker` asks of a host, against the real Docker and compose of a fleet's host, run by
 //! the record's steps over SSH. Without a fleet (`DEPLOY_FLEET`) every test says `skipped:`.
-//!
 //! To add a case: a test that takes a [`Rig`]; it has the fleet for itself and web1 emptied.
 #![expect(
     clippy::disallowed_methods,
@@ -11,6 +10,7 @@
 
 mod active;
 mod adopted;
+mod job;
 mod rig;
 use std::time::Duration;
 

@@ -5,6 +5,7 @@
 //! - `random`    the same random verbs on both
 //! - `crash`     the script killed before and after every external command; power cuts
 //! - `guards`    each guard of the record removed: a violation must be found
+//! - `jobs`      a job is begun once, whatever is killed
 //! - `races`     many claims at once, steps that overlap, clients that go away
 //! - `past`      what hosts remember of runs that are over, and of attempts
 //! - `prune`     releases and images that go, and those that never do
@@ -21,6 +22,7 @@
 mod bench;
 mod crash;
 mod guards;
+mod jobs;
 mod limits;
 mod past;
 mod prune;

@@ -161,6 +161,8 @@ fn help_teaches_examples_first_and_lists_exit_codes() {
       weight       Send a share of the requests to a slot, until it is changed
       rollback     Go back to the release before: one switch to the standby
       resume       Finish a run whose client is gone, or take it back
+      job          List the jobs that ran, or say what becomes of one that failed or whose end is not
+                   known
       catch-up     Lead load balancers that missed a change to what the others do
       drain        Take a host out of the traffic of all apps, until `deploy undrain`
       undrain      Bring a drained host back into the traffic of all apps

@@ -409,6 +409,12 @@ impl Dispatcher {
                     plan.env, plan.app, plan.target
                 ),
             ),
+            Some(Action::Mark { start, .. }) => {
+                let (host, job) = (&token.host, &start.job.name);
+                let said = format!("{host} was not told how job {job} ended: {why}");
+                self.log.untidy.push(said);
+                return format!("not written: {why}");
+            }
             Some(Action::Deactivate { slot, .. }) => {
                 let said = format!("{}: {slot} may still be active there: {why}", token.host);
                 self.log.untidy.push(said);

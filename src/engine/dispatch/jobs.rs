@@ -18,6 +18,13 @@ pub(super) fn jobs(action: &Action) -> Vec<(HostName, Stage, Work)> {
             let (slot, release) = (slot.clone(), release.clone());
             one(host, Stage::Pull, Work::Pull { slot, release })
         }
+        Action::Job(start) => one(&start.host, Stage::Job, Work::Job(start.clone())),
+        Action::Mark { on, start, state } => {
+            let (start, state) = (start.clone(), *state);
+            let work = Work::Mark { start, state };
+            let on = on.iter();
+            on.map(|h| (h.clone(), Stage::Note, work.clone())).collect()
+        }
         Action::Stop { host, slot } => one(host, Stage::Stop, Work::Stop { slot: slot.clone() }),
         Action::Replace {
             host,

@@ -44,6 +44,11 @@ impl Follower {
         let lines: Vec<String> = lines.iter().map(|l| redactor.clean(l)).collect();
         match work {
             Work::Pull { .. } => self.pulled(images, rc, login, redactor),
+            Work::Job(start) => super::job::answer(start, &lines),
+            Work::Mark { .. } if rc != 0 => {
+                failed("the job's mark could not be written", rc, lines)
+            }
+            Work::Mark { .. } => Answer::Done(String::new()),
             Work::Activate { .. } if rc != 0 => failed("it could not be activated", rc, lines),
             Work::Deactivate { .. } if rc != 0 => failed("it could not be deactivated", rc, lines),
             Work::Activate { .. } => Answer::Done(String::new()),

@@ -199,11 +199,12 @@ fn number(plan: &Plan, spans: &mut [Span], failed: u64) {
 fn stage(action: &Action) -> Option<Stage> {
     Some(match action {
         Action::Pull { .. } => Stage::Pull,
+        Action::Job(_) => Stage::Job,
         Action::Stop { .. } => Stage::Stop,
         Action::Replace { .. } | Action::Restart { .. } => Stage::Up,
         Action::Gate { .. } => Stage::Gate,
         Action::Prepare(_) => Stage::Prepare,
-        Action::Owe { .. } | Action::Unspare { .. } => Stage::Note,
+        Action::Owe { .. } | Action::Mark { .. } | Action::Unspare { .. } => Stage::Note,
         Action::Shift { .. } => Stage::Switch,
         Action::Activate { .. } => Stage::Activate,
         Action::Deactivate { .. } => Stage::Deactivate,

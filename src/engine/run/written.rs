@@ -10,7 +10,7 @@ use crate::engine::voice::Voice;
 use crate::event::Stage;
 use crate::fleet::Fleet;
 use crate::name::{HostName, Outcome, OutcomeKind, ReleaseId, SlotName};
-use crate::plan::{Plan, PlanKind, Setup, judge};
+use crate::plan::{Action, Plan, PlanKind, Setup, judge};
 use crate::record::{
     HistoryEntry, Manifest, ManifestBalancer, ManifestHost, Role, RunKind, Took, manifest,
 };
@@ -30,6 +30,7 @@ pub(in crate::engine) fn run_kind(kind: PlanKind) -> RunKind {
         PlanKind::Remove => RunKind::Remove,
         PlanKind::Weight => RunKind::Weight,
         PlanKind::Adopt => RunKind::Adopt,
+        PlanKind::Job => RunKind::Job,
         // A resumed run keeps the kind that it had; see `entry`.
         PlanKind::Resume => RunKind::Deploy,
     }
@@ -120,7 +121,7 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
             ("after".to_owned(), sum(&plan.after)),
         ]),
         balancers: balancers.into_values().collect(),
-        jobs: Vec::new(),
+        jobs: jobs(plan),
         bake_secs: setup.bake.as_secs(),
         stop_secs: 0,
         more: serde_json::json!({
@@ -132,6 +133,15 @@ pub(super) fn manifest_of(site: &Site, plan: &Plan, seen: &Fleet, meta: &Meta) -
             "removes": plan.removes,
         }),
     }
+}
+
+/// The jobs that the run starts.
+fn jobs(plan: &Plan) -> Vec<String> {
+    let starts = plan.steps.iter().filter_map(|s| match &s.action {
+        Action::Job(start) => Some(start.job.name.to_string()),
+        _ => None,
+    });
+    starts.collect()
 }
 
 /// What every host held in each slot: the hosts of one slot may differ.

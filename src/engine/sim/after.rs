@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use self::ends::{cleaned, whole};
 pub use self::leaving::Leaving;
-use self::seen::seen;
+pub use self::seen::seen;
 use super::activity;
 use super::fault::{Blow, Dice, Faults};
 use super::model::Model;

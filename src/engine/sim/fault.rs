@@ -94,6 +94,8 @@ impl Fault {
 pub fn kind(work: &Work) -> &'static str {
     match work {
         Work::Pull { .. } => "pull",
+        Work::Job(_) => "job",
+        Work::Mark { .. } => "mark",
         Work::Stop { .. } => "stop",
         Work::Replace { .. } => "replace",
         Work::Activate { .. } => "activate",

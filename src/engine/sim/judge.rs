@@ -38,6 +38,7 @@ pub fn back(play: &Play<'_>, host: &HostName, work: &Work) -> bool {
                 },
             ) => owing == o && paid == p,
             (Action::Pull { host: h, .. }, Work::Pull { .. }) => h == host,
+            (Action::Job(_) | Action::Mark { .. }, Work::Job(_) | Work::Mark { .. }) => true,
             (Action::Stop { host: h, slot: s }, Work::Stop { slot }) => h == host && s == slot,
             (
                 Action::Replace {

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::activity;
 use super::play::changed;
+use super::{activity, jobs};
 use crate::engine::remote::{ContainerSeen, Work};
-use crate::fleet::{MemberState, Traffic};
-use crate::name::{HostName, ReleaseId, SlotName};
+use crate::fleet::{JobMark, JobState, MemberState, Traffic};
+use crate::name::{HostName, JobName, ReleaseId, SlotName};
 use crate::plan::fixture::World;
 use crate::plan::{Move, judge};
 
@@ -40,6 +40,10 @@ pub struct Model {
     pub hidden: BTreeMap<HostName, Traffic>,
     /// Members that are switched on.
     pub active: BTreeSet<(HostName, SlotName)>,
+    /// What each app host remembers of jobs.
+    pub jobs: BTreeMap<HostName, Vec<JobMark>>,
+    /// How often each attempt of a job was started.
+    pub starts: BTreeMap<(ReleaseId, JobName, u32), u32>,
     /// Members that were taken out of a load balancer and whose requests may be open there.
     pub open: BTreeSet<(HostName, SlotName, HostName)>,
 }
@@ -107,6 +111,8 @@ impl Model {
                 .collect(),
             hidden: hidden(world),
             active: activity::of(world),
+            jobs: jobs::of(world),
+            starts: BTreeMap::new(),
             open: BTreeSet::new(),
         }
     }
@@ -136,6 +142,8 @@ impl Model {
             Work::Deactivate { slot } => {
                 self.active.remove(&(host.clone(), slot.clone()));
             }
+            Work::Job(start) => self.starts(start, JobState::Done),
+            Work::Mark { start, state } => self.marks(host, start, *state),
             Work::Stop { slot } => *self.slot(host, slot) = Slot::default(),
             Work::Replace { slot, release } => {
                 *self.slot(host, slot) = Slot {

@@ -115,6 +115,26 @@ pub fn recreated() -> Vec<Stage> {
     stages
 }
 
+/// Plans of apps with jobs.
+pub fn migrating() -> Vec<Stage> {
+    let of = |world: World| quick(world.migrates());
+    let serving = || of(World::serving());
+    let mut two = serving();
+    let mut seed = two.setup.jobs[0].clone();
+    seed.name = "seed".parse().expect("a name");
+    two.setup.jobs.push(seed);
+    let rolling = of(World::rolling(&["web1", "web2", "web3"], 42));
+    let recreate = of(World::recreated(&["web1", "web2"], 42));
+    vec![
+        brought("jobs", serving(), 43, PlanKind::Deploy),
+        brought("jobs first", of(World::empty()), 42, PlanKind::Deploy),
+        brought("jobs stage", serving(), 43, PlanKind::Stage),
+        brought("jobs two", two, 43, PlanKind::Deploy),
+        brought("jobs rolling", rolling, 43, PlanKind::Deploy),
+        brought("jobs recreate", recreate, 43, PlanKind::Deploy),
+    ]
+}
+
 /// Plans of apps that are switched on and off.
 pub fn active() -> Vec<Stage> {
     let of = |world: World| quick(world.switched());

@@ -120,6 +120,7 @@ fn nothing(env: &EnvName, app: &AppName) -> Setup {
         strategy: crate::inventory::Strategy::BlueGreen,
         rolling: crate::inventory::Rolling::default(),
         activity: None,
+        jobs: Vec::new(),
         gates: BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::ZERO,

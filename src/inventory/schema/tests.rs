@@ -41,6 +41,7 @@ apps:
     balance: { edge: { backend: app, host: shop.example.com, server: own } }
     activate: { http: { path: /on, method: PUT, port: 9000, status: 204, host: x }, within: 20s }
     deactivate: { command: { run: [/app, quiet], service: app } }
+    jobs: { migrate: { command: [/app, migrate], service: app, where: [web1, web3], within: 5m, rollback: blocked } }
     template: templates/app/docker-compose.yml.j2
     port: 8080
     gates:

@@ -18,8 +18,8 @@ fi
 
 ensure_root
 sweep_logins "$root"
-if [ ! -d "$dir/owing" ]; then
-  mkdir -p "$dir/runs" "$dir/releases" "$dir/slots" "$dir/owing" 2>/dev/null || end error write
+if [ ! -d "$dir/jobs" ]; then
+  mkdir -p "$dir/runs" "$dir/releases" "$dir/slots" "$dir/owing" "$dir/jobs" 2>/dev/null || end error write
   sync "$root" "$root/$env" "$dir"
 fi
 cd "$dir" || end error write

@@ -36,6 +36,7 @@ show_record() {
   # With one slot no other one holds the way back.
   [ "$slots" != 1 ] || show_served
   for f in owing/*; do show "owing ${f##*/}" "$f"; done
+  for f in jobs/*; do show job "$f"; done
   [ ! -s history ] || tail -n 5 history
   for f in releases/*; do [ ! -d "$f" ] || printf 'release %s\n' "${f##*/}"; done
 }

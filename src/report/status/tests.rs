@@ -58,6 +58,7 @@ fn setup() -> Setup {
         strategy: crate::inventory::Strategy::BlueGreen,
         rolling: crate::inventory::Rolling::default(),
         activity: None,
+        jobs: Vec::new(),
         gates: std::collections::BTreeMap::new(),
         bake: Duration::ZERO,
         drain: Duration::from_secs(10),

@@ -13,7 +13,7 @@ fn number(release: &ReleaseId) -> u64 {
 }
 
 /// The fleet as a look finds it.
-pub(super) fn seen(world: &World, model: &Model) -> World {
+pub fn seen(world: &World, model: &Model) -> World {
     let mut now = world.clone();
     let setup = now.setup.clone();
     for ((host, slot), found) in &model.slots {
@@ -50,6 +50,9 @@ pub(super) fn seen(world: &World, model: &Model) -> World {
         now.says(lb.as_str(), traffic.clone());
     }
     remembered(&mut now, model);
+    for (host, marks) in &model.jobs {
+        now.host(host.as_str()).record.jobs.clone_from(marks);
+    }
     now
 }
 

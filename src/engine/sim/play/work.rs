@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::super::fault::{Fault, kind};
 use super::super::model::Slot;
-use super::super::{activity, judge};
+use super::super::{activity, jobs, judge};
 use super::{Act, Event, Play, changed};
 use crate::balancer::Verdict;
 use crate::engine::dispatch::In;
 use crate::engine::remote::{Answer, Trouble, Work};
+use crate::fleet::JobState;
 use crate::name::HostName;
 
 impl Play<'_> {
@@ -51,13 +52,14 @@ impl Play<'_> {
             fault = any.fits(&work).then_some(any);
         }
         judge::on_act(self, &host, &work, back)?;
+        jobs::on_act(self, &work, back)?;
         if fault.is_some() {
             self.faulty.insert(host.clone());
         }
         let took = match (fault, name) {
             (Some(Fault::Slow), _) => Duration::from_secs(20),
             (Some(Fault::SilentNot | Fault::SilentDone | Fault::Late), _) => self.pace(1000, 9000),
-            (_, "pull" | "stop" | "replace" | "revert") => self.pace(50, 1500),
+            (_, "pull" | "job" | "stop" | "replace" | "revert") => self.pace(50, 1500),
             (_, "drain") => self.pace(10, 3000),
             _ => self.pace(10, 400),
         };
@@ -107,6 +109,13 @@ impl Play<'_> {
         match (act.fault, &work) {
             (Some(Fault::Fails), Work::Replace { slot, .. } | Work::Revert { slot, .. }) => {
                 *self.model.slot(&host, slot) = Slot::default();
+            }
+            (Some(Fault::Fails), Work::Job(start)) => {
+                self.model.starts(start, JobState::Failed(3));
+            }
+            // The power of its host is cut.
+            (Some(Fault::FailsAfter), Work::Job(start)) => {
+                self.model.starts(start, JobState::Begun);
             }
             (
                 Some(
