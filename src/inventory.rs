@@ -36,6 +36,7 @@ mod hosts;
 mod images;
 mod jobs;
 mod layer;
+mod logs;
 mod model;
 pub mod notify;
 mod pattern;
@@ -53,12 +54,14 @@ pub use activity::{Activity, Call, CallKind};
 pub use explain::{Explained, Only, Row, Subject};
 pub use jobs::Job;
 pub use layer::{Level, Origin, Origins, Provenance};
+pub use logs::Logs;
 pub use model::{
     App, Balance, Balancer, Connection, Gate, GateFrom, GateKind, HostApp, HostEntry, Inventory,
-    InventoryNames, Limits, Located, Protection, Registry, RestartPolicy, SecretSource,
-    ServiceSettings, Slot, TicketRule, Vars,
+    InventoryNames, Limits, Located, Protection, RestartPolicy, SecretSource, ServiceSettings,
+    Slot, TicketRule, Vars,
 };
 pub use policy::{Denial, Policy, Requirement, Rule};
+pub use sections::Registry;
 pub use select::{HostSelector, Names, SelectorError, glob};
 pub use source::{Asking, Config};
 pub use strategy::{Amount, Rolling, Strategy};

@@ -219,10 +219,21 @@ impl Adding<'_, '_> {
     }
 
     fn log(&mut self) {
-        let Some(log) = &self.policy.log else { return };
-        if self.service.at(&["logging"]).is_some() {
+        if let Some(said) = self.service.at(&["logging"]) {
+            if let Some(span) = &self.policy.log_asked {
+                self.findings.push(
+                    Diagnostic::error(format!(
+                        "service {}: template and inventory both say how logs are kept",
+                        self.service.name()
+                    ))
+                    .at_saying(span, "asked for here")
+                    .at_saying(&said.span, "and here")
+                    .hint("keep one of the two"),
+                );
+            }
             return;
         }
+        let Some(log) = &self.policy.log else { return };
         let options = [
             ("max-size", log.max_size.clone()),
             ("max-file", log.max_file.to_string()),

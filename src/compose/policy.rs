@@ -114,6 +114,8 @@ pub struct ServicePolicy {
     pub stop_grace: Option<Wanted<Duration>>,
     /// Log rotation where the template has no `logging:`; none leaves the engine's own default.
     pub log: Option<LogRotation>,
+    /// Where an inventory asks for that; a template with a `logging:` of its own is an error then.
+    pub log_asked: Option<Span>,
 }
 
 impl Default for ServicePolicy {
@@ -124,6 +126,7 @@ impl Default for ServicePolicy {
             limits: Limits::default(),
             stop_grace: None,
             log: Some(LogRotation::default()),
+            log_asked: None,
         }
     }
 }

@@ -337,3 +337,29 @@ proptest! {
         prop_assert_eq!(parse_bytes(&units::write_bytes(bytes)), Some(bytes));
     }
 }
+
+#[test]
+fn logs_are_kept_by_template_or_inventory_and_never_by_both() {
+    let own = "services:\n  app:\n    image: r/app:1\n    logging: { driver: syslog }\n";
+    let none = "services:\n  app:\n    image: r/app:1\n";
+    let mut policy = with_limits();
+    assert!(!bytes_of(own, &policy).contains("logging"));
+    policy.all.log_asked = asked((), "logs: { max_size: 20m }").span;
+    policy.all.log = Some(LogRotation {
+        max_size: "20m".to_owned(),
+        max_file: 3,
+    });
+    assert!(bytes_of(none, &policy).contains("\"max-size\": \"20m\""));
+    let both = overlay_of(own, &policy).unwrap_err();
+    assert!(
+        both.starts_with("error: service app: template and inventory both say how logs are kept\n"),
+        "{both}"
+    );
+    assert!(
+        both.contains("inventories/staging.yml:3") && both.contains("web1:4:"),
+        "{both}"
+    );
+    policy.all.log = None;
+    policy.all.log_asked = None;
+    assert!(!bytes_of(none, &policy).contains("logging"));
+}

@@ -393,6 +393,7 @@ impl Reading<'_> {
                 limits: s.limits,
                 restart: s.restart,
                 stop_grace: s.stop_grace,
+                logs: s.logs,
                 services: s.services,
                 vars: s.vars,
                 origins: merged.origins.without(&APP_WIDE),

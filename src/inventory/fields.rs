@@ -98,6 +98,7 @@ fn belongs(key: &str) -> Option<&'static str> {
         "connection" | "user" | "become" | "options" => "hosts.<host>, or in `connect`",
         "driver" | "probe" => "load_balancers.<name>",
         "http" | "tcp" | "every" | "within" | "in_a_row" => "gates",
+        "max_size" | "max_file" => "logs",
         "memory" | "cpus" | "pids" => "limits",
         "confirm" | "ticket" | "min_healthy" | "unreachable" => "protection",
         "skip" | "share" => "protection.unreachable",

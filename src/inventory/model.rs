@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::calendar::Calendar;
 use super::hooks::Hook;
 use super::layer::Origins;
+use super::logs::Logs;
 use super::notify::Receiver;
 use super::units::{Bytes, Cpus};
 use super::{Activity, Job, Names, Policy, Rolling, Strategy, Unreachable};
@@ -52,7 +53,7 @@ pub struct Inventory {
     /// What is asked of every service.
     pub policy: Policy,
     /// Registries with settings of their own, by the name that stands in images.
-    pub registries: BTreeMap<String, Registry>,
+    pub registries: BTreeMap<String, super::Registry>,
     /// Where secrets come from, by name. Fetching them is not done here.
     pub secrets: BTreeMap<String, Located<SecretSource>>,
     /// Programs that are run around a release, by name.
@@ -241,6 +242,8 @@ pub struct HostApp {
     pub restart: RestartPolicy,
     /// Time between the signal to stop and the kill; `None`: what the template says.
     pub stop_grace: Option<Duration>,
+    /// How logs are kept; `None`: as built in.
+    pub logs: Option<Logs>,
     /// What is different for single services.
     pub services: BTreeMap<ServiceName, ServiceSettings>,
     /// Variables for the template.
@@ -262,6 +265,7 @@ impl HostApp {
             },
             restart: own.restart.or(Some(self.restart)),
             stop_grace: own.stop_grace.or(self.stop_grace),
+            logs: own.logs.or(self.logs),
         }
     }
 }
@@ -275,6 +279,8 @@ pub struct ServiceSettings {
     pub restart: Option<RestartPolicy>,
     /// Its time to stop.
     pub stop_grace: Option<Duration>,
+    /// How its logs are kept.
+    pub logs: Option<Logs>,
 }
 
 /// Most that a service may use; `None`: not limited by `deploy`.
@@ -404,23 +410,6 @@ impl TicketRule {
     pub fn pattern(&self) -> &str {
         self.rule.as_str()
     }
-}
-
-/// A registry with settings of its own.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registry {
-    /// The name that stands in images, with the port where there is one.
-    pub name: String,
-    /// HTTP without TLS is allowed.
-    pub insecure: bool,
-    /// `host:port` under which the operator's machine reaches it, where that differs.
-    pub address: Option<Located<String>>,
-    /// A file with the certificate authority's certificate, relative to the configuration's directory.
-    pub ca: Option<Located<PathBuf>>,
-    /// What this machine's `docker login` knows of it goes with pulls on hosts.
-    pub send_login: bool,
-    /// Where it is named.
-    pub span: Span,
 }
 
 /// Where a secret comes from. The value is fetched elsewhere, once, and never kept in here.

@@ -1,13 +1,14 @@
 //! The smaller sections: load balancers, registries, secrets, protection.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::document::{Document, collect};
 use super::fields::{self, Fields};
 use super::gates::argv;
 use super::hosts::World;
 use super::layer::{Layer, Origins, merge};
-use super::model::{Balancer, Located, Protection, Registry, SecretSource, TicketRule};
+use super::model::{Balancer, Located, Protection, SecretSource, TicketRule};
 use super::pattern;
 use super::unreachable;
 use crate::name::BalancerName;
@@ -153,6 +154,23 @@ fn is_probe(probe: &Located<String>, path: &str, findings: &mut Findings) -> boo
         ));
     }
     true
+}
+
+/// A registry with settings of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registry {
+    /// The name that stands in images, with the port where there is one.
+    pub name: String,
+    /// HTTP without TLS is allowed.
+    pub insecure: bool,
+    /// `host:port` under which the operator's machine reaches it, where that differs.
+    pub address: Option<Located<String>>,
+    /// A file with the certificate authority's certificate, relative to the configuration's directory.
+    pub ca: Option<Located<PathBuf>>,
+    /// What this machine's `docker login` knows of it goes with pulls on hosts.
+    pub send_login: bool,
+    /// Where it is named.
+    pub span: Span,
 }
 
 /// Reads `registries:`.

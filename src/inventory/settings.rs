@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::fields::{self, Fields};
 use super::gates;
+use super::logs::{self, Logs};
 use super::model::{Gate, Limits, RestartPolicy, ServiceSettings, Vars};
 use super::units::{self, Bytes};
 use crate::event::Stage;
@@ -16,7 +17,8 @@ use crate::text::yaml::{Node, Resolved, Value};
 use crate::text::{Diagnostic, Findings};
 
 /// Settings at every level.
-pub(super) const EVERYWHERE: [&str; 5] = ["gates", "limits", "restart", "stop_grace", "vars"];
+pub(super) const EVERYWHERE: [&str; 6] =
+    ["gates", "limits", "restart", "stop_grace", "logs", "vars"];
 /// Settings that name one app's things: at apps, and under `apps:` of groups and hosts.
 pub(super) const OF_APP: [&str; 2] = ["port", "services"];
 /// Settings that hold for all hosts of an app: at the top and at apps.
@@ -35,6 +37,7 @@ pub(super) struct Settings {
     pub limits: Limits,
     pub restart: RestartPolicy,
     pub stop_grace: Option<Duration>,
+    pub logs: Option<Logs>,
     pub services: BTreeMap<ServiceName, ServiceSettings>,
     pub vars: Vars,
     pub bake: Duration,
@@ -56,6 +59,7 @@ impl Settings {
                 .key("restart", restart)
                 .unwrap_or(RestartPolicy::Always),
             stop_grace: read.key("stop_grace", fields::duration),
+            logs: read.key("logs", logs::read),
             services: read.key("services", services).unwrap_or_default(),
             vars: read.key("vars", vars).unwrap_or_default(),
             bake: read.key("bake", fields::duration).unwrap_or(BAKE),
@@ -189,7 +193,7 @@ fn services(
             continue;
         }
         let path = fields::join(path, &entry.key.text);
-        let known = ["limits", "restart", "stop_grace"];
+        let known = ["limits", "restart", "stop_grace", "logs"];
         if Fields::of(&entry.value, &path, &known, findings).is_none() {
             continue;
         }
@@ -201,6 +205,7 @@ fn services(
                 limits: one.limits,
                 restart: own.map(|_| one.restart),
                 stop_grace: one.stop_grace,
+                logs: one.logs,
             },
         );
     }

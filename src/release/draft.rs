@@ -7,7 +7,7 @@ use super::{
     ServiceSpec, identity,
 };
 use crate::compose::{self, Document, ImageRef, OVERRIDE_FILE, Policy, ServicePolicy, Wanted};
-use crate::inventory::{App, HostApp, Inventory, Level};
+use crate::inventory::{App, HostApp, Inventory, Level, Logs};
 use crate::name::{Digest, HostName, ServiceName, SlotName, Version};
 use crate::template::{HostScope, Images, Rendered, Scope, TemplateSet};
 use crate::text::{Findings, Span};
@@ -479,5 +479,19 @@ fn service_policy(member: &HostApp, name: &str) -> ServicePolicy {
             span: asked.map(|o| o.span.clone()),
         }
     });
+    policy.log = match settings.logs {
+        None => policy.log,
+        Some(Logs::Engine) => None,
+        Some(Logs::Files { max_size, max_file }) => {
+            let keys = ["logs.max_size", "logs.max_file"].into_iter();
+            let asked = keys.filter_map(&origin).find(|o| o.level >= Level::App);
+            policy.log_asked = asked.map(|o| o.span.clone());
+            let built_in = compose::LogRotation::default();
+            Some(compose::LogRotation {
+                max_size: max_size.map_or(built_in.max_size, |size| size.to_string()),
+                max_file: max_file.unwrap_or(built_in.max_file),
+            })
+        }
+    };
     policy
 }

@@ -30,7 +30,7 @@ groups:
     hosts: [web3, web4]
     connect: { user: other }
     labels: { side: b }
-    apps: { app: { stop_grace: 5s } }
+    apps: { app: { stop_grace: 5s, logs: engine } }
 load_balancers:
   edge: { driver: nginx, hosts: [lb1], probe: "http://{host}:80", keepalive: 8, listen: ["80"] }
 apps:
@@ -53,6 +53,7 @@ apps:
     services: { app: { limits: { pids: 8 } } }
     restart: on-failure:3
     stop_grace: 10s
+    logs: { max_size: 20m, max_file: 5 }
     bake: 1s500ms
     drain: 60s
     keep: 5
@@ -366,6 +367,8 @@ fn what_the_code_refuses_is_not_valid() {
         ("port: 22", "port: 70000"),
         ("restart: on-failure:3", "restart: allways"),
         ("every: 500ms", "evry: 500ms"),
+        ("logs: engine", "logs: journald"),
+        ("max_file: 5", "max_file: 0"),
         ("keepalive: 8", "keepalife: 8"),
         ("privileged: error", "privileged: eror"),
         ("healthcheck: warning", "healthchek: warning"),

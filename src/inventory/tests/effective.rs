@@ -179,7 +179,7 @@ fn services_have_settings_of_their_own() {
     let i = good(
         "",
         &with(
-            "    limits: { memory: 512m, cpus: 2 }\n    restart: unless-stopped\n    stop_grace: 5s\n    services: { worker: { limits: { memory: 1g }, restart: no }, once: { restart: on-failure:3 }, db: { limits: { pids: 9 } } }\n",
+            "    limits: { memory: 512m, cpus: 2 }\n    restart: unless-stopped\n    stop_grace: 5s\n    logs: engine\n    services: { worker: { limits: { memory: 1g }, restart: no, logs: { max_size: 20m } }, once: { restart: on-failure:3 }, db: { limits: { pids: 9 } } }\n",
         ),
         &["services.worker.limits.pids=50"],
     );
@@ -198,6 +198,7 @@ fn services_have_settings_of_their_own() {
     let db = member.service("db");
     assert_eq!(db.restart, Some(RestartPolicy::UnlessStopped));
     assert_eq!(db.stop_grace, Some(Duration::from_secs(5)));
+    assert_eq!(db.logs, Some(Logs::Engine));
     assert_eq!(
         member.service("web").restart.unwrap().to_string(),
         "unless-stopped"

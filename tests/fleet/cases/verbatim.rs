@@ -122,6 +122,13 @@ fn hostile_text_arrives_byte_for_byte_in_a_running_container() {
     let inventory = "inventories/staging.yml";
     shop.project
         .edit(inventory, "vars: { log_level: debug }", vars.trim_end());
+    // Logs, one host as the inventory says, one as its engine does by itself.
+    let hosts = "groups:\n  blue: [web1, web2]\n";
+    let engine = format!("  web2: {{ logs: engine }}\n\n{hosts}");
+    shop.project.edit(inventory, &format!("\n{hosts}"), &engine);
+    let bake = "    bake: 3s";
+    let logs = format!("    logs: {{ max_size: 7m, max_file: 4 }}\n{bake}");
+    shop.project.edit(inventory, bake, &logs);
     let name = "templates/app/docker-compose.yml.j2";
     let place = "      LOG_LEVEL: {{ vars.log_level | default('info') }}\n";
     let more = "{% for text in vars.hostile %}      H_{{ loop.index0 }}: {{ text }}\n{% endfor %}    labels:\n{% for text in vars.hostile %}      hostile.{{ loop.index0 }}: {{ text }}\n{% endfor %}";
@@ -153,6 +160,19 @@ fn hostile_text_arrives_byte_for_byte_in_a_running_container() {
     }
     tool.run().assert_code(0);
     shop.assert_serving(FIRST);
+
+    let logs = |host: &str| {
+        let ask = "docker inspect -f '{{json .HostConfig.LogConfig}}' staging-app-blue-app-1";
+        let said = shop.sh(host, ask);
+        serde_json::from_str::<serde_json::Value>(&said).expect("JSON")
+    };
+    let files = |size: &str, n: &str| {
+        let config = serde_json::json!({"max-size": size, "max-file": n});
+        serde_json::json!({"Type": "json-file", "Config": config})
+    };
+    assert_eq!(logs("web1"), files("7m", "4"));
+    // What `daemon.json` of the fleet says.
+    assert_eq!(logs("web2"), files("5m", "2"));
 
     // What the process itself was started with, in hexadecimal: nothing on the way can mend it.
     let ask = "pid=$(docker inspect -f '{{.State.Pid}}' staging-app-blue-app-1) || exit
