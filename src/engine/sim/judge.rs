@@ -290,7 +290,7 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
         _ if play.stage.plan.kind == PlanKind::Resume && !play.lost => return Ok(()),
         _ if play.lost => Err("the claim was lost and the run says something else".to_owned()),
         OutcomeKind::Staged if play.stage.plan.end != OutcomeKind::Staged => {
-            stands_by(play).and_then(|()| debts::as_before(play, log))
+            stands_by(play, log).and_then(|()| debts::as_before(play, log))
         }
         OutcomeKind::Succeeded | OutcomeKind::Staged => {
             good(play, log).and_then(|()| debts::at_success(play, log))
@@ -329,7 +329,7 @@ pub fn at_end(play: &Play<'_>, outcome: &Outcome, log: &Log) -> Result<(), Strin
 }
 
 /// A run that was late for its switch: the release stands by whole, and no switch was begun.
-fn stands_by(play: &Play<'_>) -> Result<(), String> {
+fn stands_by(play: &Play<'_>, log: &Log) -> Result<(), String> {
     let plan = &play.stage.plan;
     let commit = plan.steps.iter().find(|s| Some(s.id) == plan.commit);
     let Some(Action::Shift { moves }) = commit.map(|s| &s.action) else {
@@ -340,7 +340,7 @@ fn stands_by(play: &Play<'_>) -> Result<(), String> {
             return Err(format!("{} was switched", change.host));
         }
     }
-    members_serve(play)
+    members_serve(play, log)
 }
 
 /// What a load balancer does, but for its spare: that goes with any change.
@@ -365,11 +365,11 @@ fn good(play: &Play<'_>, log: &Log) -> Result<(), String> {
             return Err(format!("{lb} does not do what was planned"));
         }
     }
-    members_serve(play)
+    members_serve(play, log)
 }
 
 /// Whoever was gated is up and well.
-fn members_serve(play: &Play<'_>) -> Result<(), String> {
+fn members_serve(play: &Play<'_>, log: &Log) -> Result<(), String> {
     let plan = &play.stage.plan;
     let gates = plan.steps.iter().filter_map(|s| match &s.action {
         Action::Gate { slot, hosts, .. } => Some(hosts.iter().map(move |h| (h, slot))),
@@ -377,7 +377,10 @@ fn members_serve(play: &Play<'_>) -> Result<(), String> {
     });
     for (host, slot) in gates.flatten() {
         let found = &play.model.slots[&(host.clone(), slot.clone())];
-        if !found.serves() && !play.hurt_lately(host) {
+        // What is being removed goes on; who fails meanwhile is told as why.
+        let said = log.failure.as_ref().and_then(|f| f.host.as_ref()) == Some(host);
+        let told = said && removes(play).next().is_some();
+        if !found.serves() && !play.hurt_lately(host) && !told {
             return Err(format!("{host} is {found:?}"));
         }
     }
