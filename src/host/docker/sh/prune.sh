@@ -25,7 +25,11 @@ remove)
 			if [ "${dk_n:-0}" -gt 1 ]; then dk_rmi "$2"; else dk_end=kept; fi
 		fi
 	fi
-	[ "$3" = - ] || [ -z "$(dk_id "$3")" ] || dk_rmi "$3"
+	# By its digest the next prune finds it, so that name goes last.
+	case $dk_end in
+	left*) ;;
+	*) [ "$3" = - ] || [ -z "$(dk_id "$3")" ] || dk_rmi "$3" ;;
+	esac
 	printf '%s\n' "$dk_end"
 	;;
 esac
