@@ -61,9 +61,10 @@ pub struct Host(Arc<Inner>);
 
 struct Inner {
     name: HostName,
+    /// Before the transport, whose end waits for nobody then.
+    lanes: Lanes,
     transport: Transport,
     at_once: Semaphore,
-    lanes: Lanes,
     ear: Option<Ear>,
 }
 

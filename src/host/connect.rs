@@ -4,9 +4,11 @@
 //! here, its hint and how ssh says it in `fault`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use openssh::Session;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::address::{Address, Target};
@@ -82,6 +84,26 @@ pub(super) struct Shared {
     /// The configuration that each ssh is given.
     pub config: PathBuf,
     pub turns: Semaphore,
+    /// Connections that are being ended.
+    parting: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Shared {
+    /// Ends a connection beside whatever the caller does next; waited for when the last user is gone.
+    pub fn part(&self, session: Arc<Session>) {
+        let mut parting = self.parting.lock().unwrap_or_else(PoisonError::into_inner);
+        parting.push(std::thread::spawn(move || drop(session)));
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let parting = self.parting.get_mut();
+        for last in parting.unwrap_or_else(PoisonError::into_inner).drain(..) {
+            // Whatever became of it, it is over.
+            let _ = last.join();
+        }
+    }
 }
 
 /// Makes connections. Cheap to clone.
@@ -141,11 +163,13 @@ impl Connector {
             settings,
             control,
             config,
+            parting: Mutex::default(),
         }))
     }
 
     /// Lets go of the sockets' directory, which is removed with the last connection. A connection
-    /// closes with the last clone of its [`Host`], or by [`Host::close`].
+    /// closes with the last clone of its [`Host`], or by [`Host::close`]; the last
+    /// to let go waits for those that are closing.
     pub async fn close(self) {
         drop(self);
     }

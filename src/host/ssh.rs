@@ -195,6 +195,15 @@ impl Ssh {
     }
 }
 
+impl Drop for Ssh {
+    /// A master takes some milliseconds to end: those of all hosts at the same time.
+    fn drop(&mut self) {
+        if let Some(session) = self.session.get_mut().take() {
+            self.shared.part(session);
+        }
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("the connection was closed before")]
 struct Closed;
