@@ -17,12 +17,11 @@ wait_idle() {
     if [ "$open" = 0 ]; then
       idle_zeros=$((idle_zeros + 1))
       [ "$idle_zeros" -lt 2 ] || stop idle
-      sleep 0.02
     else
       idle_zeros=0
       [ "$now" -lt "$idle_end" ] || stop "left $open"
-      sleep 0.05
     fi
+    sleep 0.05
   done
 }
 # uptime_now: 100ths of a second since boot into now: a clock that nobody sets.

@@ -101,17 +101,22 @@ pub fn later(
     }
 }
 
-/// The salt of the newest release that hosts keep, so that the same value has the same fingerprint;
-/// a new one where there is none yet.
+/// The salt of the newest release that hosts keep, so that the same value has the same fingerprint; that
+/// of the jobs that ran where they keep none, so that a release is known again by its jobs; a new one
+/// where there is none yet.
 #[must_use]
 pub fn salt(fleet: &Fleet, random: impl Fn() -> u64) -> String {
     let kept = fleet.hosts.values().flat_map(|v| &v.record.kept);
     let salted = kept.filter(|k| !Prints::is_empty(&k.secrets));
     let newest = salted.max_by_key(|k| (k.label.revision, k.secrets.salt.clone()));
-    newest.map_or_else(
-        || format!("{:016x}{:016x}", random(), random()),
-        |k| k.secrets.salt.clone(),
-    )
+    let jobs = fleet.records().flat_map(|(_, r)| &r.jobs);
+    let of_job = jobs
+        .filter(|m| !m.salt.is_empty())
+        .max_by_key(|m| (m.revision, m.salt.clone()));
+    newest
+        .map(|k| k.secrets.salt.clone())
+        .or_else(|| of_job.map(|m| m.salt.clone()))
+        .unwrap_or_else(|| format!("{:016x}{:016x}", random(), random()))
 }
 
 /// Why a value is not there. Never holds any part of it.

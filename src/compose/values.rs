@@ -103,7 +103,11 @@ fn ulimits(service: &Service<'_>, found: &mut Findings) {
     for entry in entries {
         let parts = ["soft", "hard"].map(|part| entry.value.get(part));
         for node in parts.into_iter().flatten().chain([&entry.value]) {
-            let number = |text: &str| text.trim().parse::<i64>().is_ok();
+            // YAML has more ways to write a number: 0x10000, 1_000.
+            let number = |text: &str| {
+                let digits = text.trim().trim_start_matches(['-', '+']);
+                digits.starts_with(|c: char| c.is_ascii_digit())
+            };
             if known(node).is_some_and(|t| !number(t)) {
                 let key = format!("ulimits.{}", entry.key.text);
                 let expected = "a number, or { soft: 20000, hard: 40000 }";
@@ -132,6 +136,11 @@ fn env_files(service: &Service<'_>, shipped: &[&str], found: &mut Findings) {
     let Some(node) = service.at(&["env_file"]) else {
         return;
     };
+    // What a profile switches off is not started by a deploy, and compose does not read its files.
+    let profiles = service.at(&["profiles"]).and_then(Node::seq);
+    if profiles.is_some_and(|p| !p.is_empty()) {
+        return;
+    }
     let one = std::slice::from_ref(node);
     for entry in node.seq().unwrap_or(one) {
         let needed = entry.get("required").and_then(Node::text) != Some("false");

@@ -177,7 +177,7 @@ impl Real {
                 docker::images::pull(&images(spec))
             }
             Work::Job(start) => self.job(host, start)?,
-            Work::Mark { start, state } => record::job::mark(&job::words(start), *state),
+            Work::Mark { start, state } => record::job::mark(&self.words(start), *state),
             Work::Activate { slot } => self.call(host, slot, true)?,
             Work::Deactivate { slot } => self.call(host, slot, false)?,
             Work::Stop { slot } => docker::containers::stop(&project(slot), slot),

@@ -45,6 +45,8 @@ pub struct JobMark {
     pub host: HostName,
     /// A rollback to an earlier release is refused, said the inventory then.
     pub blocks: bool,
+    /// What the release's fingerprints of secrets are made with; empty where that is not known.
+    pub salt: String,
     /// The run.
     pub run: RunId,
     /// Since when, seconds since the epoch by the clock of the host that remembers it.

@@ -91,8 +91,12 @@ pub(super) struct Shared {
 impl Shared {
     /// Ends a connection beside whatever the caller does next; waited for when the last user is gone.
     pub fn part(&self, session: Arc<Session>) {
-        let mut parting = self.parting.lock().unwrap_or_else(PoisonError::into_inner);
-        parting.push(std::thread::spawn(move || drop(session)));
+        let end = std::thread::Builder::new().spawn(move || drop(session));
+        // Without a thread it was ended just now, by the caller.
+        if let Ok(end) = end {
+            let mut parting = self.parting.lock().unwrap_or_else(PoisonError::into_inner);
+            parting.push(end);
+        }
     }
 }
 

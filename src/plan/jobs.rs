@@ -8,10 +8,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, JobStart, Plan, PlanKind, Refusal, Setup, Undo, traffic};
-use crate::fleet::{Fleet, JobMark, JobState, Traffic};
+use super::{Action, JobStart, Plan, PlanKind, Refusal, Setup, Undo, judge, traffic};
+use crate::fleet::{Fleet, JobMark, JobState, Known, Traffic};
 use crate::inventory::Job;
-use crate::name::{HostName, JobName, SlotName, StepId, Version};
+use crate::name::{HostName, JobName, ReleaseId, SlotName, StepId, Version};
 use crate::release::ReleaseLabel;
 
 /// Adds the jobs of the release that have not run for it, one after the other, behind `needs`. The steps
@@ -54,8 +54,8 @@ pub(super) fn before(
                 against.reasons.push((what, words(setup, &job.name)));
                 continue;
             }
-            Some((JobState::Open, attempt)) => attempt + 1,
-            None => match unseen(setup, fleet) {
+            // That it may be started can be old news, as long as too few answer.
+            open => match unseen(setup, fleet) {
                 Some(silent) => {
                     against.unknown = true;
                     let what = format!(
@@ -67,7 +67,7 @@ pub(super) fn before(
                     against.reasons.push((what, hint.to_owned()));
                     continue;
                 }
-                None => 1,
+                None => open.map_or(1, |(_, attempt)| attempt + 1),
             },
         };
         match host(setup, fleet, slot, job) {
@@ -107,14 +107,18 @@ fn words(setup: &Setup, job: &JobName) -> String {
 /// enough do.
 fn unseen(setup: &Setup, fleet: &Fleet) -> Option<String> {
     let all: BTreeSet<&HostName> = setup.groups.values().flatten().map(|m| &m.host).collect();
-    let answer = all.iter().filter(|h| fleet.hosts.contains_key(**h)).count();
-    if answer * 2 > all.len() {
+    // Only who takes part is told.
+    let part: BTreeSet<&HostName> = setup.all_hosts().collect();
+    let told = |h: &HostName| part.contains(h) && fleet.hosts.contains_key(h);
+    if all.iter().filter(|h| told(h)).count() * 2 > all.len() {
         return None;
     }
-    let silent = all.into_iter().filter(|h| !fleet.hosts.contains_key(*h));
+    let resting = all.iter().any(|h| !part.contains(h));
+    let silent = all.into_iter().filter(|h| !told(h));
     let silent: Vec<&str> = silent.map(HostName::as_str).collect();
     let verb = if silent.len() == 1 { "does" } else { "do" };
-    Some(format!("{} {verb} not answer", silent.join(" ")))
+    let part = if resting { ", or take no part" } else { "" };
+    Some(format!("{} {verb} not answer{part}", silent.join(" ")))
 }
 
 /// The host that runs it: the first that `where:` names, else the first of the slot, that takes part.
@@ -185,6 +189,10 @@ pub(super) fn back_over(
     let Some(to) = plan.to.clone() else {
         return Ok(());
     };
+    // What serves beside it already works with what it did; to repair it must not be kept up.
+    if serves(setup, fleet, &to.id) {
+        return Ok(());
+    }
     let mut reasons = Vec::new();
     let known = fleet.jobs();
     let over = known
@@ -213,6 +221,17 @@ pub(super) fn back_over(
         ));
     }
     Refusal::of(reasons).map_or(Ok(()), Err)
+}
+
+/// Whether a load balancer sends to a slot that holds the release.
+fn serves(setup: &Setup, fleet: &Fleet, release: &ReleaseId) -> bool {
+    let holds = |slot: &SlotName| {
+        judge::shown_release(setup, fleet, slot).is_some_and(|label| label.id == *release)
+    };
+    fleet.balancers.values().any(|view| match &view.running {
+        Known::Is(Some(traffic)) => setup.slots.iter().any(|s| traffic.reaches(s) && holds(s)),
+        _ => false,
+    })
 }
 
 fn way_round(plan: &Plan, setup: &Setup) -> String {

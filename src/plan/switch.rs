@@ -282,7 +282,13 @@ impl Target {
             return Ok(plan);
         }
         let mut needs = Vec::new();
-        if unfit.is_empty() {
+        if self.force && !self.empty(setup, fleet) {
+            // Force leads to members that do not answer as well: nobody asks what would keep it.
+            let forced = |u: String| format!("forced although {} is not fit: {u}", self.slot);
+            plan.notes.extend(unfit.into_iter().map(forced));
+            let asked = format!("forced: whether {} answers is not asked", self.slot);
+            plan.notes.push(asked);
+        } else if unfit.is_empty() {
             let gate = Action::Gate {
                 slot: self.slot.clone(),
                 hosts: setup.hosts(&self.slot).cloned().collect(),
@@ -291,9 +297,6 @@ impl Target {
             };
             let why = "one fresh probe of every member from every view";
             needs.push(plan.push(gate, Undo::Nothing, &[], why));
-        } else if self.force && !self.empty(setup, fleet) {
-            let forced = |u: String| format!("forced although {} is not fit: {u}", self.slot);
-            plan.notes.extend(unfit.into_iter().map(forced));
         } else {
             return Err(self.refuse_unfit(setup, fleet, unfit));
         }

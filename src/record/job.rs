@@ -24,12 +24,14 @@ pub struct Words {
     pub host: HostName,
     /// A rollback to an earlier release is refused.
     pub blocks: bool,
+    /// What the release's fingerprints of secrets are made with; empty where that is not known.
+    pub salt: String,
 }
 
 impl Words {
-    /// The parameters of the functions in `sh/job.sh`: RELEASE REVISION JOB ATTEMPT HOST WAY.
+    /// The parameters of the functions in `sh/job.sh`: RELEASE REVISION JOB ATTEMPT HOST WAY SALT.
     #[must_use]
-    pub fn args(&self) -> [String; 6] {
+    pub fn args(&self) -> [String; 7] {
         let (release, revision, job) = &self.of;
         let way = if self.blocks { "blocked" } else { "allowed" };
         [
@@ -39,6 +41,10 @@ impl Words {
             self.attempt.to_string(),
             self.host.to_string(),
             way.to_owned(),
+            match self.salt.as_str() {
+                "" => "-".to_owned(),
+                salt => salt.to_owned(),
+            },
         ]
     }
 }
@@ -93,6 +99,7 @@ pub(super) fn read(line: &str) -> Option<JobMark> {
         how,
         host,
         way,
+        salt,
         run,
         at,
         ".",
@@ -112,6 +119,11 @@ pub(super) fn read(line: &str) -> Option<JobMark> {
             "allowed" => false,
             _ => return None,
         },
+        salt: match salt {
+            "-" => String::new(),
+            salt if salt.bytes().all(|b| b.is_ascii_alphanumeric()) => salt.to_owned(),
+            _ => return None,
+        },
         run: RunId::new(run).ok()?,
         at: at.parse().ok()?,
     })
@@ -123,16 +135,16 @@ mod tests {
 
     #[test]
     fn a_line_that_does_not_have_its_form_is_no_mark() {
-        let line = "1 rel1 43 migrate 2 failed:3 web1 blocked r-7 99 .";
+        let line = "1 rel1 43 migrate 2 failed:3 web1 blocked 5a17 r-7 99 .";
         let mark = read(line).unwrap();
         assert_eq!((mark.attempt, mark.state), (2, JobState::Failed(3)));
         assert!(mark.blocks && mark.revision == 43);
         for torn in [
-            "1 rel1 43 migrate 2 failed:3 web1 blocked r-7 99",
-            "1 rel1 43 migrate 2 failed: web1 blocked r-7 99 .",
-            "1 rel1 43 migrate 2 ended web1 blocked r-7 99 .",
-            "1 rel1 43 migrate 2 done web1 perhaps r-7 99 .",
-            "2 rel1 43 migrate 2 done web1 blocked r-7 99 .",
+            "1 rel1 43 migrate 2 failed:3 web1 blocked 5a17 r-7 99",
+            "1 rel1 43 migrate 2 failed: web1 blocked 5a17 r-7 99 .",
+            "1 rel1 43 migrate 2 ended web1 blocked 5a17 r-7 99 .",
+            "1 rel1 43 migrate 2 done web1 perhaps 5a17 r-7 99 .",
+            "2 rel1 43 migrate 2 done web1 blocked 5a17 r-7 99 .",
             "?",
             "",
         ] {

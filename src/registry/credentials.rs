@@ -68,8 +68,16 @@ impl Credentials {
             .map_err(|e| format!("is not JSON (line {}, column {})", e.line(), e.column()))?;
         let mut out = Self::default();
         for (server, entry) in document["auths"].as_object().into_iter().flatten() {
+            // What a login in the browser keeps beside: wider than a pull needs, and no password.
+            if server.ends_with("/access-token") || server.ends_with("/refresh-token") {
+                continue;
+            }
             if let Some(login) = login(entry).map_err(|why| format!("{server:?} {why}"))? {
-                out.logins.insert(key(server), login);
+                let name = key(server);
+                // Docker itself looks under this name only.
+                if server == HUB_SERVER || !out.logins.contains_key(&name) {
+                    out.logins.insert(name, login);
+                }
             }
         }
         for (server, name) in document["credHelpers"].as_object().into_iter().flatten() {
@@ -97,7 +105,7 @@ impl Credentials {
         let program = self.helpers.get(&key).or(self.store.as_ref());
         if let (Some(program), Some(helper)) = (program, &self.helper) {
             let server = match key.as_str() {
-                HUB_KEY => "https://index.docker.io/v1/".to_owned(),
+                HUB_KEY => HUB_SERVER.to_owned(),
                 _ => registry.to_owned(),
             };
             match helper(program.clone(), server).await {
@@ -125,6 +133,7 @@ impl fmt::Debug for Credentials {
 }
 
 const HUB_KEY: &str = "docker.io";
+const HUB_SERVER: &str = "https://index.docker.io/v1/";
 
 /// Docker writes registries in several forms: with scheme, with a path, and Hub under old names.
 fn key(server: &str) -> String {
@@ -233,6 +242,26 @@ mod tests {
             Credentials::parse(r#"{"auths": {"r": {"username": "u", "password": "hunter2"}}}"#)
                 .unwrap();
         assert_eq!(format!("{good:?}"), r#"Credentials { for: ["r"], .. }"#);
+    }
+
+    #[tokio::test]
+    async fn a_login_in_the_browser_is_the_password_and_nothing_wider() {
+        // As `docker login` writes them, sorted by name; a plain alias stands behind.
+        let text = r#"{"auths": {
+            "https://index.docker.io/v1/": {"auth": "b3BzOnB3"},
+            "https://index.docker.io/v1/access-token": {"auth": "b3BzOmFjY2Vzcw=="},
+            "https://index.docker.io/v1/refresh-token": {"auth": "b3BzOnJlZnJlc2g="},
+            "index.docker.io": {"auth": "b3RoZXI6cHc="}
+        }}"#;
+        let credentials = Credentials::parse(text).unwrap();
+        assert!(find(&credentials, "docker.io").await == Some(basic("ops", "pw")));
+        let only =
+            r#"{"auths": {"https://index.docker.io/v1/refresh-token": {"auth": "b3BzOnI="}}}"#;
+        assert!(
+            find(&Credentials::parse(only).unwrap(), "docker.io")
+                .await
+                .is_none()
+        );
     }
 
     #[tokio::test]

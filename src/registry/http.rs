@@ -126,9 +126,9 @@ impl Http {
         )
         .await?;
         if let status @ (401 | 403) = again.status().as_u16() {
-            return Err(
-                place.unauthorized(format!("status {status}"), authorization.with_credentials)
-            );
+            let why = authorization.why;
+            let why = why.unwrap_or_else(|| format!("status {status}"));
+            return Err(place.unauthorized(why, authorization.with_credentials));
         }
         lock(&self.known).insert(key, authorization.value);
         read(place, again).await
@@ -141,13 +141,22 @@ impl Http {
         refused: &Response,
     ) -> Result<Authorization, RegistryError> {
         let login = self.credentials.login(&place.registry).await;
-        let login = login.map_err(|why| place.unauthorized(why, false))?;
+        // Public images need none: what the helper said counts where the registry refuses.
+        let (login, why) = match login {
+            Ok(login) => (login, None),
+            Err(why) => (None, Some(why)),
+        };
         let challenges = challenges(refused.headers());
         if let Some(bearer) = challenges.iter().find(|c| c.scheme == "bearer") {
-            let value = token(place, client, bearer, login.as_ref()).await?;
+            let value = token(place, client, bearer, login.as_ref()).await;
+            let value = value.map_err(|e| match &why {
+                Some(why) => place.unauthorized(why.clone(), false),
+                None => e,
+            })?;
             return Ok(Authorization {
                 value,
                 with_credentials: login.is_some(),
+                why,
             });
         }
         let basic = challenges.iter().any(|c| c.scheme == "basic");
@@ -155,11 +164,15 @@ impl Http {
             Some(Login::Basic { user, password }) if basic => Ok(Authorization {
                 value: basic_header(&user, &password),
                 with_credentials: true,
+                why: None,
             }),
             Some(_) => {
                 Err(place.unauthorized(format!("status {}", refused.status().as_u16()), true))
             }
-            None => Err(place.unauthorized(format!("status {}", refused.status().as_u16()), false)),
+            None => {
+                let status = || format!("status {}", refused.status().as_u16());
+                Err(place.unauthorized(why.unwrap_or_else(status), false))
+            }
         }
     }
 
@@ -246,6 +259,8 @@ async fn read(place: &Place, mut response: Response) -> Result<Answer, RegistryE
 struct Authorization {
     value: Secret<String>,
     with_credentials: bool,
+    /// Why a helper could not be asked.
+    why: Option<String>,
 }
 
 fn basic_header(user: &str, password: &Secret<String>) -> Secret<String> {

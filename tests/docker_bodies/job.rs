@@ -36,11 +36,12 @@ async fn a_job_ends_as_its_command_did_and_leaves_nothing() {
             attempt,
             host: "web1".parse().unwrap(),
             blocks: false,
+            salt: "5a17".into(),
         };
         let argv: Vec<String> = argv.iter().map(|w| (*w).to_owned()).collect();
         let body = job::job(&run, lib(), words.args(), &argv);
-        let (_, said) = rig.step(&body).await;
-        assert_eq!(job::ended(&said).0, wanted, "{said:#?}");
+        let (rc, said) = rig.step(&body).await;
+        assert_eq!(job::ended(&said, rc).0, wanted, "{said:#?}");
         let marks = rig.look().await.0.jobs;
         let state = match wanted {
             JobEnd::Failed(code) => JobState::Failed(code),
@@ -49,8 +50,8 @@ async fn a_job_ends_as_its_command_did_and_leaves_nothing() {
         assert_eq!((marks[0].attempt, marks[0].state), (attempt, state));
         assert!(rig.ours().await.is_empty(), "a container stayed");
         // The same attempt once more.
-        let (_, said) = rig.step(&body).await;
-        assert_eq!(job::ended(&said).0, JobEnd::Already, "{said:#?}");
+        let (rc, said) = rig.step(&body).await;
+        assert_eq!(job::ended(&said, rc).0, JobEnd::Already, "{said:#?}");
     }
     rig.end().await;
 }

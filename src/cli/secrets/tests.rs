@@ -70,3 +70,19 @@ fn an_empty_or_a_huge_value_is_none() {
     assert!(said(usable(Vec::new())).starts_with("it is empty"));
     assert!(said(usable(vec![b'x'; LARGEST + 1])).starts_with("it is larger than 500 KiB"));
 }
+
+#[test]
+fn a_release_whose_job_ran_and_that_no_slot_holds_has_the_same_fingerprints_again() {
+    use crate::fleet::JobState;
+    use crate::plan::fixture::World;
+    let mut w = World::serving();
+    for view in w.fleet.hosts.values_mut() {
+        view.record.kept.clear();
+    }
+    let made = || salt(&w.fleet, || 7);
+    assert_eq!(made(), "00000000000000070000000000000007");
+    let host = "web1".parse().unwrap();
+    w.remembers(&host, 43, 1, JobState::Failed(3), &host);
+    w.host("web1").record.jobs[0].salt = "5a17".into();
+    assert_eq!(salt(&w.fleet, || 7), "5a17");
+}

@@ -10,7 +10,7 @@ use crate::engine::remote::{Answer, Trouble, Watch};
 use crate::event::{Kind, Stage};
 use crate::name::{HostName, SlotName, StepId};
 use crate::plan::judge::says;
-use crate::plan::{Action, Step, Undo};
+use crate::plan::{Action, PlanKind, Step, Undo};
 
 /// How long a switch waits for fresh probes before it gives up.
 const FRESH_WITHIN: Duration = Duration::from_secs(5);
@@ -391,6 +391,10 @@ impl Dispatcher {
     /// A debt that stays written costs a `catch-up`, a spare that stays is ended by whoever changes
     /// it next: neither is a reason to go back.
     fn may_stay(&self, token: &Token) -> bool {
+        // There a word on the record is all that the run is for.
+        if self.plan.kind == PlanKind::Job {
+            return false;
+        }
         let step = self.plan.steps.iter().find(|s| s.id == token.step);
         let may = |a: &Action| matches!(a, Action::Deactivate { may_fail: true, .. });
         token.stage == Stage::Note && !self.awaited(token.step)

@@ -44,7 +44,7 @@ impl Follower {
         let lines: Vec<String> = lines.iter().map(|l| redactor.clean(l)).collect();
         match work {
             Work::Pull { .. } => self.pulled(images, rc, login, redactor),
-            Work::Job(start) => super::job::answer(start, &lines),
+            Work::Job(start) => super::job::answer(start, rc, &lines),
             Work::Mark { .. } if rc != 0 => {
                 failed("the job's mark could not be written", rc, lines)
             }

@@ -10,17 +10,28 @@ use crate::plan::JobStart;
 use crate::record::job::{self as record, Words};
 
 /// What is written about a start.
-pub(super) fn words(start: &JobStart) -> Words {
+fn words(start: &JobStart, salt: String) -> Words {
     let JobStart { release, job, .. } = start;
     Words {
         of: (release.id.clone(), release.revision, job.name.clone()),
         attempt: start.attempt,
         host: start.host.clone(),
         blocks: job.blocks,
+        salt,
     }
 }
 
 impl Real {
+    /// What is written about a start.
+    pub(super) fn words(&self, start: &JobStart) -> Words {
+        let mut of = self.specs.iter();
+        let own = of.find(|((_, _, release), _)| *release == start.release.id);
+        words(
+            start,
+            own.map_or_else(String::new, |(_, s)| s.secrets.salt.clone()),
+        )
+    }
+
     /// The body that runs a job.
     pub(super) fn job(&self, host: &HostName, start: &JobStart) -> Result<Body, Trouble> {
         let JobStart {
@@ -44,14 +55,14 @@ impl Real {
             within: job.within,
             project,
         };
-        let words = words(start).args();
+        let words = self.words(start).args();
         Ok(docker::job(&run, record::lib(), words, &job.argv))
     }
 }
 
 /// What the lines of a job come to.
-pub(super) fn answer(start: &JobStart, lines: &[String]) -> Answer {
-    let (end, said) = docker::ended(lines);
+pub(super) fn answer(start: &JobStart, rc: i32, lines: &[String]) -> Answer {
+    let (end, said) = docker::ended(lines, rc);
     let name = &start.job.name;
     let lines = || {
         let from = said.len().saturating_sub(20);

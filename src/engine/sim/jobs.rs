@@ -46,6 +46,7 @@ impl Model {
             state,
             host: start.host.clone(),
             blocks: start.job.blocks,
+            salt: String::new(),
             run: "r-1".parse().expect("a run"),
             at: 0,
         });

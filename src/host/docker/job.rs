@@ -42,7 +42,7 @@ pub enum JobEnd {
 
 /// Runs the job. `words` are the mark's, `lib` the shell functions that write it, `argv` the command.
 #[must_use]
-pub fn job(run: &JobRun, lib: &str, words: [String; 6], argv: &[String]) -> Body {
+pub fn job(run: &JobRun, lib: &str, words: [String; 7], argv: &[String]) -> Body {
     let mut body = Body::new("job", [super::LIB, lib, JOB].concat())
         .args([&run.project, &run.dir])
         .args([run.service.as_str(), &run.name])
@@ -54,9 +54,10 @@ pub fn job(run: &JobRun, lib: &str, words: [String; 6], argv: &[String]) -> Body
     body
 }
 
-/// How it ended, by its last line, and what it wrote before.
+/// How it ended, by its last line and the script's status, and what it wrote before. The line alone
+/// could be one of the command's, where the script died.
 #[must_use]
-pub fn ended(lines: &[String]) -> (JobEnd, &[String]) {
+pub fn ended(lines: &[String], rc: i32) -> (JobEnd, &[String]) {
     let Some((last, said)) = lines.split_last() else {
         return (JobEnd::Unknown, lines);
     };
@@ -69,7 +70,14 @@ pub fn ended(lines: &[String]) -> (JobEnd, &[String]) {
         ["job", "unknown"] => JobEnd::Unknown,
         _ => return (JobEnd::Unknown, lines),
     };
-    (end, said)
+    match (end, rc) {
+        (JobEnd::Done, 0)
+        | (JobEnd::Failed(_), 3)
+        | (JobEnd::Already, 4)
+        | (JobEnd::NotStarted, 5 | 6)
+        | (JobEnd::Unknown, 7) => (end, said),
+        _ => (JobEnd::Unknown, lines),
+    }
 }
 
 #[cfg(test)]
@@ -78,15 +86,22 @@ mod tests {
 
     #[test]
     fn what_does_not_say_how_it_ended_is_not_known() {
-        let end = |text: &str| {
+        let with = |text: &str, rc| {
             let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-            let (end, said) = ended(&lines);
+            let (end, said) = ended(&lines, rc);
             (end, said.len())
         };
-        assert_eq!(end("a\nb\njob done"), (JobEnd::Done, 2));
-        assert_eq!(end("job failed 3"), (JobEnd::Failed(3), 0));
-        assert_eq!(end("job already begun"), (JobEnd::Already, 0));
-        assert_eq!(end("no\njob not started"), (JobEnd::NotStarted, 1));
+        assert_eq!(with("a\nb\njob done", 0), (JobEnd::Done, 2));
+        assert_eq!(with("job failed 3", 3), (JobEnd::Failed(3), 0));
+        assert_eq!(with("job already begun", 4), (JobEnd::Already, 0));
+        assert_eq!(with("no\njob not started", 6), (JobEnd::NotStarted, 1));
+        // The command's own words, and the script ended by its limit.
+        for words in ["job done", "job failed 3", "job not started"] {
+            for rc in [1, 124, 137, 143] {
+                assert_eq!(with(words, rc).0, JobEnd::Unknown, "{words} {rc}");
+            }
+        }
+        let end = |text: &str| with(text, 0);
         for torn in ["", "job done\nmore", "job failed x", "job", "job unknown"] {
             assert_eq!(end(torn).0, JobEnd::Unknown, "{torn}");
         }

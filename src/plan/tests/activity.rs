@@ -176,22 +176,22 @@ fn a_host_that_cannot_be_switched_off_stops_a_way_back_unless_a_person_answers_f
     let forced = switch::switch(&world.setup, &world.fleet, &wish, "g1");
     insta::assert_snapshot!(text(&forced), @r"
     staging app switch: #42 1.0.1-22-7e56158 → #41 0.41.0, blue → green
-      s1  probe green web3 web4 (one fresh probe of every member from every view)
-      s2  lb1: prepare green (checked by the server before the switch)
-      s3  lb2: prepare green (checked by the server before the switch)
-      s4  write on web2 web3 web4 lb1 lb2: web1 misses this (whoever comes next must know before the change)
+      s1  lb1: prepare green (checked by the server before the switch)
+      s2  lb2: prepare green (checked by the server before the switch)
+      s3  write on web2 web3 web4 lb1 lb2: web1 misses this (whoever comes next must know before the change)
           undo: write on web2 web3 web4 lb1 lb2: web1 owes nothing any more
-      s5  web2: deactivate blue (one slot is active at a time) after s1 s2 s3 s4
+      s4  web2: deactivate blue (one slot is active at a time) after s1 s2 s3
           undo: web2: activate blue
-      s6  web3: activate green (it is active from here on) after s5
+      s5  web3: activate green (it is active from here on) after s4
           undo: web3: deactivate green
-      s7  web4: activate green (it is active from here on) after s5
+      s6  web4: activate green (it is active from here on) after s4
           undo: web4: deactivate green
-      s8  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3 s4 s6 s7
+      s7  switch lb1 lb2 to green [commit point] (the switch) after s1 s2 s3 s5 s6
           undo: switch lb1 lb2 to blue; lb1: drain, at most 1m00s; lb2: drain, at most 1m00s
-      s9  lb1: drain, at most 1m00s (open requests of the old slot end) after s8
-      s10 lb2: drain, at most 1m00s (open requests of the old slot end) after s8
+      s8  lb1: drain, at most 1m00s (open requests of the old slot end) after s7
+      s9  lb2: drain, at most 1m00s (open requests of the old slot end) after s7
       note: web1 does not answer and is left as it is: no route to host
+      note: forced: whether green answers is not asked
       note: web1 does not answer and is not deactivated: blue may still be active there
       ends succeeded
     ");

@@ -281,6 +281,7 @@ fn mark(attempt: u32, state: JobState, host: &str) -> JobMark {
         state,
         host: host.parse().unwrap(),
         blocks: false,
+        salt: String::new(),
         run: "r-7".parse().unwrap(),
         at: 0,
     }

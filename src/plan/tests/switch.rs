@@ -153,7 +153,7 @@ fn by_force_to_an_unfit_slot_names_what_is_unfit() {
     green is not fit: web4 does not answer: no route to host
       hint: `deploy switch staging app --to green --force -m REASON` switches all the same
     ");
-    insta::assert_snapshot!(switched(&w, &to("green", true)), @"
+    insta::assert_snapshot!(switched(&w, &to("green", true)), @r"
     staging app switch: #42 1.0.1-22-7e56158 → #41 0.41.0, blue → green
       s1  lb1: prepare green (checked by the server before the switch)
       s2  lb2: prepare green (checked by the server before the switch)
@@ -166,8 +166,23 @@ fn by_force_to_an_unfit_slot_names_what_is_unfit() {
       note: web4 does not answer and is left as it is: no route to host
       note: forced although green is not fit: web3: web is exited (exit code 0)
       note: forced although green is not fit: web4 does not answer: no route to host
+      note: forced: whether green answers is not asked
       ends succeeded
     ");
+}
+
+#[test]
+fn force_leads_to_members_that_run_and_do_not_answer() {
+    let gated = |force| {
+        let w = World::serving();
+        let plan = switch(&w.setup, &w.fleet, &to("green", force), "g9").unwrap();
+        let gates = |s: &crate::plan::Step| matches!(s.action, crate::plan::Action::Gate { .. });
+        (plan.steps.iter().any(gates), plan.notes)
+    };
+    assert!(gated(false).0);
+    let (gate, notes) = gated(true);
+    assert!(!gate, "a gate that fails would stop it");
+    assert_eq!(notes, ["forced: whether green answers is not asked"]);
 }
 
 #[test]

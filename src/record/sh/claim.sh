@@ -47,11 +47,10 @@ receive() {
     case $1 in
     644) umask 022 ;;
     640) umask 027 ;;
-    600) umask 077 ;;
     esac
     take_data "$2" >"$to" || return 1
     umask 007
-    case $1 in 660 | 644 | 640 | 600) ;; *) chmod "$1" "$to" || return 1 ;; esac
+    case $1 in 660 | 644 | 640) ;; *) chmod "$1" "$to" || return 1 ;; esac
     files=$((files - 1))
     set -- "$@" "$to"
     shift 3
@@ -103,7 +102,8 @@ if [ -d "$stage" ]; then
     mv "$stage/release" "releases/$release" || refuse error write
   fi
   if [ -d "runs/$run" ]; then
-    mv -f "$stage/manifest" "runs/$run/manifest" || refuse error write
+    # The one that lies there may be a claim's already: it is replaced by a whole one only.
+    sync "$stage/manifest" && mv -f "$stage/manifest" "runs/$run/manifest" || refuse error write
     rm -rf "$stage"
   else
     # Never into a folder that appeared meanwhile.

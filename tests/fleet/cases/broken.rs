@@ -19,7 +19,7 @@ fn unwound(shop: &Shop, version: &str, code: i32, words: &[&str]) {
             "{host} is left as it was"
         );
     }
-    let evidence = shop.sh("web3", "cd /var/lib/deploy/staging/app && ls -t runs | head -1 && find runs -path '*evidence*' | head");
+    let evidence = shop.sh("web3", "cd /var/lib/deploy/staging/app/runs && cd \"$(ls -t | head -1)\" && find . -path '*evidence*'");
     assert!(evidence.contains("evidence"), "{evidence}");
 }
 

@@ -1,4 +1,4 @@
-# job PROJECT DIR SERVICE NAME WITHIN RELEASE REVISION JOB ATTEMPT HOST WAY WORD…: the command in a new
+# job PROJECT DIR SERVICE NAME WITHIN RELEASE REVISION JOB ATTEMPT HOST WAY SALT WORD…: the command in a new
 # container of the service, made from the release's files in $STATE/DIR; once for this attempt, whatever
 # happens: it is written down before the first process, and so is how it ended.
 #
@@ -13,12 +13,13 @@
 job_project=$1 job_dir=$2 job_service=$3 job_name=$4 job_within=$5
 job_release=$6 job_revision=$7 job_job=$8 job_try=$9
 shift 9
-job_host=$1 job_way=$2
-shift 2
+job_host=$1 job_way=$2 job_salted=$3
+shift 3
 job_ends() {
-	[ -z "$2" ] || job_set "$2" "$job_release" "$job_revision" "$job_job" "$job_try" "$job_host" "$job_way" ||
+	[ -z "$2" ] || job_set "$2" "$job_release" "$job_revision" "$job_job" "$job_try" "$job_host" "$job_way" "$job_salted" ||
 		echo 'the record of its end could not be written'
-	printf 'job %s\n' "$1"
+	# A line of its own, whatever the command has left unfinished.
+	printf '\njob %s\n' "$1"
 	exit "$3"
 }
 job_is() { docker container inspect -f "{{.State.$1}}" "$job_name"; }
@@ -29,7 +30,10 @@ job_absent() {
 
 job_known "$job_release" "$job_job" || job_ends 'already ?' '' 4
 [ "$job_attempt" -lt "$job_try" ] || job_ends "already $job_state" '' 4
-job_set begun "$job_release" "$job_revision" "$job_job" "$job_try" "$job_host" "$job_way" ||
+# Nobody may have waited for an earlier attempt to end; it has another name.
+job_x=$(docker ps -q --filter "name=^/${job_name%-*}-[0-9]*\$") || job_ends 'not started' '' 6
+[ -z "$job_x" ] || job_ends 'already running' '' 4
+job_set begun "$job_release" "$job_revision" "$job_job" "$job_try" "$job_host" "$job_way" "$job_salted" ||
 	job_ends unwritten '' 5
 
 # What ends this shell ends not the container: so it runs by itself, and is asked how it ended.
@@ -42,7 +46,7 @@ if ! dk_compose --ansi never -p "$job_project" --project-directory "$PWD" \
 	! job_absent || job_ends 'not started' open 6
 	# A container that was made and never started has no time of its start.
 	case $(job_is StartedAt) in
-	0001-*) docker rm -f "$job_name" >/dev/null && job_absent && job_ends 'not started' open 6 ;;
+	0001-*) docker rm "$job_name" >/dev/null && job_absent && job_ends 'not started' open 6 ;;
 	esac
 	job_ends unknown '' 7
 fi
@@ -64,7 +68,7 @@ job_rc=$(job_is ExitCode) && [ "$(job_is Status)" = exited ] || job_ends unknown
 [ -z "$job_late" ] || job_rc=124
 if [ "$job_rc" = 0 ]; then
 	# It stays where its end could not be written: then it can still be asked.
-	job_set 'done' "$job_release" "$job_revision" "$job_job" "$job_try" "$job_host" "$job_way" ||
+	job_set 'done' "$job_release" "$job_revision" "$job_job" "$job_try" "$job_host" "$job_way" "$job_salted" ||
 		job_ends unknown '' 7
 	docker rm "$job_name" >/dev/null
 	job_ends 'done' '' 0
@@ -72,7 +76,7 @@ fi
 # Whatever was cut off above, its last words are what a person wants.
 echo
 docker logs --tail 40 "$job_name" 2>&1 | tail -c 20000
-job_set "failed:$job_rc" "$job_release" "$job_revision" "$job_job" "$job_try" "$job_host" "$job_way" ||
+job_set "failed:$job_rc" "$job_release" "$job_revision" "$job_job" "$job_try" "$job_host" "$job_way" "$job_salted" ||
 	job_ends unknown '' 7
 docker rm "$job_name" >/dev/null
 job_ends "failed $job_rc" '' 3

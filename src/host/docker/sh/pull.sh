@@ -26,7 +26,7 @@ dk_login() {
 	fi
 	return 0
 }
-dk_size=$1
+dk_size=$1 dk_own=
 shift
 sweep_logins "$ROOT"
 [ "$dk_size" = 0 ] || dk_login "$dk_size" || {
@@ -47,7 +47,8 @@ dk_pull() {
 	# The status of the left side of a pipe is lost: it travels as the last line.
 	{
 		case $4 in
-		login) DOCKER_CONFIG=$dk_own docker pull "$2" 2>&1 ;;
+		# Where it is refused, or cannot be read there, what the host has itself may do.
+		login) DOCKER_CONFIG=$dk_own docker pull "$2" 2>&1 || docker pull "$2" 2>&1 ;;
 		*) docker pull "$2" 2>&1 ;;
 		esac
 		printf 'rc %s\n' "$?"
@@ -75,6 +76,8 @@ while [ $# -gt 2 ]; do
 done
 dk_bad=0
 for dk_job in $dk_jobs; do wait "$dk_job" || dk_bad=1; done
+# Nobody needs it any more, and what comes may hang.
+[ -z "$dk_own" ] || rm -rf "$dk_own"
 # A full disk is the first thing that a person asks about.
 if [ "$dk_bad" != 0 ] && dk_root=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null) && [ -n "$dk_root" ]; then
 	printf 'free %s %s\n' "$(stat -f -c '%a %S %d %c' "$dk_root" 2>/dev/null)" "$dk_root"
