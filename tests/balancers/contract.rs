@@ -377,12 +377,13 @@ pub fn two_apps_switch_at_the_same_time<S: Server>(server: S) {
     }
 }
 
-/// Within 3 standard deviations (or exact, where the server deals in turn).
+/// Within 4.5 standard deviations (or exact, where the server deals in turn). A fair server is beyond 3 of
+/// them once in 370 times, which with all servers and shares is every twentieth run; beyond 4.5 once in 150,000.
 fn near(got: usize, of: usize, basis_points: u32) {
     let (n, p) = (of as f64, f64::from(basis_points) / 1e4);
     let off = (got as f64 - n * p).abs();
-    let three = 3.0 * (n * p * (1.0 - p)).sqrt();
-    assert!(off <= three, "{got} of {of} at {basis_points} basis points");
+    let most = 4.5 * (n * p * (1.0 - p)).sqrt();
+    assert!(off <= most, "{got} of {of} at {basis_points} basis points");
 }
 
 fn shared(mut whole: Traffic, green: u32, generation: &str) -> Traffic {
