@@ -49,8 +49,8 @@ pub use control::base as control_base;
 /// Scripts that may run at once over one connection. An sshd allows 10 sessions by default
 /// (`MaxSessions`); two more may be lanes at rest, two are left for whoever shares the connection.
 const AT_ONCE: usize = 6;
-/// How often, and after how long, a session is asked for again once the lanes at rest have been given
-/// up for it: the far end has to notice.
+/// How often, and after how long, a session is asked for again that was refused, once the lanes at rest
+/// have been given up for it: the far end has to notice.
 const ROOM: (u32, Duration) = (5, Duration::from_millis(100));
 /// Most that the lines of a collected reply may hold together.
 const LONGEST_REPLY: usize = 16 * 1024 * 1024;
@@ -197,8 +197,10 @@ impl Host {
             return Ok(lane);
         }
         let mut opened = self.0.transport.open(root, kept).await;
-        // One that the user has at rest may be all that an sshd allows.
-        if opened.as_ref().is_err_and(ssh::is_refused) && self.0.lanes.end() {
+        // One at rest may be all that an sshd allows, or one whose script has just ended: the word of
+        // its end comes before the far side lets go of it.
+        if opened.as_ref().is_err_and(ssh::is_refused) {
+            self.0.lanes.end();
             for _ in 0..ROOM.0 {
                 tokio::time::sleep(ROOM.1).await;
                 opened = self.0.transport.open(root, kept).await;

@@ -40,12 +40,9 @@ impl Lanes {
         }
     }
 
-    /// Ends them; whether there was one.
-    pub(super) fn end(&self) -> bool {
-        let mut kept = self.lock();
-        let some = !kept.lanes.is_empty();
-        kept.lanes.clear();
-        some
+    /// Ends them.
+    pub(super) fn end(&self) {
+        self.lock().lanes.clear();
     }
 
     /// Ends them, and keeps no other.

@@ -194,8 +194,8 @@ fn a_folder_that_appears_while_a_run_is_claimed_is_not_moved_into() {
         std::fs::write(there.join("report"), "").unwrap();
         // It was not there when it was looked for.
         bench.edits.push((
-            "if [ -d \"runs/$run\" ]; then\n    mv -f",
-            "if false; then\n    mv -f",
+            "if [ -d \"runs/$run\" ]; then\n    sync",
+            "if false; then\n    sync",
         ));
         assert_eq!(refused(&bench).0, Fault::Write, "{shell:?}");
         assert_eq!(std::fs::read_dir(&there).unwrap().count(), 1, "{shell:?}");

@@ -101,8 +101,8 @@ if [ -d "$stage" ]; then
   else
     mv "$stage/release" "releases/$release" || refuse error write
   fi
+  # The manifest that lies there may be a claim's already: it is replaced by a whole one only.
   if [ -d "runs/$run" ]; then
-    # The one that lies there may be a claim's already: it is replaced by a whole one only.
     sync "$stage/manifest" && mv -f "$stage/manifest" "runs/$run/manifest" || refuse error write
     rm -rf "$stage"
   else
