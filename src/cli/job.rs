@@ -76,7 +76,7 @@ async fn list(ctx: &Context, place: &Place, job: Option<&JobName>) -> Result<Exi
             let site = s.open(&place.inventory, place.app()?).await;
             let voice = Voice::mute(ctx.clock.clone());
             let mut fleet = site.look_within(&voice, LOOK).await;
-            let hosts = site.setup.groups.values().flatten().map(|m| &m.host);
+            let hosts = site.setup.every_member();
             let missing = hosts.filter(|h| !fleet.hosts.contains_key(*h));
             for host in missing.cloned().collect::<Vec<_>>() {
                 let why = site.silent.get(&host).cloned().unwrap_or_default();

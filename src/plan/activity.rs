@@ -63,13 +63,7 @@ pub(super) fn swap(
         let mut gone = Vec::new();
         for slot in others {
             // Those that take no part in the run as well: what they run may be active all the same.
-            for host in setup
-                .groups
-                .get(slot)
-                .into_iter()
-                .flatten()
-                .map(|m| &m.host)
-            {
+            for host in setup.members(slot) {
                 if !fleet.hosts.contains_key(host) {
                     plan.notes.push(unseen(host, slot));
                     continue;
@@ -112,10 +106,8 @@ pub(super) fn refuse_unseen(setup: &Setup, fleet: &Fleet, to: &SlotName) -> Resu
     }
     let mut reasons = Vec::new();
     for slot in setup.slots.iter().filter(|s| *s != to) {
-        let all = setup.groups.get(slot).into_iter().flatten();
-        let silent = all
-            .map(|m| &m.host)
-            .filter(|h| !fleet.hosts.contains_key(*h));
+        let all = setup.members(slot);
+        let silent = all.filter(|h| !fleet.hosts.contains_key(*h));
         reasons.extend(silent.map(|host| {
             let why = fleet.silent.get(host);
             let why = why.map_or("it was not asked", String::as_str);
@@ -168,13 +160,7 @@ pub(super) fn restore(
     let mut gone: Vec<StepId> = needs.to_vec();
     gone.extend(reverts.map(|s| s.id));
     for slot in setup.slots.iter().filter(|s| **s != was) {
-        for host in setup
-            .groups
-            .get(slot)
-            .into_iter()
-            .flatten()
-            .map(|m| &m.host)
-        {
+        for host in setup.members(slot) {
             if !seen(&host) {
                 plan.notes.push(unseen(host, slot));
                 continue;

@@ -203,7 +203,7 @@ pub fn all_do(setup: &Setup, fleet: &Fleet, traffic: &Traffic) -> bool {
 pub(super) fn everyone(setup: &Setup, fleet: &Fleet) -> Vec<HostName> {
     let lbs = setup.balancers.iter().map(|lb| &lb.host);
     let lbs = lbs.filter(|h| fleet.balancers.contains_key(*h));
-    let apps = setup.groups.values().flatten().map(|m| &m.host);
+    let apps = setup.every_member();
     let apps = apps.filter(|h| fleet.hosts.contains_key(*h));
     let mut out: Vec<HostName> = Vec::new();
     for host in apps.chain(lbs) {
@@ -352,9 +352,8 @@ pub(super) fn refuse_too_few(setup: &Setup, slot: &SlotName) -> Result<(), Refus
     if left >= setup.min_healthy {
         return Ok(());
     }
-    let all = setup.groups.get(slot).into_iter().flatten();
-    let rest = all.filter(|m| setup.resting.contains(&m.host));
-    let rest: Vec<&str> = rest.map(|m| m.host.as_str()).collect();
+    let rest = setup.members(slot).filter(|h| setup.resting.contains(*h));
+    let rest: Vec<&str> = rest.map(HostName::as_str).collect();
     Err(Refusal::one(
         format!(
             "{slot} would have {left} of {} members that it needs: {} out of traffic",
@@ -368,7 +367,7 @@ pub(super) fn refuse_too_few(setup: &Setup, slot: &SlotName) -> Result<(), Refus
 /// Hosts that a change of traffic goes on without: members that do not answer, and members of the
 /// present traffic that left the inventory, where the app may still run.
 pub(super) fn without(setup: &Setup, fleet: &Fleet, now: &[&Traffic]) -> Vec<HostName> {
-    let members = setup.groups.values().flatten().map(|m| &m.host);
+    let members = setup.every_member();
     let known: BTreeSet<&HostName> = members.collect();
     let silent = known.iter().filter(|h| !fleet.hosts.contains_key(**h));
     let sent = now.iter().flat_map(|t| t.groups.values().flatten());
@@ -379,7 +378,7 @@ pub(super) fn without(setup: &Setup, fleet: &Fleet, now: &[&Traffic]) -> Vec<Hos
 
 /// Members that the load balancers know and the inventory does not: the app may still run there.
 pub(super) fn strangers(setup: &Setup, fleet: &Fleet) -> BTreeSet<HostName> {
-    let known: BTreeSet<&HostName> = setup.groups.values().flatten().map(|m| &m.host).collect();
+    let known: BTreeSet<&HostName> = setup.every_member().collect();
     let running = fleet.balancers.values().filter_map(|v| v.running.get());
     let members = running.flatten().flat_map(|t| t.groups.values().flatten());
     let owing = fleet.debts().into_iter();

@@ -106,7 +106,7 @@ fn words(setup: &Setup, job: &JobName) -> String {
 /// so of any two such sets one host is in both. Who does not answer where too few do; `None` where
 /// enough do.
 fn unseen(setup: &Setup, fleet: &Fleet) -> Option<String> {
-    let all: BTreeSet<&HostName> = setup.groups.values().flatten().map(|m| &m.host).collect();
+    let all: BTreeSet<&HostName> = setup.every_member().collect();
     // Only who takes part is told.
     let part: BTreeSet<&HostName> = setup.all_hosts().collect();
     let told = |h: &HostName| part.contains(h) && fleet.hosts.contains_key(h);
@@ -297,7 +297,7 @@ pub fn say(
 }
 
 fn plan_of(setup: &Setup, fleet: &Fleet, word: Word, mark: &JobMark) -> Result<Plan, Refusal> {
-    let on: BTreeSet<&HostName> = setup.groups.values().flatten().map(|m| &m.host).collect();
+    let on: BTreeSet<&HostName> = setup.every_member().collect();
     let on = on.into_iter().filter(|h| fleet.hosts.contains_key(*h));
     let on: Vec<HostName> = on.cloned().collect();
     let kept = fleet.hosts.values().flat_map(|v| &v.record.kept);

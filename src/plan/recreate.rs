@@ -46,11 +46,8 @@ pub(super) fn refuse_two(
     let (env, app) = (&setup.env, &setup.app);
     let mut reasons = Vec::new();
     let mut unknown = false;
-    let members = setup.groups.get(slot).into_iter().flatten();
-    for host in members
-        .map(|m| &m.host)
-        .filter(|h| setup.resting.contains(*h))
-    {
+    let members = setup.members(slot);
+    for host in members.filter(|h| setup.resting.contains(*h)) {
         let Some(view) = fleet.hosts.get(host) else {
             if same.is_none() {
                 unknown = true;

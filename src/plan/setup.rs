@@ -245,10 +245,20 @@ impl Setup {
         self.activity.as_ref().is_some_and(|a| a.activate.is_some())
     }
 
+    /// Hosts of a slot, whether they take part or not.
+    pub fn members(&self, slot: &SlotName) -> impl Iterator<Item = &HostName> {
+        let all = self.groups.get(slot).into_iter().flatten();
+        all.map(|m| &m.host)
+    }
+
+    /// Hosts of all slots, whether they take part or not; one of several slots comes for each.
+    pub fn every_member(&self) -> impl Iterator<Item = &HostName> {
+        self.groups.values().flatten().map(|m| &m.host)
+    }
+
     /// Hosts of a slot that take part.
     pub fn hosts(&self, slot: &SlotName) -> impl Iterator<Item = &HostName> {
-        let all = self.groups.get(slot).into_iter().flatten();
-        all.map(|m| &m.host).filter(|h| !self.resting.contains(*h))
+        self.members(slot).filter(|h| !self.resting.contains(*h))
     }
 
     /// This member takes no part any more: whatever sends to its slot sends it nothing.
